@@ -1,0 +1,202 @@
+# One file, non-recursive; everything is built under build/. `make help` lists the targets.
+
+SHELL := /bin/bash
+CC ?= gcc
+SAN ?=
+V ?=
+# Commands are shown with V=1; otherwise a word and a file's name tell how far it is.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
+O := build$(if $(SAN),-san)
+
+.DEFAULT_GOAL := all
+
+# --- the sources, by layer (ARCHITECTURE.md): an object sees only the headers of its own layer and
+# --- of those below, and a program links only the archives of its own layer.
+
+# libops: libc and cJSON only, for every program.
+OPS_C := $(addprefix shared/,arena.c buf.c envfile.c err.c file.c instant.c json.c log.c notify.c text.c)
+# libworker: what workers share on top of it.
+WORKER_C := $(filter-out $(OPS_C),$(wildcard shared/*.c))
+# supervisor: every file but the two that hold a main() goes into both programs.
+SUPERVISOR_C := $(filter-out supervisor/opsd.c supervisor/opsctl.c,$(wildcard supervisor/*.c))
+
+APPS := $(notdir $(wildcard workers/*))
+# A worker is NAME.c with NAME.sql beside it; the other .c files of its folder are the app's own.
+# APP.sql is what the workers of APP share, next to APP.c.
+APP_SQL := $(foreach app,$(APPS),$(wildcard workers/$(app)/$(app).sql))
+WORKERS := $(patsubst workers/%.sql,%,$(filter-out $(APP_SQL),$(wildcard workers/*/*.sql)))
+SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
+
+OPS_PC := libcjson
+SUPERVISOR_PC := libuv libcjson
+WORKER_PC := libpq libcurl libcjson libcrypto libuv
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wformat=2 -Wvla -Wimplicit-fallthrough -Wno-missing-field-initializers
+CFLAGS ?= -O2 -g
+# gcc's documentation: sanitizers make -Wmaybe-uninitialized see what is not there.
+ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -include shared/banned.h -MMD -MP \
+	-fno-common -fstack-protector-strong -ffunction-sections \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized)
+ALL_LDFLAGS := $(LDFLAGS) -Wl,--as-needed -Wl,--gc-sections $(if $(SAN),-fsanitize=$(SAN))
+
+pc_cflags = $(shell pkg-config --cflags $(1))
+pc_libs = $(shell pkg-config --libs $(1))
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+WORKER_BINS := $(addprefix $(O)/workers/,$(WORKERS))
+
+all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) ## build everything
+
+# --- archives
+
+$(O)/libops.a: $(call objects,$(OPS_C))
+	$(call say,AR,$@)
+	$(Q)rm -f $@.new && $(AR) rcs $@.new $^ && mv $@.new $@
+
+$(O)/libworker.a: $(call objects,$(WORKER_C))
+	$(call say,AR,$@)
+	$(Q)rm -f $@.new && $(AR) rcs $@.new $^ && mv $@.new $@
+
+$(O)/libsupervisor.a: $(call objects,$(SUPERVISOR_C))
+	$(call say,AR,$@)
+	$(Q)rm -f $@.new && $(AR) rcs $@.new $^ && mv $@.new $@
+
+# --- objects: the include path says what a layer may know
+
+$(O)/obj/shared/%.o: shared/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote shared -iquote $(O)/gen/shared $(call pc_cflags,$(WORKER_PC)) -c $< -o $@
+
+$(O)/obj/supervisor/%.o: supervisor/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote supervisor -iquote shared $(call pc_cflags,$(SUPERVISOR_PC)) -c $< -o $@
+
+$(O)/obj/workers/%.o: workers/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(<D) -iquote shared -iquote $(O)/gen/$(<D) $(call pc_cflags,$(WORKER_PC)) -c $< -o $@
+
+# --- programs
+
+$(O)/bin/opsd $(O)/bin/opsctl: $(O)/bin/%: $(O)/obj/supervisor/%.o $(O)/libsupervisor.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(SUPERVISOR_PC)) -o $@
+
+.SECONDEXPANSION:
+# What the workers of an app share: its .c files that are not workers; $(1) is APP/NAME.
+app_of = $(firstword $(subst /, ,$(1)))
+app_common = $(filter-out $(addsuffix .c,$(addprefix workers/,$(WORKERS))),\
+	$(wildcard workers/$(call app_of,$(1))/*.c))
+
+$(WORKER_BINS): $(O)/workers/%: $(O)/obj/workers/%.o \
+		$$(call objects,$$(call app_common,$$*)) \
+		$(O)/libworker.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(WORKER_PC)) -o $@
+
+# --- SQL: NAME.sql becomes NAME_sql.h (enum SQL_… and table sql[])
+
+$(O)/gen/%_sql.h: %.sql scripts/sql2h.awk
+	@mkdir -p $(@D)
+	$(call say,SQL,$<)
+	$(Q)awk -f scripts/sql2h.awk $< > $@.new && mv $@.new $@
+
+SQL_HEADERS := $(patsubst %.sql,$(O)/gen/%_sql.h,$(wildcard shared/*.sql workers/*/*.sql))
+# Headers must be there before the first object that includes them; -MMD knows who does later on.
+$(call objects,$(WORKER_C)): | $(filter $(O)/gen/shared/%,$(SQL_HEADERS))
+$(foreach a,$(APPS),$(eval $(call objects,$(wildcard workers/$(a)/*.c)): \
+	| $(filter $(O)/gen/workers/$(a)/%,$(SQL_HEADERS))))
+
+# The migrations are part of main/migrate, so that an installed binary needs no source tree.
+$(O)/gen/workers/main/schema.h: $(SCHEMA) scripts/schema2h.awk
+	@mkdir -p $(@D)
+	$(call say,SQL,$@)
+	$(Q)awk -f scripts/schema2h.awk $(SCHEMA) > $@.new && mv $@.new $@
+$(O)/obj/workers/main/migrate.o: $(O)/gen/workers/main/schema.h
+
+# --- tests
+
+UNIT_BINS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+PRELOADS := $(patsubst tests/fault/%.c,$(O)/tests/%.so,$(wildcard tests/fault/*.c))
+
+$(O)/tests/%: tests/unit/%.c $(O)/libsupervisor.a $(O)/libworker.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -iquote tests/unit -iquote tests -iquote supervisor -iquote shared -iquote $(O)/gen/shared \
+		$(call pc_cflags,$(WORKER_PC) $(SUPERVISOR_PC) cmocka) $< $(filter %.a,$^) $(ALL_LDFLAGS) \
+		$(call pc_libs,$(WORKER_PC) $(SUPERVISOR_PC) cmocka) -lm -o $@
+
+# A library that is preloaded into a worker and kills it at its n-th boundary.
+$(O)/tests/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fPIC -shared \
+		$(call pc_cflags,$(WORKER_PC)) $< -ldl -o $@
+
+PYTEST := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
+T ?= tests
+
+test: test-unit test-black-box ## run every test (SAN=address,undefined: under sanitizers)
+
+test-unit: $(UNIT_BINS) ## the pure modules
+	@set -e; for t in $(sort $(UNIT_BINS)); do $$t; done
+
+test-black-box: all $(PRELOADS) ## real processes, real PostgreSQL; T=tests/scenario/… for some
+	BUILD=$(O) $(PYTEST) $(T)
+
+# --- style
+
+C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] tests/unit/*.[ch] \
+	tests/fault/*.c tests/fuzz/*.c)
+
+lint: $(SQL_HEADERS) $(O)/gen/workers/main/schema.h ## format, names, limits, layers
+	./scripts/lint
+
+format: ## let clang-format have its way
+	clang-format-14 -i $(C_FILES)
+
+# --- fuzzing: libFuzzer is clang's (gcc 12 has none)
+
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+
+build/fuzz/%: tests/fuzz/%.c $(SUPERVISOR_C) $(OPS_C)
+	@mkdir -p $(@D)
+	clang-14 -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
+		-iquote supervisor -iquote shared $(call pc_cflags,$(SUPERVISOR_PC)) $^ $(call pc_libs,$(SUPERVISOR_PC)) -lm -o $@
+
+fuzz: $(FUZZ_BINS) ## each target for FUZZ_SECONDS from its corpus
+	@set -e; for f in $(FUZZ_BINS); do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
+	d=tests/fuzz/$${n#fuzz_}.dict; \
+	$$f $$(test -e $$d && echo -dict=$$d) -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_}; done
+
+bench: all ## speed and memory, with figures
+	BUILD=$(O) /usr/bin/python3 -B tests/bench/run.py
+
+# --- installation
+
+PREFIX ?= /usr/local
+install: all ## PREFIX=/usr/local DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(O)/bin/opsd $(O)/bin/opsctl $(DESTDIR)$(PREFIX)/bin
+	@set -e; for w in $(WORKERS); do \
+	install -D -m 755 $(O)/workers/$$w $(DESTDIR)$(PREFIX)/lib/ops/workers/$$w; done
+
+clean: ## remove what was built
+	rm -rf build build-san
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+.PHONY: all test test-unit test-black-box lint format fuzz bench install clean help
+.DELETE_ON_ERROR:
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

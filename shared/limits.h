@@ -1,0 +1,48 @@
+#ifndef OPS_LIMITS_H
+#define OPS_LIMITS_H
+/*
+ * Every limit of the project, with its reason.
+ */
+
+enum {
+    /* http: the YooKassa server works up to 30 s before it answers 500 (its documentation advises
+     * a client limit above that), so a shorter one would turn slow successes into unknowns. */
+    HTTP_TIMEOUT_MS = 40000,
+    HTTP_CONNECT_TIMEOUT_MS = 10000,
+    /* A page of 1,000 Vendista transactions is about 1 MB. */
+    HTTP_BODY_MAX = 16 << 20,
+    HTTP_IN_FLIGHT_MAX = 256,
+    HTTP_TRIES_MAX = 4,
+    HTTP_RETRY_FIRST_MS = 1000,
+    HTTP_RETRY_MOST_MS = 30000,
+    /* A Retry-After beyond this is left to the next run instead of being waited for. */
+    HTTP_RETRY_AFTER_MOST_MS = 60000,
+
+    /* A list's filters and a long cursor fit; servers refuse more. */
+    HTTP_URL_MAX = 8192,
+
+    /* fernet: it encrypts tokens, passwords and private keys, none of which comes near. */
+    FERNET_BYTES_MAX = 1 << 20,
+
+    /* db: a host that vanished is noticed well before an operator would. */
+    DB_CONNECT_TIMEOUT_S = 10,
+    /* Silence of 30 + 3 x 10 seconds, or data not acknowledged for as long, ends a connection. */
+    DB_KEEPALIVE_IDLE_S = 30,
+    DB_KEEPALIVE_INTERVAL_S = 10,
+    DB_KEEPALIVE_COUNT = 3,
+    DB_UNACKNOWLEDGED_MS = 60000,
+    /* A server that restarts is back within seconds; a longer outage is the supervisor's to wait
+     * for, since it shows it. */
+    DB_CONNECT_PATIENCE_MS = 5000,
+    /* The longest statement of ours is one update of a few hundred thousand rows. */
+    DB_STATEMENT_TIMEOUT_MS = 300000,
+    /* No transaction of ours waits for anything but the database. */
+    DB_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30000,
+
+    /* worker: more often than opsctl repaints its table is more often than anybody can read. */
+    WORKER_PROGRESS_MS = 250,
+    /* Another migration run is waited for this long before it is left to the next attempt. */
+    MIGRATE_PATIENCE_MS = 60000,
+};
+
+#endif
