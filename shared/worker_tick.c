@@ -1,0 +1,88 @@
+/*
+ * One run of a worker at a time, on whatever host, and each tick done once.
+ *
+ * The advisory lock belongs to the session, so it goes when the process, the host or the connection
+ * dies; ops.run says whether the tick still is to be done.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "worker_parts.h"
+#include "worker_sql.h"
+
+enum { LOCK_NAME_MAX = 160, HOST_MAX = 256, NUMBER_MAX = 24 };
+
+int tick_prepare(struct db *db)
+{
+    return db_prepare(db, sql, SQL_COUNT);
+}
+
+static void report_holder(const struct worker *w, struct run *run, const char *lock)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    int r;
+
+    r = db_run(run->db, &sql[SQL_HOLDER], &rows, lock, w->app, w->name);
+    if (r < 0 || !rows.count) {
+        /* It was let go of just now, or cannot be seen: still not ours. */
+        (void)run_failed(run, -EAGAIN, "another run of this worker was under way");
+        return;
+    }
+    log_warn("another run of this worker is under way", LOG_TEXT("host", rows_text(&rows, 0, 0)),
+             LOG_INT("pid", rows_int(&rows, 0, 1)), LOG_TEXT("since", rows_text(&rows, 0, 2)));
+}
+
+static int take_lock(const struct worker *w, struct run *run)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    char lock[LOCK_NAME_MAX];
+    int r;
+
+    (void)snprintf(lock, sizeof lock, "ops.run/%s/%s", w->app, w->name);
+    r = db_run(run->db, &sql[SQL_LOCK], &rows, lock);
+    if (r < 0)
+        return run_db_failed(run, r, "cannot take the lock of this worker");
+    if (rows_bool(&rows, 0, 0))
+        return 0;
+    report_holder(w, run, lock);
+    return -EAGAIN;
+}
+
+int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    char host[HOST_MAX] = "", pid[NUMBER_MAX];
+    int r;
+
+    r = take_lock(w, run);
+    if (r < 0)
+        return r;
+    /* A longer name is cut; POSIX leaves open whether it then ends. */
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    r = db_run(run->db, &sql[SQL_CLAIM], &rows, w->app, w->name, run->tick, host, pid);
+    if (r < 0)
+        return run_db_failed(run, r, "cannot claim the tick");
+    if (!rows.count) {
+        log_info("nothing to do: this tick is done", LOG_TEXT("tick", run->tick));
+        return 0;
+    }
+    *ret = (struct tick){ .id = rows_int(&rows, 0, 0), .attempt = rows_int(&rows, 0, 1) };
+    if (ret->attempt > 1)
+        log_info("taking over a tick that was not finished", LOG_TEXT("tick", run->tick),
+                 LOG_INT("attempt", ret->attempt));
+    return 1;
+}
+
+int tick_finish(struct run *run, const struct tick *tick, int exit_code, const char *error)
+{
+    char id[NUMBER_MAX], attempt[NUMBER_MAX], code[NUMBER_MAX], stats[STATS_TEXT_MAX];
+
+    (void)snprintf(id, sizeof id, "%" PRId64, tick->id);
+    (void)snprintf(attempt, sizeof attempt, "%" PRId64, tick->attempt);
+    (void)snprintf(code, sizeof code, "%d", exit_code);
+    return db_run(run->db, &sql[SQL_FINISH], NULL, id, attempt, code,
+                  stats_json(&run->stats, stats), error);
+}

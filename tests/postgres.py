@@ -1,0 +1,127 @@
+"""A private PostgreSQL cluster for one pytest run.
+
+On a Unix socket in a folder of its own, without fsync, as an unprivileged user also when the tests
+run as root (PostgreSQL refuses to).
+"""
+import contextlib
+import itertools
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from harness import DEADLINE_S, wait_until
+
+
+def _postgres_programs():
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"),
+                   key=lambda path: int(path.parent.name))
+    return found[-1] if found else pathlib.Path(shutil.which("postgres")).parent
+
+
+class Cluster:
+    """A private PostgreSQL server; its superuser is `ops`, trusted on the socket."""
+
+    def __init__(self):
+        # A socket's path has at most 107 bytes, hence /tmp and not pytest's own long folders.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="opspg-", dir="/tmp"))
+        self.programs = _postgres_programs()
+        self.as_user = []
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self.as_user = ["--reuid=postgres", "--regid=postgres", "--init-groups"]
+        self.numbers = itertools.count(1)
+        self.process = None
+
+    def _command(self, program, *args):
+        # Killed together with pytest, however that dies.
+        return ["setpriv", "--pdeathsig=QUIT", *self.as_user, str(self.programs / program),
+                *map(str, args)]
+
+    def start(self):
+        data = self.folder / "data"
+        made = subprocess.run(
+            self._command("initdb", "-D", data, "-U", "ops", "-A", "trust", "-E", "UTF8", "-N",
+                          "--locale=C.UTF-8", "--no-instructions"),
+            cwd="/", capture_output=True, text=True)
+        if made.returncode:
+            pytest.exit(f"initdb failed: {made.stderr}")
+        settings = {
+            "listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off",
+            "synchronous_commit": "off", "full_page_writes": "off", "max_connections": 100,
+            "shared_buffers": "64MB", "autovacuum_naptime": "10s", "log_min_messages": "warning",
+        }
+        with open(self.folder / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                self._command("postgres", "-D", data,
+                              *itertools.chain(*(("-c", f"{k}={v}") for k, v in settings.items()))),
+                cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(self._answers, what="PostgreSQL answers")
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            pytest.exit(f"PostgreSQL ended: {(self.folder / 'log').read_text()}")
+        with contextlib.suppress(psycopg2.OperationalError):
+            psycopg2.connect(self.url("postgres")).close()
+            return True
+        return False
+
+    def stop(self):
+        if self.process:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(DEADLINE_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, name):
+        return f"postgresql://ops@/{name}?host={self.folder}"
+
+    def admin(self, statement):
+        connection = psycopg2.connect(self.url("postgres"))
+        connection.autocommit = True
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def create(self, template="template1"):
+        name = f"t{next(self.numbers)}"
+        self.admin(f"create database {name} template {template}")
+        return Database(self, name)
+
+
+class Database:
+    def __init__(self, cluster, name):
+        self.cluster, self.name, self.url = cluster, name, cluster.url(name)
+        self._connection = None
+
+    def connect(self, autocommit=True):
+        """A connection of the caller's own, who closes it."""
+        connection = psycopg2.connect(self.url)
+        connection.autocommit = autocommit
+        return connection
+
+    def query(self, statement, *args):
+        """The rows, as named tuples; none for a statement that returns no rows."""
+        if self._connection is None:
+            self._connection = self.connect()
+        with self._connection.cursor(cursor_factory=psycopg2.extras.NamedTupleCursor) as cursor:
+            cursor.execute(statement, args or None)
+            return cursor.fetchall() if cursor.description else []
+
+    execute = query
+
+    def value(self, statement, *args):
+        """The first cell of the only row."""
+        [row] = self.query(statement, *args)
+        return row[0]
+
+    def drop(self):
+        if self._connection:
+            self._connection.close()
+        self.cluster.admin(f"drop database if exists {self.name} with (force)")
