@@ -1,0 +1,194 @@
+/* A manifest as a whole: its three forms, all its apps, and what they say about each other. Errors
+ * are collected to the end; only a text without any becomes a manifest. */
+#include "manifest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "json.h"
+#include "manifest_app.h"
+#include "manifest_depends.h"
+#include "manifest_json.h"
+#include "own.h"
+
+/* What one manifest may take: a list of one-digit arguments needs 24 bytes for each 2 of the file.
+ */
+enum { MANIFEST_ARENA_MAX = 64 << 20 };
+
+static void own_arena(struct arena **arena)
+{
+    arena_free(*arena);
+}
+
+static void own_problems(struct problems *problems)
+{
+    problems_done(problems);
+}
+
+/* The apps of the file, before it is known which of them the profile leaves. */
+struct fleet_draft {
+    struct app *apps;
+    size_t count;
+};
+
+static int read_app(struct reader *reader, const struct place *place, const struct draft *defaults,
+                    struct fleet_draft *fleet)
+{
+    int r = app_read(reader, place, defaults, &fleet->apps[fleet->count]);
+
+    fleet->count++;
+    return r;
+}
+
+/* list: an array of apps, or one app. */
+static int read_apps(struct reader *reader, const cJSON *list, struct fleet_draft *ret)
+{
+    struct place apps = { .key = "apps", .value = list };
+    int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 1;
+    struct fleet_draft fleet = { .count = 0 };
+    struct draft defaults;
+    const cJSON *app;
+    int r;
+
+    if (n > MANIFEST_APPS_MAX)
+        return problems_add(reader->problems, &apps, "%d apps, at most %d are read", n,
+                            MANIFEST_APPS_MAX);
+    fleet.apps = arena_alloc_array(reader->arena, (size_t)n, sizeof *fleet.apps);
+    if (!fleet.apps)
+        return -ENOMEM;
+    r = app_defaults(reader, &defaults);
+    app = cJSON_IsArray(list) ? list->child : list;
+    for (int i = 0; r != -ENOMEM && i < n; i++, app = app->next) {
+        struct place place = { .up = &apps, .index = i, .value = app };
+
+        r = read_app(reader, &place, &defaults, &fleet);
+    }
+    if (r == -ENOMEM)
+        return r;
+    *ret = fleet;
+    return 0;
+}
+
+/* Whether the object is an app, and not a misspelt {"apps": ...}. */
+static bool has_script(const cJSON *file)
+{
+    const struct field *script = field_find(&app_fields, "script");
+
+    for (const cJSON *member = file->child; member; member = member->next)
+        if (field_find(&app_fields, member->string) == script)
+            return true;
+    return false;
+}
+
+/* {"apps": ...}: what else PM2 has beside them. */
+static const cJSON *unwrap(struct reader *reader, const cJSON *file)
+{
+    const cJSON *member;
+
+    cJSON_ArrayForEach(member, file)
+    {
+        struct place place = { .key = member->string, .value = member };
+
+        if (strcmp(member->string, "deploy") == 0)
+            problems_note(reader->problems, &place, "is accepted but means nothing here");
+        else if (strcmp(member->string, "apps") != 0)
+            (void)problems_add(reader->problems, &place,
+                               field_find(&app_fields, member->string)
+                                   ? "unknown beside \"apps\": it belongs into an app"
+                                   : "unknown beside \"apps\"");
+    }
+    return json_get(file, "apps");
+}
+
+static int read_file(struct reader *reader, const cJSON *file, struct fleet_draft *ret)
+{
+    struct place apps = { .key = "apps", .value = file };
+    struct place only = { .up = &apps, .value = file };
+    const struct place *top = cJSON_IsArray(file) ? &apps : &only;
+    bool wrapped = json_get(file, "apps");
+    const cJSON *list = file;
+    int r;
+
+    r = manifest_json_find_repeated(file, wrapped ? NULL : top, reader->problems);
+    if (r < 0)
+        return r;
+    if (wrapped)
+        apps.value = list = unwrap(reader, file);
+    else if (cJSON_IsObject(file) && !has_script(file))
+        return problems_add(reader->problems, NULL,
+                            "line %d: neither \"apps\" nor, for a single app, \"script\" is in it",
+                            value_line(file));
+    if (!cJSON_IsArray(list) && !cJSON_IsObject(list))
+        return problems_add_wanted(reader->problems, &apps, "a list of apps, or one");
+    return read_apps(reader, list, ret);
+}
+
+/* The apps of profile, in the order of the file. */
+static int select_profile(struct reader *reader, const struct fleet_draft *fleet,
+                          const char *profile, struct manifest *manifest)
+{
+    manifest->apps = arena_alloc_array(reader->arena, fleet->count, sizeof *manifest->apps);
+    if (!manifest->apps)
+        return -ENOMEM;
+    for (size_t i = 0; i < fleet->count; i++)
+        if (app_is_in_profile(&fleet->apps[i], profile))
+            manifest->apps[manifest->count++] = fleet->apps[i];
+    return 0;
+}
+
+/* What can be said once every app was read. A circle is looked for only among apps that are right
+ * so far: their names have to be there, and to be unique. */
+static int check_fleet(struct reader *reader, const struct fleet_draft *fleet, const char *profile,
+                       struct manifest *manifest)
+{
+    int r = apps_check_names(reader, fleet->apps, fleet->count);
+
+    if (r == 0)
+        r = select_profile(reader, fleet, profile, manifest);
+    return r == 0 ? apps_check_order(reader, manifest->apps, manifest->count) : r;
+}
+
+int manifest_parse(const char *text, size_t n, const char *folder, const char *profile,
+                   struct manifest *ret, struct buf *errors)
+{
+    OWN(problems) struct problems problems;
+    OWN(arena) struct arena *arena = arena_new(MANIFEST_ARENA_MAX);
+    struct reader reader = { .arena = arena, .problems = &problems, .folder = folder };
+    struct manifest manifest = { .count = 0 };
+    struct fleet_draft fleet = { .count = 0 };
+    OWN(json) cJSON *file = NULL;
+    int r;
+
+    problems_init(&problems, errors);
+    r = arena ? manifest_json_parse(text, n, &file, &problems) : -ENOMEM;
+    if (r == 0)
+        r = read_file(&reader, file, &fleet);
+    if (r == 0)
+        r = check_fleet(&reader, &fleet, profile, &manifest);
+    if (r == -ENOMEM)
+        (void)problems_add(&problems, NULL, "out of memory");
+    if (r == -ENOMEM || r == -E2BIG) {
+        (void)problems_conclude(&problems);
+        return r;
+    }
+    r = problems_conclude(&problems);
+    if (r < 0)
+        return r;
+    manifest.arena = TAKE(arena);
+    *ret = manifest;
+    return 0;
+}
+
+void manifest_free(struct manifest *manifest)
+{
+    arena_free(manifest->arena);
+    *manifest = (struct manifest){ .count = 0 };
+}
+
+const struct app *manifest_find(const struct manifest *manifest, const char *name)
+{
+    for (size_t i = 0; i < manifest->count; i++)
+        if (strcmp(manifest->apps[i].name, name) == 0)
+            return &manifest->apps[i];
+    return NULL;
+}

@@ -1,0 +1,253 @@
+/* One app of a manifest: what follows from its fields taken together. Which of two fields wins,
+ * what a script's name says about its interpreter, what a schedule implies. */
+#include "manifest_app.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "manifest_read.h"
+
+/* PM2's 3 s are for a Node server that binds its port; what declares its readiness may have to
+ * recover a database first. */
+enum { READY_TIMEOUT_MS = 30000 };
+
+/* PM2's back-off, hard coded there. */
+enum { PM2_BACKOFF_MAX_MS = 15000, PM2_BACKOFF_RESET_MS = 30000 };
+
+static const char *const no_texts[] = { NULL };
+
+/* What the steps below work on. */
+struct work {
+    struct reader *reader;
+    const struct place *place;
+    const struct given *given;
+    struct draft *draft;
+};
+
+static const cJSON *given(const struct work *work, const char *field)
+{
+    return given_value(&app_fields, work->given, field);
+}
+
+/* Given, and not with PM2's words for "off": 0 and false. */
+static bool is_wanted(const struct work *work, const char *field)
+{
+    const cJSON *value = given(work, field);
+
+    return value && !cJSON_IsFalse(value) &&
+           !(cJSON_IsNumber(value) && value->valuedouble > -1 && value->valuedouble < 1);
+}
+
+static struct place member(const struct work *work, const char *field)
+{
+    return (struct place){ .up = work->place, .key = field, .value = given(work, field) };
+}
+
+/* Fields that contradict each other. */
+static int check_exclusive(struct work *work)
+{
+    static const char *const pairs[][2] = {
+        { "schedule", "cron_restart" },
+        { "backoff", "restart_delay" },
+        { "backoff", "exp_backoff_restart_delay" },
+        { "ready", "wait_ready" },
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct place place = member(work, pairs[i][0]);
+
+        if (is_wanted(work, pairs[i][0]) && is_wanted(work, pairs[i][1]))
+            r = problems_add(work->reader->problems, &place, "cannot be given together with %s",
+                             pairs[i][1]);
+    }
+    return r;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Where the extension of a file name starts, or its end; a leading dot only hides a file. */
+static const char *extension_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && dot != name ? dot : name + strlen(name);
+}
+
+/* What a file of this name is run by: false when the extension is not known; *ret NULL when it is
+ * run itself. */
+static bool interpreter_by_extension(const char *name, const char **ret)
+{
+    static const struct {
+        const char *extension, *interpreter;
+    } known[] = {
+        { ".js", "node" },    { ".cjs", "node" }, { ".mjs", "node" },
+        { ".py", "python3" }, { ".sh", "bash" },  { ".rb", "ruby" },
+        { ".pl", "perl" },    { ".php", "php" },  { ".ts", NULL },
+    };
+    const char *extension = extension_of(name);
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(extension, known[i].extension) != 0)
+            continue;
+        *ret = known[i].interpreter;
+        return true;
+    }
+    return false;
+}
+
+static int derive_name(struct work *work)
+{
+    struct place place = member(work, "name");
+    struct app *app = &work->draft->app;
+    const char *base = base_name(app->script);
+    char *name;
+
+    name = arena_text(work->reader->arena, base, (size_t)(extension_of(base) - base));
+    if (!name)
+        return -ENOMEM;
+    if (!name_is_sane(name))
+        return problems_add(work->reader->problems, &place,
+                            "the script's file name will not do: want " NAME_WANTS);
+    app->name = name;
+    return 0;
+}
+
+/* Settles app->interpreter; *ret_is_file tells that the script is a file, not a word of PATH. */
+static int settle_interpreter(struct work *work, bool *ret_is_file)
+{
+    struct app *app = &work->draft->app;
+    const char *by_extension = NULL;
+    bool known = interpreter_by_extension(base_name(app->script), &by_extension);
+
+    if (!app->interpreter) {
+        app->interpreter = by_extension;
+    } else if (strcmp(app->interpreter, "none") == 0) {
+        app->interpreter = NULL;
+    } else if (strchr(app->interpreter, '/')) {
+        app->interpreter = path_within(work->reader, app->interpreter);
+        if (!app->interpreter)
+            return -ENOMEM;
+    }
+    *ret_is_file = known || app->interpreter || strchr(app->script, '/');
+    return 0;
+}
+
+/* Which file is run, and by what. A word that may be looked up in PATH stays as it is. */
+static int settle_script(struct work *work)
+{
+    struct place place = member(work, "script");
+    struct app *app = &work->draft->app;
+    bool is_file;
+    int r;
+
+    if (!app->script)
+        return place.value
+                   ? -EBADMSG
+                   : problems_add(work->reader->problems, &place, "is missing: the program to run");
+    if (!app->name && !given(work, "name")) {
+        r = derive_name(work);
+        if (r < 0)
+            return r;
+    }
+    r = settle_interpreter(work, &is_file);
+    if (r < 0)
+        return r;
+    if (!is_file && strpbrk(app->script, " \t"))
+        return problems_add(work->reader->problems, &place,
+                            "is a command line: put the program here and the rest into args");
+    if (is_file)
+        app->script = path_within(work->reader, app->script);
+    return app->script ? 0 : -ENOMEM;
+}
+
+static int settle_restart(struct work *work)
+{
+    struct place place = member(work, "restart_window");
+    struct draft *draft = work->draft;
+    struct restart_policy *restart = &draft->app.restart;
+
+    if (draft->exp_backoff_ms > 0) {
+        restart->restart_delay_ms = 0;
+        restart->backoff = (struct backoff){
+            .initial_ms = draft->exp_backoff_ms,
+            .max_ms = draft->exp_backoff_ms > PM2_BACKOFF_MAX_MS ? draft->exp_backoff_ms
+                                                                 : PM2_BACKOFF_MAX_MS,
+            .factor = 1.5,
+            .reset_after_ms = PM2_BACKOFF_RESET_MS,
+        };
+    }
+    if (restart->restart_window_ms > 0 && restart->max_restarts > RESTART_WINDOW_MAX)
+        return problems_add(work->reader->problems, &place,
+                            "counts at most %d exits: lower max_restarts", RESTART_WINDOW_MAX);
+    return 0;
+}
+
+static int settle_readiness(struct work *work)
+{
+    struct draft *draft = work->draft;
+
+    if (draft->wait_ready)
+        draft->app.ready = READY_NOTIFY;
+    if (is_wanted(work, "ready") && !given(work, "listen_timeout"))
+        draft->app.listen_timeout_ms = READY_TIMEOUT_MS;
+    return 0;
+}
+
+static int settle_schedule(struct work *work)
+{
+    static const char *const dependent[] = { "timezone", "overlap", "catch_up",
+                                             "jitter",   "timeout", "run_on_start" };
+    const cJSON *schedule = given(work, "schedule");
+    struct app *app = &work->draft->app;
+    const char *text = cJSON_GetStringValue(schedule);
+
+    for (size_t i = 0; !schedule && i < sizeof dependent / sizeof *dependent; i++) {
+        struct place place = member(work, dependent[i]);
+
+        if (place.value)
+            problems_note(work->reader->problems, &place, "means nothing without schedule");
+    }
+    if (!text)
+        return 0;
+    app->scheduled = true;
+    app->restart.one_shot = true;
+    app->schedule_text = arena_text(work->reader->arena, text, strlen(text));
+    return app->schedule_text ? 0 : -ENOMEM;
+}
+
+int app_defaults(struct reader *reader, struct draft *ret)
+{
+    *ret = (struct draft){ .app.ready_exec = no_texts };
+    return fields_fall_back(reader, &app_fields, ret);
+}
+
+int app_read(struct reader *reader, const struct place *place, const struct draft *defaults,
+             struct app *ret)
+{
+    static int (*const steps[])(struct work *) = {
+        settle_script, check_exclusive, settle_restart, settle_readiness, settle_schedule,
+    };
+    struct draft draft = *defaults;
+    struct given given_here;
+    struct work work = { .reader = reader, .place = place, .given = &given_here, .draft = &draft };
+    int result, r;
+
+    draft.app.line = value_line(place->value);
+    *ret = draft.app;
+    if (!cJSON_IsObject(place->value))
+        return problems_add_wanted(reader->problems, place, "an object");
+    result = fields_read(reader, &app_fields, place, &draft, &given_here);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && result != -ENOMEM; i++) {
+        r = steps[i](&work);
+        if (r < 0)
+            result = r;
+    }
+    *ret = draft.app;
+    return result;
+}
