@@ -140,7 +140,7 @@ $(O)/tests/%.so: tests/fault/%.c
 	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fPIC -shared \
 		$(call pc_cflags,$(WORKER_PC)) $< -ldl -o $@
 
-PYTEST := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
+PYTEST := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider -n $(shell nproc)
 T ?= tests
 
 test: test-unit test-black-box ## run every test (SAN=address,undefined: under sanitizers)
@@ -148,7 +148,7 @@ test: test-unit test-black-box ## run every test (SAN=address,undefined: under s
 test-unit: $(UNIT_BINS) ## the pure modules
 	@set -e; for t in $(sort $(UNIT_BINS)); do $$t; done
 
-test-black-box: all $(PRELOADS) ## real processes, real PostgreSQL; T=tests/scenario/… for some
+test-black-box: all $(UNIT_BINS) $(PRELOADS) ## real processes, real PostgreSQL; T=tests/scenario/… for some
 	BUILD=$(O) $(PYTEST) $(T)
 
 # --- style
