@@ -1,0 +1,255 @@
+/*
+ * The home directory: deciding which one is meant, and the three things in it that make one
+ * supervisor the only one: the lock, the socket's name, the way to both through a descriptor.
+ */
+#include "home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "own.h"
+
+#define MANIFEST_NAME "ecosystem.json"
+#define HOME_NAME ".ops"
+#define SOCKET_NAME "opsd.sock"
+#define SOCKET_NAME_NEW "opsd.sock.new"
+
+/* Pending connections while the supervisor is busy elsewhere; the kernel cuts it at somaxconn. */
+enum { SOCKET_BACKLOG = 256 };
+
+/* Squeezes "//" and "/./" and drops a trailing slash; ".." stays, as it may follow a link. */
+static void path_tidy(char *path)
+{
+    char *to = path;
+
+    for (const char *from = path; *from; from++) {
+        bool dot = from[0] == '/' && from[1] == '.' && (from[2] == '/' || !from[2]);
+
+        if (dot)
+            from++;
+        else if (from[0] != '/' || (from[1] != '/' && from[1]))
+            *to++ = *from;
+    }
+    if (to == path)
+        *to++ = '/';
+    *to = '\0';
+}
+
+static char *path_join(const char *folder, const char *name)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return NULL;
+    path_tidy(path);
+    return path;
+}
+
+static char *path_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+}
+
+static int path_absolute(const char *path, char **ret)
+{
+    OWN(free) char *folder = NULL;
+    char *absolute;
+
+    if (path[0] == '/') {
+        absolute = strdup(path);
+        if (absolute)
+            path_tidy(absolute);
+    } else {
+        folder = getcwd(NULL, 0);
+        if (!folder)
+            return -errno;
+        absolute = path_join(folder, path);
+    }
+    if (!absolute)
+        return -ENOMEM;
+    *ret = absolute;
+    return 0;
+}
+
+/* folder/ecosystem.json when there is one. Returns 0 with *ret NULL when there is none. */
+static int manifest_in(const char *folder, char **ret)
+{
+    OWN(free) char *path = path_join(folder, MANIFEST_NAME);
+
+    if (!path)
+        return -ENOMEM;
+    *ret = access(path, F_OK) == 0 ? TAKE(path) : NULL;
+    return 0;
+}
+
+/* The nearest ecosystem.json upward from the current folder, or *ret NULL. */
+static int manifest_upward(char **ret)
+{
+    OWN(free) char *folder = getcwd(NULL, 0);
+    char *slash;
+    int r;
+
+    if (!folder)
+        return -errno;
+    for (;;) {
+        r = manifest_in(folder, ret);
+        slash = strrchr(folder, '/');
+        if (r < 0 || *ret || !slash || !folder[1])
+            return r;
+        slash[slash == folder] = '\0';
+    }
+}
+
+/* A home called .ops belongs to the manifest beside it, wherever the caller stands. */
+static int manifest_of_home(const char *home, char **ret)
+{
+    OWN(free) char *folder = path_parent(home);
+    const char *slash = strrchr(home, '/');
+
+    if (!folder)
+        return -ENOMEM;
+    return strcmp(slash + 1, HOME_NAME) == 0 ? manifest_in(folder, ret) : 0;
+}
+
+static int home_of_user(char **ret)
+{
+    const char *folder = getenv("HOME");
+    const struct passwd *user;
+
+    if (!folder || folder[0] != '/') {
+        user = getpwuid(geteuid());
+        folder = user ? user->pw_dir : "/";
+    }
+    *ret = path_join(folder, HOME_NAME);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int home_beside(const char *manifest, char **ret)
+{
+    OWN(free) char *folder = path_parent(manifest);
+
+    *ret = folder ? path_join(folder, HOME_NAME) : NULL;
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int find_manifest(const char *named, const char *home, char **ret)
+{
+    int r;
+
+    if (named)
+        return path_absolute(named, ret);
+    r = home ? manifest_of_home(home, ret) : 0;
+    return r < 0 || *ret ? r : manifest_upward(ret);
+}
+
+int home_find(const char *home, const char *manifest, struct home *ret, struct err *reterr)
+{
+    OWN(free) char *path = NULL;
+    OWN(free) char *file = NULL;
+    int r = 0;
+
+    if (!home)
+        home = getenv("OPS_HOME");
+    if (home && home[0])
+        r = path_absolute(home, &path);
+    if (r == 0)
+        r = find_manifest(manifest, path, &file);
+    if (r == 0 && !path)
+        r = file ? home_beside(file, &path) : home_of_user(&path);
+    if (r < 0)
+        return err_set(reterr, r, "cannot tell which home is meant: %s", strerror(-r));
+    if (manifest && access(file, F_OK) < 0)
+        return err_set(reterr, -ENOENT, "%s: %s", file, strerror(errno));
+    *ret = (struct home){ .path = TAKE(path), .manifest = TAKE(file), .fd = -1 };
+    return 0;
+}
+
+/* Whoever only connects needs no right to list the directory; flock(2) refuses O_PATH. */
+int home_open(struct home *home, bool create, struct err *reterr)
+{
+    int r, fd;
+
+    if (create) {
+        r = file_make_dirs(home->path, 0700);
+        if (r < 0)
+            return err_set(reterr, r, "%s: %s", home->path, strerror(-r));
+    }
+    fd = open(home->path, O_DIRECTORY | O_CLOEXEC | (create ? O_RDONLY : O_PATH));
+    if (fd < 0)
+        return err_set(reterr, -errno, "%s: %s", home->path, strerror(errno));
+    home->fd = fd;
+    return 0;
+}
+
+int home_lock(const struct home *home)
+{
+    return flock(home->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+/* The name reaches into the directory through its descriptor, so its length never matters. */
+static struct sockaddr_un socket_address(const struct home *home, const char *name)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", home->fd,
+                   name);
+    return address;
+}
+
+static int socket_new(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int home_connect(const struct home *home)
+{
+    struct sockaddr_un address = socket_address(home, SOCKET_NAME);
+    OWN(close) int fd = socket_new();
+
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+/* Bound under another name, made ready and only then renamed: whoever looks finds the old dead
+ * socket or the new live one, and nobody can connect before the mode is right. */
+int home_listen(const struct home *home)
+{
+    struct sockaddr_un address = socket_address(home, SOCKET_NAME_NEW);
+    OWN(close) int fd = socket_new();
+
+    if (fd < 0)
+        return fd;
+    if (unlinkat(home->fd, SOCKET_NAME_NEW, 0) < 0 && errno != ENOENT)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
+        fchmodat(home->fd, SOCKET_NAME_NEW, 0600, 0) < 0 || listen(fd, SOCKET_BACKLOG) < 0 ||
+        renameat(home->fd, SOCKET_NAME_NEW, home->fd, SOCKET_NAME) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+void home_done(struct home *home)
+{
+    free(home->path);
+    free(home->manifest);
+    if (home->fd >= 0)
+        (void)close(home->fd);
+    *home = (struct home){ .fd = -1 };
+}

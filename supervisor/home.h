@@ -1,0 +1,47 @@
+#ifndef OPS_HOME_H
+#define OPS_HOME_H
+/*
+ * The home directory: where one supervisor keeps its lock, socket, FIFOs and journal.
+ *
+ * Chosen by --home, else OPS_HOME, else .ops/ beside the nearest ecosystem.json upward from the
+ * current folder, else ~/.ops. Its path may be of any length: everything inside is reached through
+ * a descriptor of it, because a Unix socket's address holds 107 bytes (unix(7)).
+ *
+ * Its manifest is the one that was named, else the ecosystem.json beside a home called .ops, else
+ * the nearest one upward; so whoever works on one project while standing in another mixes nothing.
+ */
+#include <stdbool.h>
+
+#include "err.h"
+
+struct home {
+    char *path;     /* absolute */
+    char *manifest; /* the ecosystem.json that belongs to it; NULL when none was found */
+    int fd;         /* of the directory, O_PATH or O_RDONLY; -1 until home_open */
+};
+
+/* Decides on the paths without touching the disk beyond looking for ecosystem.json. The arguments
+ * come from the command line and may be NULL. Returns 0, -ENOENT (a manifest was named that is not
+ * there) or -ENOMEM. */
+int home_find(const char *home, const char *manifest, struct home *ret, struct err *reterr);
+
+/* Opens the directory; create makes it first (0700), and only then home_lock works. Returns 0 or
+ * a negative errno. */
+int home_open(struct home *home, bool create, struct err *reterr);
+
+/* Takes the lock that only one supervisor can hold: flock(2) on the directory itself, so that no
+ * deleted file can let a second one in. Returns 0 or -EWOULDBLOCK. */
+int home_lock(const struct home *home);
+
+/* Connects to the supervisor's socket. Returns the descriptor, non-blocking; -ENOENT or
+ * -ECONNREFUSED when no supervisor runs; -EACCES when it is not ours to talk to; -EAGAIN when it
+ * accepts no more for now. */
+int home_connect(const struct home *home);
+
+/* Binds and listens on opsd.sock (0600), replacing a dead one; call with the lock held. Returns
+ * the descriptor, non-blocking, or a negative errno. */
+int home_listen(const struct home *home);
+
+void home_done(struct home *home);
+
+#endif

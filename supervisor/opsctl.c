@@ -1,0 +1,65 @@
+/*
+ * opsctl: the command a person types. What it can do is the table in commands.h; here the command
+ * line is read, the command carried out, and standard output closed with care.
+ */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "opsctl.h"
+
+static int usage(const char *why)
+{
+    if (why)
+        (void)complain(EXIT_USAGE, "%s", why);
+    else
+        help_print(stderr);
+    return EXIT_USAGE;
+}
+
+static int run(const struct args *args)
+{
+    struct session s = { .args = args, .home = { .fd = -1 }, .client = { .fd = -1 } };
+    int code;
+
+    if (args->version)
+        return command_version(&s);
+    if (args->help && !args->command)
+        help_print(stdout);
+    if (args->help && args->command)
+        help_print_command(stdout, args->command);
+    if (args->help)
+        return EXIT_DONE;
+    if (!args->command)
+        return usage(NULL);
+    code = args->command->run(&s);
+    client_done(&s.client);
+    home_done(&s.home);
+    return code;
+}
+
+/* A reader that had enough (`| head`) is no failure; a full disk is. */
+static int finish(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    if (errno == EPIPE || errno == 0)
+        return code;
+    return complain(code ? code : EXIT_FAILED, "writing to standard output: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+    struct args args;
+    struct err err;
+
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    /* Writing to a closed pipe is an error like others; the socket asks for no signal either. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (args_parse(argc, argv, &args, &err) < 0)
+        return usage(err.text);
+    return finish(run(&args));
+}

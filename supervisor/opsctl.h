@@ -1,0 +1,92 @@
+#ifndef OPS_OPSCTL_H
+#define OPS_OPSCTL_H
+/*
+ * What the parts of opsctl share: the table of commands with the function behind each, and the
+ * session that a command works in.
+ *
+ * opsctl is a request and a reply: one thread, blocking, every wait in opsctl_client.c. To add a
+ * command: a row in commands.h and a function command_WORD; parser, help and "did you mean"
+ * follow from the row.
+ */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "home.h"
+#include "opsctl_args.h"
+#include "opsctl_client.h"
+
+struct session {
+    const struct args *args;
+    struct home home;
+    struct client client;
+};
+
+/* Finds the home of the options and connects. Returns EXIT_DONE, or says on stderr why not and
+ * returns the exit code: 3 when no opsd runs, 5 when it is not ours to talk to. */
+int session_open(struct session *s);
+
+/* The same, and starts opsd when none runs. */
+int session_open_or_start(struct session *s);
+
+/* Sends a request (takes params; NULL means that memory ran out) and waits for its answer; 0 for
+ * timeout_ms waits as long as it takes. Returns EXIT_DONE with *ret, the caller's to delete, or
+ * says on stderr what is wrong and returns the exit code. */
+int session_ask(struct session *s, const char *method, cJSON *params, int64_t timeout_ms,
+                cJSON **ret);
+
+/* How long a command that only reads waits for its answer. */
+int64_t session_timeout_ms(const struct session *s);
+
+/* {"name":…} when a name was given, else {}; for methods that show one worker or all. NULL when
+ * memory ran out. */
+cJSON *session_name_params(const struct session *s);
+
+/* Says an error answer on stderr, with the last lines of the workers that failed, and returns
+ * the exit code that belongs to it. */
+int session_refused(const cJSON *error);
+
+/* Starts opsd for this home; returns once it answers. Returns 0 or a negative errno with the
+ * reason that opsd gave. */
+int spawn_opsd(const struct home *home, struct err *reterr);
+
+/* Prints "opsctl: …" on stderr and returns code. */
+int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints one JSON document with a newline on stdout. Returns EXIT_DONE or EXIT_FAILED. */
+int print_json(const cJSON *document);
+
+typedef int command_run(struct session *s);
+
+struct command {
+    const char *word, *method, *arguments, *help;
+    int least, most;
+    enum who who;
+    command_run *run; /* returns the exit code */
+};
+
+struct alias {
+    const char *word, *of;
+};
+
+/* Every command of commands.h in its order, and every other word for one; both end with a row
+ * whose word is NULL. */
+extern const struct command commands[];
+extern const struct alias aliases[];
+
+/* By word or alias; NULL when there is none. */
+const struct command *command_find(const char *word);
+
+/* The nearest word for "did you mean"; NULL when none is near. */
+const char *command_nearest(const char *word);
+
+/* Prints the list of commands, or one of them with its options. */
+void help_print(FILE *to);
+void help_print_command(FILE *to, const struct command *command);
+
+#define COMMAND_DECLARE(word, ...) command_run command_##word;
+OPS_COMMANDS(COMMAND_DECLARE)
+OPS_LOCAL_COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * `opsctl describe`: one worker for a person who wonders what is the matter with it. The state and
+ * its reason come first; what never changes comes last.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "instant.h"
+#include "json.h"
+#include "opsctl.h"
+#include "opsctl_display.h"
+#include "opsctl_row.h"
+#include "own.h"
+
+enum { LABEL_COLUMNS = 12 };
+
+/* "2026-11-22T00:10:00Z (in 9h3m)" */
+static int add_instant(struct buf *to, const char *instant, int64_t now)
+{
+    int r;
+
+    if (!instant)
+        return 0;
+    r = buf_printf(to, "%s (", instant);
+    if (r == 0)
+        r = row_add_instant(to, instant, now);
+    return r < 0 ? r : buf_add_text(to, ")");
+}
+
+static int text_state(const struct row_context *context, struct buf *to)
+{
+    const char *wanted = json_get_text(context->row, "wanted");
+    int r = row_state(context, to);
+
+    return r == 0 && wanted ? buf_printf(to, " (wanted: %s)", wanted) : r;
+}
+
+static int text_next_try(const struct row_context *context, struct buf *to)
+{
+    char text[DISPLAY_TEXT_MAX];
+    int64_t ms;
+
+    if (json_get_id(context->row, "next_try_in_ms", &ms) < 0)
+        return 0;
+    return buf_printf(to, "in %s", display_span(ms, text));
+}
+
+static int text_next_run(const struct row_context *context, struct buf *to)
+{
+    return add_instant(to, json_get_text(context->row, "next_run"), context->now);
+}
+
+static int text_started(const struct row_context *context, struct buf *to)
+{
+    return add_instant(to, json_get_text(context->row, "started"), context->now);
+}
+
+static int text_restarts(const struct row_context *context, struct buf *to)
+{
+    int64_t unstable;
+    int r = row_restarts(context, to);
+
+    if (r == 0 && json_get_id(context->row, "unstable_restarts", &unstable) == 0)
+        r = buf_printf(to, " (%lld unstable)", (long long)unstable);
+    return r;
+}
+
+static int text_schedule(const struct row_context *context, struct buf *to)
+{
+    const char *schedule = json_get_text(context->row, "schedule");
+    const char *zone = json_get_text(context->row, "timezone");
+
+    if (!schedule)
+        return 0;
+    return zone ? buf_printf(to, "%s (%s)", schedule, zone) : buf_add_text(to, schedule);
+}
+
+static int text_depends_on(const struct row_context *context, struct buf *to)
+{
+    const cJSON *one;
+    int r = 0;
+
+    cJSON_ArrayForEach(one, json_get(context->row, "depends_on"))
+    {
+        const char *name = json_get_text(one, "name");
+        const char *condition = json_get_text(one, "condition");
+
+        if (r == 0 && name && condition)
+            r = buf_printf(to, "%s%s %s%s", to->len ? ", " : "", name, condition,
+                           json_get_bool(one, "met") ? "" : " (not yet)");
+    }
+    return r;
+}
+
+/* The command as it is run, interpreter first. */
+static int text_command(const struct row_context *context, struct buf *to)
+{
+    const char *interpreter = json_get_text(context->row, "interpreter");
+    const char *script = json_get_text(context->row, "script");
+    const cJSON *argument;
+    int r;
+
+    if (!script)
+        return 0;
+    r = buf_printf(to, "%s%s%s", interpreter ? interpreter : "", interpreter ? " " : "", script);
+    cJSON_ArrayForEach(argument, json_get(context->row, "args"))
+    {
+        if (r == 0 && cJSON_IsString(argument))
+            r = buf_printf(to, " %s", argument->valuestring);
+    }
+    return r;
+}
+
+/* A line of the description: made by text, or when that is NULL the member as it is. */
+/* clang-format off */
+static const struct {
+    const char *label;
+    row_text *text;
+    const char *member;
+} fields[] = {
+    { "state",      text_state },
+    { "why",        NULL, "reason" },
+    { "next try",   text_next_try },
+    { "depends on", text_depends_on },
+    { "last run",   row_last_run },
+    { "next run",   text_next_run },
+    { "schedule",   text_schedule },
+    { "status",     NULL, "status_text" },
+    { "stats",      row_stats },
+    { "namespace",  row_namespace },
+    { "pid",        row_pid },
+    { "started",    text_started },
+    { "uptime",     row_uptime },
+    { "restarts",   text_restarts },
+    { "cpu",        row_cpu },
+    { "memory",     row_memory },
+    { "command",    text_command },
+    { "folder",     NULL, "cwd" },
+    { "output",     NULL, "out_file" },
+    { "errors",     NULL, "error_file" },
+};
+/* clang-format on */
+
+static int add_field(const struct row_context *context, size_t i, struct buf *to)
+{
+    const char *text;
+
+    if (fields[i].text)
+        return fields[i].text(context, to);
+    text = json_get_text(context->row, fields[i].member);
+    return text ? buf_add_text(to, text) : 0;
+}
+
+static int print_fields(const struct row_context *context)
+{
+    OWN_BUF struct buf text;
+    char label[LABEL_COLUMNS + 3];
+    int r = 0;
+
+    buf_init(&text, CLIENT_LINE_MAX);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0] && r == 0; i++) {
+        buf_clear(&text);
+        (void)snprintf(label, sizeof label, "  %-*s", LABEL_COLUMNS, fields[i].label);
+        r = add_field(context, i, &text);
+        if (r == 0 && text.len)
+            r = display_print(stdout, label, text.p, DISPLAY_CELL);
+    }
+    return r;
+}
+
+/* "2026-11-21T10:00:00Z (3m ago)  exited with code 1 after 20 ms" */
+static int add_exit(const struct row_context *exit, struct buf *to)
+{
+    const char *reason = json_get_text(exit->row, "reason");
+    int r = add_instant(to, json_get_text(exit->row, "at"), exit->now);
+
+    if (r == 0)
+        r = buf_add_text(to, "  ");
+    if (r < 0)
+        return r;
+    return reason && reason[0] ? buf_add_text(to, reason) : row_add_exit(to, exit->row);
+}
+
+static int print_exit(const struct row_context *exit)
+{
+    OWN_BUF struct buf text;
+    const cJSON *line;
+    int r;
+
+    buf_init(&text, CLIENT_LINE_MAX);
+    r = add_exit(exit, &text);
+    if (r == 0)
+        r = display_print(stdout, "    ", text.p, DISPLAY_CELL);
+    cJSON_ArrayForEach(line, json_get(exit->row, "lines"))
+    {
+        if (r == 0 && cJSON_IsString(line))
+            r = display_print(stdout, "      | ", line->valuestring, DISPLAY_LINE);
+    }
+    return r;
+}
+
+static int print_title(const struct row_context *context)
+{
+    OWN_BUF struct buf text;
+    int r;
+
+    buf_init(&text, CLIENT_LINE_MAX);
+    r = row_name(context, &text);
+    if (r == 0)
+        r = buf_add_text(&text, ", id ");
+    if (r == 0)
+        r = row_id(context, &text);
+    return r < 0 ? r : display_print(stdout, "", text.p, DISPLAY_CELL);
+}
+
+static int print_worker(const struct row_context *context)
+{
+    struct row_context exit = { .now = context->now };
+    const cJSON *exits = json_get(context->row, "exits");
+    int r;
+
+    /* A row that is not the first: cJSON lets the first one's prev be the last of all. */
+    if (context->row->prev && context->row->prev->next == context->row)
+        (void)printf("\n");
+    r = print_title(context);
+    if (r == 0)
+        r = print_fields(context);
+    if (r == 0 && cJSON_GetArraySize(exits))
+        (void)printf("  last exits\n");
+    cJSON_ArrayForEach(exit.row, exits)
+    {
+        if (r == 0)
+            r = print_exit(&exit);
+    }
+    return r;
+}
+
+int command_describe(struct session *s)
+{
+    OWN(json) cJSON *result = NULL;
+    struct row_context context = { .now = instant_now() };
+    int r;
+
+    r = session_open(s);
+    if (r == EXIT_DONE)
+        r = session_ask(s, "describe", session_name_params(s), session_timeout_ms(s), &result);
+    if (r != EXIT_DONE)
+        return r;
+    if (s->args->json)
+        return print_json(result);
+    cJSON_ArrayForEach(context.row, json_get(result, "workers"))
+    {
+        r = print_worker(&context);
+        if (r < 0)
+            return complain(EXIT_FAILED, "%s", strerror(-r));
+    }
+    return EXIT_DONE;
+}

@@ -1,0 +1,221 @@
+/*
+ * Text for people. What workers print reaches the terminal of whoever looks at them, so everything
+ * passes through display_add; and tables need to know how wide it then is.
+ */
+#include "opsctl_display.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "text.h"
+
+/* Bidirectional controls print nothing and turn the order of what follows (Unicode annex 9,
+ * section 2), so a name could pose as another. */
+static bool is_bidi(wchar_t c)
+{
+    return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+/* U+2028 and U+2029 are line breaks to some terminals. */
+static bool is_safe(wchar_t c)
+{
+    return c && wcwidth(c) >= 0 && !is_bidi(c) && c != 0x2028 && c != 0x2029;
+}
+
+static int add_escape(struct buf *to, const char *bytes, size_t n, wchar_t c)
+{
+    static const char letters[] = { ['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r' };
+
+    if (n && (size_t)c < sizeof letters && letters[c])
+        return buf_printf(to, "\\%c", letters[c]);
+    if (n && c > 0x9f)
+        return buf_printf(to, "\\u%04x", (unsigned)c);
+    return buf_printf(to, "\\x%02x", n ? (unsigned)c : (unsigned char)bytes[0]);
+}
+
+int display_add(struct buf *to, const char *text, size_t n, enum display how)
+{
+    mbstate_t state = { 0 };
+    size_t length;
+    wchar_t c = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i += length) {
+        length = mbrtowc(&c, text + i, n - i, &state);
+        if (length > n - i) {
+            memset(&state, 0, sizeof state);
+            r = add_escape(to, text + i, 0, 0);
+            length = 1;
+            continue;
+        }
+        length = length ? length : 1; /* mbrtowc says 0 for a NUL */
+        if (c == '\t' ? how == DISPLAY_LINE : is_safe(c))
+            r = buf_add(to, text + i, length);
+        else
+            r = add_escape(to, text + i, length, c);
+    }
+    return r;
+}
+
+int display_print(FILE *to, const char *before, const char *text, enum display how)
+{
+    OWN_BUF struct buf safe;
+    int r;
+
+    buf_init(&safe, SIZE_MAX);
+    r = display_add(&safe, text, strlen(text), how);
+    if (r == 0)
+        (void)fprintf(to, "%s%s\n", before, safe.len ? safe.p : "");
+    return r;
+}
+
+/* Width and length of the first of n > 0 bytes' characters. */
+static size_t character(const char *text, size_t n, size_t *ret_width)
+{
+    mbstate_t state = { 0 };
+    wchar_t c;
+    size_t length = mbrtowc(&c, text, n, &state);
+    int width;
+
+    if (!length || length > n) {
+        *ret_width = 1;
+        return 1;
+    }
+    width = wcwidth(c);
+    *ret_width = width > 0 ? (size_t)width : 0;
+    return length;
+}
+
+size_t display_width(const char *text, size_t n)
+{
+    size_t columns = 0, width;
+
+    for (size_t i = 0; i < n; i += character(text + i, n - i, &width), columns += width)
+        ;
+    return columns;
+}
+
+size_t display_fold(const char *text, size_t columns, const char **ret_rest)
+{
+    const char *p = text, *space = NULL;
+    size_t n = strlen(text), used = 0, width, length;
+
+    while (*p) {
+        length = character(p, n - (size_t)(p - text), &width);
+        if (used + width > columns && p > text)
+            break;
+        if (*p == ' ' && p > text)
+            space = p;
+        used += width;
+        p += length;
+    }
+    if (*p && *p != ' ' && space)
+        p = space;
+    *ret_rest = p + strspn(p, " ");
+    while (p > text && p[-1] == ' ')
+        p--;
+    return (size_t)(p - text);
+}
+
+const char *display_span(int64_t ms, char text[static DISPLAY_TEXT_MAX])
+{
+    static const struct {
+        int64_t ms;
+        char letter;
+    } units[] = { { 86400000, 'd' }, { 3600000, 'h' }, { 60000, 'm' }, { 1000, 's' } };
+    size_t i = 0;
+    int n;
+
+    if (ms < 1000) {
+        (void)snprintf(text, DISPLAY_TEXT_MAX, "%dms", ms > 0 ? (int)ms : 0);
+        return text;
+    }
+    while (ms < units[i].ms)
+        i++;
+    n = snprintf(text, DISPLAY_TEXT_MAX, "%lld%c", (long long)(ms / units[i].ms), units[i].letter);
+    ms %= units[i].ms;
+    if (units[i].letter != 's' && ms / units[i + 1].ms > 0)
+        (void)snprintf(text + n, DISPLAY_TEXT_MAX - (size_t)n, "%lld%c",
+                       (long long)(ms / units[i + 1].ms), units[i + 1].letter);
+    return text;
+}
+
+const char *display_bytes(double bytes, char text[static DISPLAY_TEXT_MAX])
+{
+    static const char letters[] = "BKMGT";
+    size_t i = 0;
+
+    while (bytes >= 1024 && i < sizeof letters - 2) {
+        bytes /= 1024;
+        i++;
+    }
+    (void)snprintf(text, DISPLAY_TEXT_MAX, i ? "%.1f%c" : "%.0f%c", bytes, letters[i]);
+    return text;
+}
+
+static size_t terminal_columns(int fd)
+{
+    const char *wanted = getenv("COLUMNS");
+    struct winsize size;
+    int64_t columns;
+
+    if (wanted && text_to_int(wanted, 1, 10000, &columns) == 0)
+        return (size_t)columns;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col)
+        return size.ws_col;
+    return 80; /* what terminals had before they could be asked */
+}
+
+struct terminal terminal_look(int fd)
+{
+    const char *no_colour = getenv("NO_COLOR"); /* no-color.org: set and not empty */
+    const char *term = getenv("TERM");
+
+    if (!isatty(fd))
+        return (struct terminal){ 0 };
+    return (struct terminal){
+        .columns = terminal_columns(fd),
+        .colour = !(no_colour && no_colour[0]) && term && strcmp(term, "dumb") != 0,
+    };
+}
+
+const char *terminal_begin(const struct terminal *terminal, enum colour colour)
+{
+    /* ECMA-48, 8.3.117 */
+    static const char *const begin[COLOURS] = {
+        [COLOUR_NONE] = "",         [COLOUR_BOLD] = "\x1b[1m",   [COLOUR_DIM] = "\x1b[2m",
+        [COLOUR_RED] = "\x1b[31m",  [COLOUR_GREEN] = "\x1b[32m", [COLOUR_YELLOW] = "\x1b[33m",
+        [COLOUR_CYAN] = "\x1b[36m",
+    };
+
+    return terminal->colour ? begin[colour] : "";
+}
+
+const char *terminal_end(const struct terminal *terminal, enum colour colour)
+{
+    return terminal->colour && colour ? "\x1b[0m" : "";
+}
+
+enum colour state_colour(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum colour colour;
+    } colours[] = {
+        { "online", COLOUR_GREEN },     { "scheduled", COLOUR_CYAN },
+        { "launching", COLOUR_YELLOW }, { "stopping", COLOUR_YELLOW },
+        { "waiting", COLOUR_YELLOW },   { "waiting restart", COLOUR_YELLOW },
+        { "errored", COLOUR_RED },      { "stopped", COLOUR_DIM },
+    };
+
+    for (size_t i = 0; state && i < sizeof colours / sizeof colours[0]; i++) {
+        if (strcmp(colours[i].state, state) == 0)
+            return colours[i].colour;
+    }
+    return COLOUR_NONE;
+}

@@ -1,0 +1,115 @@
+/*
+ * help and version. Everything that help says about a command or an option comes from the tables
+ * that the parser reads.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "json.h"
+#include "manifest.h"
+#include "opsctl.h"
+#include "own.h"
+
+enum { WORD_COLUMNS = 14, OPTION_COLUMNS = 26 };
+
+static void print_options(FILE *to, const struct command *command)
+{
+    struct option_info option;
+    char text[64];
+
+    for (size_t i = 0; args_option(command, i, &option); i++) {
+        (void)snprintf(text, sizeof text, "%c%c%s--%s%s%s", option.letter ? '-' : ' ',
+                       option.letter ? option.letter : ' ', option.letter ? ", " : "  ",
+                       option.name, option.value ? " " : "", option.value ? option.value : "");
+        (void)fprintf(to, "  %-*s%s\n", OPTION_COLUMNS, text, option.help);
+    }
+}
+
+void help_print(FILE *to)
+{
+    (void)fprintf(to, "usage: opsctl COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
+    for (const struct command *c = commands; c->word; c++)
+        (void)fprintf(to, "  %-*s%s\n", WORD_COLUMNS, c->word, c->help);
+    (void)fprintf(to, "\noptions of every command:\n");
+    print_options(to, NULL);
+    (void)fprintf(to, "\nNAME is a worker, NAME:INSTANCE one of its instances, APP all of an app.\n"
+                      "exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such worker,"
+                      " 5 not permitted\n"
+                      "more: opsctl help COMMAND, opsctl help manifest\n");
+}
+
+void help_print_command(FILE *to, const struct command *command)
+{
+    struct option_info option;
+    const char *before = "also called: ";
+
+    (void)fprintf(to, "usage: opsctl %s%s%s\n\n%s\n", command->word,
+                  command->arguments[0] ? " " : "", command->arguments, command->help);
+    for (const struct alias *alias = aliases; alias->word; alias++) {
+        if (strcmp(alias->of, command->word) != 0)
+            continue;
+        (void)fprintf(to, "%s%s", before, alias->word);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        (void)fputc('\n', to);
+    if (args_option(command, 0, &option)) {
+        (void)fprintf(to, "\noptions:\n");
+        print_options(to, command);
+    }
+    (void)fprintf(to, "\noptions of every command:\n");
+    print_options(to, NULL);
+}
+
+static void print_manifest_fields(void)
+{
+    struct manifest_field_info field;
+
+    (void)printf("fields of an app in ecosystem.json:\n\n");
+    for (size_t i = 0; manifest_field_info(i, &field); i++) {
+        (void)printf("%s", field.name);
+        if (field.aliases && field.aliases[0])
+            (void)printf(" (or %s)", field.aliases);
+        (void)printf(": %s", field.wants);
+        if (field.fallback && field.fallback[0])
+            (void)printf("; default %s", field.fallback);
+        (void)printf("\n    %s\n", field.help);
+    }
+}
+
+int command_help(struct session *s)
+{
+    const char *topic = s->args->count ? s->args->words[0] : NULL, *near;
+    const struct command *command;
+
+    if (!topic) {
+        help_print(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(topic, "manifest") == 0) {
+        print_manifest_fields();
+        return EXIT_DONE;
+    }
+    command = command_find(topic);
+    if (command) {
+        help_print_command(stdout, command);
+        return EXIT_DONE;
+    }
+    near = command_nearest(topic);
+    return complain(EXIT_USAGE, "there is no command \"%s\"%s%s%s", topic,
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+int command_version(struct session *s)
+{
+    OWN(json) cJSON *document = NULL;
+
+    if (!s->args->json) {
+        (void)printf("opsctl %s\n", OPS_VERSION);
+        return EXIT_DONE;
+    }
+    document = cJSON_CreateObject();
+    if (!document || !json_put_text(document, "version", OPS_VERSION))
+        return complain(EXIT_FAILED, "out of memory");
+    return print_json(document);
+}

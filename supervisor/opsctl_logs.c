@@ -1,0 +1,196 @@
+/*
+ * `opsctl logs`: what workers printed, with the worker's name before each line wherever lines of
+ * several can stand together.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "opsctl.h"
+#include "opsctl_display.h"
+#include "opsctl_output.h"
+#include "own.h"
+
+enum {
+    LINES_DEFAULT = 15, /* PM2's */
+    /* Labels are lined up; a longer one sticks out rather than push all lines to the right. */
+    LABEL_COLUMNS_MAX = 32,
+};
+
+struct view {
+    const struct args *args;
+    struct terminal terminal;
+    struct buf line, label;
+    bool labelled;
+    size_t label_columns;
+    cJSON *several; /* the names that have several instances, as members */
+};
+
+static void view_done(struct view *view)
+{
+    buf_done(&view->line);
+    buf_done(&view->label);
+    cJSON_Delete(view->several);
+}
+
+static int make_label(struct view *view, const cJSON *row)
+{
+    const char *name = json_get_text(row, "name");
+    int64_t instance;
+    int r;
+
+    buf_clear(&view->label);
+    r = display_add(&view->label, name ? name : "?", name ? strlen(name) : 1, DISPLAY_CELL);
+    if (r == 0 && name && json_get(view->several, name) &&
+        json_get_id(row, "instance", &instance) == 0)
+        r = buf_printf(&view->label, ":%lld", (long long)instance);
+    return r;
+}
+
+/* Which workers there are decides on the labels: none for a single one, its instance only where
+ * the name alone would not do. */
+static int learn_labels(struct view *view, const cJSON *workers)
+{
+    const cJSON *row;
+    int64_t instance;
+    size_t width;
+
+    view->several = cJSON_CreateObject();
+    view->labelled = !view->args->raw && cJSON_GetArraySize(workers) > 1;
+    cJSON_ArrayForEach(row, workers)
+    {
+        const char *name = json_get_text(row, "name");
+
+        if (name && json_get_id(row, "instance", &instance) == 0 && instance > 0 &&
+            !json_get(view->several, name) && !json_put_null(view->several, name))
+            return -ENOMEM;
+    }
+    cJSON_ArrayForEach(row, workers)
+    {
+        if (make_label(view, row) < 0)
+            return -ENOMEM;
+        width = display_width(view->label.p, view->label.len);
+        if (width > view->label_columns && width <= LABEL_COLUMNS_MAX)
+            view->label_columns = width;
+    }
+    return 0;
+}
+
+static void print_label(struct view *view, bool err)
+{
+    enum colour colour = err ? COLOUR_RED : COLOUR_GREEN;
+    size_t width = display_width(view->label.p, view->label.len);
+    int pad = width < view->label_columns ? (int)(view->label_columns - width) : 0;
+
+    (void)printf("%s%s%*s |%s ", terminal_begin(&view->terminal, colour), view->label.p, pad, "",
+                 terminal_end(&view->terminal, colour));
+}
+
+static int print_line(struct view *view, const cJSON *params)
+{
+    int r = output_read(params, &view->line);
+
+    if (r == 0 && view->labelled) {
+        r = make_label(view, params);
+        if (r == 0)
+            print_label(view, output_is_err(params));
+    }
+    return r < 0 ? r : output_print(stdout, &view->line, view->args->raw);
+}
+
+static int print_message(struct view *view, const struct message *m)
+{
+    int64_t lines;
+
+    if (view->args->json)
+        return print_json(m->params) == EXIT_DONE ? 0 : -ENOMEM;
+    if (strcmp(m->method, "log") == 0)
+        return print_line(view, m->params);
+    if (strcmp(m->method, "gap") == 0 && json_get_id(m->params, "lines", &lines) == 0)
+        (void)complain(0, "%lld lines are left out here: they came faster than they were read",
+                       (long long)lines);
+    return 0;
+}
+
+static cJSON *logs_params(const struct args *args)
+{
+    OWN(json) cJSON *params = cJSON_CreateObject();
+    OWN(json) cJSON *names = cJSON_CreateArray();
+
+    for (size_t i = 0; names && i < args->count; i++)
+        (void)cJSON_AddItemToArray(names, cJSON_CreateString(args->words[i]));
+    if (names && !args->count)
+        (void)cJSON_AddItemToArray(names, cJSON_CreateString("all"));
+    if (!params || !json_put(params, "names", TAKE(names)) ||
+        !json_put_int(params, "lines", args->lines < 0 ? LINES_DEFAULT : args->lines) ||
+        !json_put_bool(params, "follow", args->follow) ||
+        !json_put_bool(params, "out", args->out || !args->err) ||
+        !json_put_bool(params, "err", args->err || !args->out))
+        return NULL;
+    return TAKE(params);
+}
+
+/* Prints until the answer, or until nobody wants to see more. */
+static int stream(struct session *s, struct view *view)
+{
+    int64_t timeout_ms = s->args->follow ? 0 : session_timeout_ms(s);
+    struct err err;
+    int r;
+
+    for (;;) {
+        OWN_MESSAGE struct message m = { 0 };
+
+        if (!client_has_next(&s->client))
+            (void)fflush(stdout);
+        if (ferror(stdout))
+            return EXIT_DONE;
+        r = client_next(&s->client, timeout_ms, &m, &err);
+        if (r == -EINTR || r == -EPIPE)
+            return EXIT_DONE;
+        if (r < 0)
+            return complain(EXIT_FAILED, "%s", err.text);
+        if (m.error)
+            return session_refused(m.error);
+        if (!m.method)
+            return EXIT_DONE;
+        r = print_message(view, &m);
+        if (r < 0)
+            return complain(EXIT_FAILED, "a line of a log cannot be shown: %s", strerror(-r));
+    }
+}
+
+static int show(struct session *s, struct view *view)
+{
+    OWN(json) cJSON *fleet = NULL;
+    cJSON *params = s->args->count == 1 ? session_name_params(s) : cJSON_CreateObject();
+    int64_t id;
+    int r;
+
+    r = session_ask(s, "workers_stat", params, session_timeout_ms(s), &fleet);
+    if (r != EXIT_DONE)
+        return r;
+    r = learn_labels(view, json_get(fleet, "workers"));
+    if (r == 0)
+        r = client_send(&s->client, "logs", logs_params(s->args), &id);
+    if (r < 0)
+        return complain(EXIT_FAILED, "asking opsd for logs: %s", strerror(-r));
+    output_catch_interrupts();
+    s->client.watch_output = s->args->follow;
+    return stream(s, view);
+}
+
+int command_logs(struct session *s)
+{
+    struct view view = { .args = s->args, .terminal = terminal_look(STDOUT_FILENO) };
+    int r;
+
+    buf_init(&view.line, CLIENT_LINE_MAX);
+    buf_init(&view.label, CLIENT_LINE_MAX);
+    r = session_open(s);
+    if (r == EXIT_DONE)
+        r = show(s, &view);
+    view_done(&view);
+    return r;
+}

@@ -1,0 +1,102 @@
+/*
+ * `opsctl stat`: the fleet as a table, from the same document that --json prints.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "instant.h"
+#include "json.h"
+#include "opsctl.h"
+#include "opsctl_row.h"
+#include "opsctl_table.h"
+#include "own.h"
+
+/* clang-format off */
+static const struct stat_column {
+    struct column column;
+    row_text *text;
+} stat_columns[] = {
+    /*   title       right  fold drop */
+    { { "ID",        true,  0,   0 }, row_id },
+    { { "NAME",      false, 30,  0 }, row_name },
+    { { "NAMESPACE", false, 0,   9 }, row_namespace },
+    { { "STATE",     false, 0,   0 }, row_state },
+    { { "PID",       true,  0,   6 }, row_pid },
+    { { "UPTIME",    true,  0,   2 }, row_uptime },
+    { { "RESTARTS",  true,  0,   5 }, row_restarts },
+    { { "CPU",       true,  0,   8 }, row_cpu },
+    { { "MEMORY",    true,  0,   7 }, row_memory },
+    { { "LAST RUN",  false, 0,   4 }, row_last_run },
+    { { "NEXT RUN",  false, 0,   3 }, row_next_run },
+    { { "STATUS",    false, 20,  1 }, row_status },
+};
+/* clang-format on */
+
+enum { STAT_COLUMNS = sizeof stat_columns / sizeof stat_columns[0] };
+
+static enum colour cell_colour(row_text *text, const cJSON *row)
+{
+    if (text == row_state)
+        return state_colour(json_get_text(row, "state"));
+    return text == row_name ? COLOUR_BOLD : COLOUR_NONE;
+}
+
+static int print_table(const cJSON *workers)
+{
+    struct column columns[STAT_COLUMNS];
+    struct terminal terminal = terminal_look(STDOUT_FILENO);
+    struct row_context context = { .now = instant_now() };
+    OWN_TABLE struct table table;
+    OWN_BUF struct buf text;
+    int r = 0;
+
+    for (size_t i = 0; i < STAT_COLUMNS; i++)
+        columns[i] = stat_columns[i].column;
+    table_init(&table, columns, STAT_COLUMNS);
+    buf_init(&text, CLIENT_LINE_MAX);
+    cJSON_ArrayForEach(context.row, workers)
+    {
+        for (size_t i = 0; i < STAT_COLUMNS && r == 0; i++) {
+            buf_clear(&text);
+            r = stat_columns[i].text(&context, &text);
+            table_add(&table, text.len ? text.p : NULL,
+                      cell_colour(stat_columns[i].text, context.row));
+        }
+    }
+    if (r == 0)
+        r = table_print(&table, stdout, &terminal);
+    return r < 0 ? complain(EXIT_FAILED, "%s", strerror(-r)) : EXIT_DONE;
+}
+
+/* For `stat NAME`: 3 when none of the rows is a process that runs. */
+static int running(const cJSON *workers)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, workers)
+    {
+        const char *state = json_get_text(row, "state");
+
+        if (state && (strcmp(state, "online") == 0 || strcmp(state, "launching") == 0))
+            return EXIT_DONE;
+    }
+    return EXIT_NOT_RUNNING;
+}
+
+int command_stat(struct session *s)
+{
+    OWN(json) cJSON *document = NULL;
+    const cJSON *workers;
+    int r;
+
+    r = session_open(s);
+    if (r == EXIT_DONE)
+        r = session_ask(s, "workers_stat", session_name_params(s), session_timeout_ms(s),
+                        &document);
+    if (r != EXIT_DONE)
+        return r;
+    workers = json_get(document, "workers");
+    r = s->args->json ? print_json(document) : print_table(workers);
+    return r == EXIT_DONE && s->args->count ? running(workers) : r;
+}
