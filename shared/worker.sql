@@ -5,6 +5,11 @@
 -- $1 lock name
 select pg_try_advisory_lock(hashtextextended($1, 0));
 
+-- name: unlock
+-- The end of the session would do it too, but only once the server has noticed that.
+-- $1 lock name
+select pg_advisory_unlock(hashtextextended($1, 0));
+
 -- name: holder
 -- Whoever has the lock: as it wrote itself into ops.run or, in the moment before it does, as the
 -- server sees it. pg_locks shows a 64-bit key as two halves.

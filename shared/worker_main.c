@@ -121,6 +121,8 @@ static int run_once(struct run *run)
     stats_send(run);
     r = judge(run, r);
     r = record(run, &tick, r);
+    if (tick.id)
+        tick_release(&worker, run);
     report(run, r, (int64_t)(monotonic_now_ms() - start_ms));
     return r;
 }

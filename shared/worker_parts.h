@@ -79,6 +79,10 @@ int tick_claim(const struct worker *w, struct run *run, struct tick *ret);
 /* Writes down how the run ended. Returns 0 or as db.h; does not log. */
 int tick_finish(struct run *run, const struct tick *tick, int exit_code, const char *error);
 
+/* Lets go of the worker's lock, so that the next run need not wait until the server notices that
+ * the connection is closed. */
+void tick_release(const struct worker *w, struct run *run);
+
 /* --- stats --- */
 
 enum { STATS_TEXT_MAX = 160 };

@@ -34,13 +34,18 @@ static void report_holder(const struct worker *w, struct run *run, const char *l
              LOG_INT("pid", rows_int(&rows, 0, 1)), LOG_TEXT("since", rows_text(&rows, 0, 2)));
 }
 
+static void lock_name(const struct worker *w, char lock[static LOCK_NAME_MAX])
+{
+    (void)snprintf(lock, LOCK_NAME_MAX, "ops.run/%s/%s", w->app, w->name);
+}
+
 static int take_lock(const struct worker *w, struct run *run)
 {
     OWN_ROWS struct rows rows = { 0 };
     char lock[LOCK_NAME_MAX];
     int r;
 
-    (void)snprintf(lock, sizeof lock, "ops.run/%s/%s", w->app, w->name);
+    lock_name(w, lock);
     r = db_run(run->db, &sql[SQL_LOCK], &rows, lock);
     if (r < 0)
         return run_db_failed(run, r, "cannot take the lock of this worker");
@@ -48,6 +53,14 @@ static int take_lock(const struct worker *w, struct run *run)
         return 0;
     report_holder(w, run, lock);
     return -EAGAIN;
+}
+
+void tick_release(const struct worker *w, struct run *run)
+{
+    char lock[LOCK_NAME_MAX];
+
+    lock_name(w, lock);
+    (void)db_run(run->db, &sql[SQL_UNLOCK], NULL, lock);
 }
 
 int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
@@ -67,6 +80,7 @@ int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
         return run_db_failed(run, r, "cannot claim the tick");
     if (!rows.count) {
         log_info("nothing to do: this tick is done", LOG_TEXT("tick", run->tick));
+        tick_release(w, run);
         return 0;
     }
     *ret = (struct tick){ .id = rows_int(&rows, 0, 0), .attempt = rows_int(&rows, 0, 1) };

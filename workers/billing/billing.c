@@ -1,0 +1,233 @@
+/*
+ * The ways of the billing workers with the provider. Which requests are safe to repeat, and what an
+ * answer changes, is decided elsewhere (yookassa.c, the schema); here is only the traffic.
+ */
+#include "billing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "billing_sql.h"
+#include "own.h"
+
+/* So many useless answers in a row mean that the provider is down or wants to be left alone; each
+ * may cost a full time limit, and asking on would only add load. */
+enum { USELESS_ANSWERS_MAX = 32 };
+
+/* clang-format off */
+static const struct {
+    const char *outcome, *message;
+    enum log_level level;
+} outcomes[] = {
+    { "renewed",   "subscription prolonged", LOG_INFO },
+    { "created",   "subscription created", LOG_INFO },
+    { "pending",   "payment is pending", LOG_INFO },
+    { "canceled",  "payment canceled", LOG_INFO },
+    { "refused",   "charge refused", LOG_INFO },
+    { "unmatched", "paid, but nobody knows for what; see billing.unmatched_payment", LOG_WARN },
+    { "known",     "nothing new about a payment", LOG_DEBUG },
+};
+/* clang-format on */
+
+void billing_report(struct run *run, const struct rows *rows)
+{
+    enum { COL_PAYMENT, COL_OUTCOME, COL_SUBSCRIPTION, COL_JOBS };
+    const char *outcome;
+    size_t kind;
+
+    for (int row = 0; row < rows->count; row++) {
+        outcome = rows_text(rows, row, COL_OUTCOME);
+        for (kind = 0; kind < sizeof outcomes / sizeof *outcomes; kind++)
+            if (strcmp(outcomes[kind].outcome, outcome) == 0)
+                log_write(outcomes[kind].level, outcomes[kind].message,
+                          (const struct log_field[]){
+                              LOG_TEXT("payment", rows_text(rows, row, COL_PAYMENT)),
+                              LOG_TEXT("subscription", rows_text(rows, row, COL_SUBSCRIPTION)),
+                              { 0 } });
+        run->stats.changed += strcmp(outcome, "known") != 0;
+        run->stats.enqueued += rows_int(rows, row, COL_JOBS);
+    }
+    run_progress(run);
+}
+
+int billing_settle(struct run *run, const char *document, const char *charge)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    int r;
+
+    r = db_run(run->db, &billing_sql[BILLING_SQL_SETTLE], &rows, document, charge, run->now,
+               setting_text("BILLING_TZ"), setting_text("TELEGRAM_ADMIN_CHAT_ID"));
+    if (r < 0)
+        return run_db_failed(run, r, "settle a payment");
+    billing_report(run, &rows);
+    return 0;
+}
+
+/* Returns -EACCES. That the alarm cannot be raised is logged and changes nothing. */
+static int denied(struct run *run, const char *why)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    char text[256];
+    int r;
+
+    (void)snprintf(text, sizeof text,
+                   "YooKassa не принимает наши запросы (%s): платежи остановлены. Проверьте "
+                   "YOOKASSA_SHOP_ID и YOOKASSA_SECRET_KEY.",
+                   why);
+    r = db_run(run->db, &billing_sql[BILLING_SQL_ALERT], &rows, "denied",
+               setting_text("TELEGRAM_ADMIN_CHAT_ID"), text, run->now);
+    if (r < 0)
+        (void)run_db_failed(run, r, "raise the alarm, going on");
+    else if (rows.count > 0)
+        run->stats.enqueued += rows_int(&rows, 0, 0);
+    return run_failed(run, -EACCES,
+                      "YooKassa denies access; check YOOKASSA_SHOP_ID and YOOKASSA_SECRET_KEY");
+}
+
+struct asking {
+    const struct rows *rows;
+    billing_send *send;
+    billing_take *take;
+    int next;    /* row to send */
+    int useless; /* answers in a row that said nothing */
+    bool denied;
+};
+
+/* Sends until the pool is full or the rows are. */
+static int send_some(struct run *run, struct asking *asking)
+{
+    int r = 0;
+
+    while (asking->next < asking->rows->count && !run_stopping(run)) {
+        r = asking->send(run, asking->rows, asking->next);
+        if (r == -EBUSY)
+            return 0;
+        if (r < 0)
+            return r;
+        asking->next++;
+    }
+    return r;
+}
+
+static int take_one(struct run *run, struct asking *asking)
+{
+    OWN_REPLY struct http_reply reply = { 0 };
+    OWN_ANSWER struct answer answer = { 0 };
+    int r, row;
+
+    r = http_collect(run->http, &reply);
+    if (r < 0)
+        return run_failed(run, r, http_error(run->http));
+    row = answer_row(&reply);
+    r = answer_read(&reply, &answer);
+    if (r < 0)
+        return run_failed(run, r, "out of memory");
+    if (answer.kind == ANSWER_DENIED) {
+        r = asking->denied ? -EACCES : denied(run, answer.why.text);
+        asking->denied = true;
+        return r;
+    }
+    asking->useless = answer.kind == ANSWER_UNKNOWN ? asking->useless + 1 : 0;
+    r = asking->take(run, asking->rows, row, &answer);
+    run_progress(run);
+    if (r < 0)
+        return r;
+    if (asking->useless < USELESS_ANSWERS_MAX)
+        return 0;
+    return run_failed(run, -EAGAIN, "YooKassa gives no usable answers; the rest is left for later");
+}
+
+int billing_ask_all(struct run *run, const struct rows *rows, billing_send *send,
+                    billing_take *take)
+{
+    struct asking asking = { .rows = rows, .send = send, .take = take };
+    int r, taken;
+
+    r = send_some(run, &asking);
+    while (http_in_flight(run->http) > 0) {
+        taken = take_one(run, &asking);
+        if (r == 0)
+            r = taken < 0 ? taken : send_some(run, &asking);
+    }
+    return r;
+}
+
+static int take_page(struct run *run, const struct payment_page *page,
+                     const struct statement *statement)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    int r;
+
+    run->stats.selected += page->count;
+    r = db_run(run->db, statement, &rows, page->items, run->now, setting_text("BILLING_TZ"),
+               setting_text("TELEGRAM_ADMIN_CHAT_ID"));
+    if (r < 0)
+        return run_db_failed(run, r, "settle a page of payments");
+    billing_report(run, &rows);
+    return 0;
+}
+
+/* Reads the page at *cursor and moves on; *cursor is NULL after the last one. */
+static int next_page(struct run *run, const struct payment_filter *filter, char **cursor,
+                     const struct statement *statement)
+{
+    OWN_PAGE struct payment_page page = { 0 };
+    struct err why, failure;
+    int r;
+
+    r = yookassa_list(run->http, filter, *cursor, &page, &why);
+    if (r == -EACCES)
+        return denied(run, why.text);
+    if (r == 0 && *cursor && page.cursor && strcmp(*cursor, page.cursor) == 0)
+        r = err_set(&why, -EAGAIN, "the cursor does not move");
+    if (r < 0) {
+        (void)err_set(&failure, 0, "cannot list YooKassa's payments: %s", why.text);
+        return run_failed(run, r, failure.text);
+    }
+    r = take_page(run, &page, statement);
+    if (r < 0)
+        return r;
+    free(*cursor);
+    *cursor = TAKE(page.cursor);
+    return 0;
+}
+
+int billing_read_list(struct run *run, const struct payment_filter *filter, int64_t pages_max,
+                      const struct statement *statement)
+{
+    OWN(free) char *cursor = NULL;
+    int64_t pages = 0;
+    int r;
+
+    do {
+        r = next_page(run, filter, &cursor, statement);
+        pages++;
+    } while (r == 0 && cursor && pages != pages_max && !run_stopping(run));
+    return r;
+}
+
+int billing_match(struct run *run, const struct statement *statement)
+{
+    static const char *const fields[] = { "created_at", "captured_at" };
+    OWN_ROWS struct rows window = { 0 };
+    char milliseconds[24];
+    int r;
+
+    (void)snprintf(milliseconds, sizeof milliseconds, "%lld",
+                   (long long)setting_int("BILLING_MATCH_WINDOW"));
+    r = db_run(run->db, &billing_sql[BILLING_SQL_WINDOW_START], &window, worker.name, run->now,
+               milliseconds);
+    if (r < 0)
+        return run_db_failed(run, r, "find the start of the window");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        r = billing_read_list(run,
+                              &(struct payment_filter){ .status = "succeeded",
+                                                        .field = fields[i],
+                                                        .from = rows_text(&window, 0, 0) },
+                              0, statement);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

@@ -1,0 +1,28 @@
+-- What the workers of billing share. Statements that settle payments return the same columns:
+-- provider's id, outcome, subscription, jobs enqueued.
+
+-- name: settle
+-- $1 the provider's payment, $2 the autopayment whose request it answers or null, $3 now, $4 zone,
+-- $5 administrators' chat or ''
+select $1::jsonb ->> 'id', outcome, subscription, jobs
+  from billing.settle($1::jsonb, $2, $3, $4, $5);
+
+-- name: window_start
+-- $1 worker, $2 now, $3 window in milliseconds. A window that is counted from the last good run has
+-- no gap, however long nothing ran.
+select billing.rfc3339(date_trunc('second', least($2::timestamptz, max(started_at)))
+                       - make_interval(secs => $3::float8 / 1000))
+  from ops.run
+ where app = 'billing' and worker = $1 and exit_code = 0;
+
+-- name: alert
+-- $1 name of the trouble, $2 administrators' chat or '', $3 text, $4 now. One message per trouble
+-- and day, though a failed run is repeated many times.
+with raised as (
+    insert into billing.alert as a (name, raised_at)
+    select $1, $4::timestamptz where $2 <> ''
+    on conflict (name) do update set raised_at = excluded.raised_at
+     where a.raised_at <= excluded.raised_at - interval '20 hours'
+    returning name
+)
+select billing.tell_admin($2, $3) from raised;
