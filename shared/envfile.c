@@ -81,6 +81,8 @@ static int read_line(char *line, envfile_each *each, void *context, struct err *
         rest += strspn(rest, BLANK);
         if (*rest && *rest != '#')
             return err_set(reterr, -EINVAL, "%s: text after the closing quote", name);
+    } else if (*value == '#' && (value[-1] == ' ' || value[-1] == '\t')) {
+        *value = '\0';
     } else {
         end_bare(value);
     }

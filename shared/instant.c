@@ -113,7 +113,8 @@ int instant_parse(const char *text, int64_t *ret)
     /* timegm normalises: what it changed did not exist (30 February, 25 o'clock). */
     normal = tm;
     seconds = timegm(&normal);
-    if (normal.tm_mday != tm.tm_mday || normal.tm_hour != tm.tm_hour || normal.tm_min != tm.tm_min)
+    if (normal.tm_mon != tm.tm_mon || normal.tm_mday != tm.tm_mday ||
+        normal.tm_hour != tm.tm_hour || normal.tm_min != tm.tm_min)
         return -EINVAL;
     *ret = (seconds - offset * 60LL) * 1000 + ms;
     return 0;
@@ -127,7 +128,10 @@ const char *instant_print(int64_t instant, char text[static INSTANT_TEXT_MAX])
     size_t n;
 
     (void)gmtime_r(&seconds, &tm);
-    n = strftime(text, INSTANT_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    /* strftime(3) would write the year 900 with three digits. */
+    n = (size_t)snprintf(text, INSTANT_TEXT_MAX, "%04d", tm.tm_year + 1900);
+    if (n == 4)
+        n += strftime(text + n, INSTANT_TEXT_MAX - n, "-%m-%dT%H:%M:%S", &tm);
     if (ms)
         (void)snprintf(text + n, INSTANT_TEXT_MAX - n, ".%03dZ", (int)ms);
     else

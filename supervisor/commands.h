@@ -24,7 +24,8 @@
  *                         "gap" {"lines":N}; then, unless following, the result {"lines":N}.
  *                         A line that is not UTF-8 has "base64" instead of "line".
  *   run_worker            {"app","worker","args":[…]} → notifications "output" {"stream","line"};
- *                         then {"exit_code","exit_signal","duration_ms"}
+ *                         "gap" {"lines":N} where a run that is to stop went on without a client
+ *                         that does not read; then {"exit_code","exit_signal","duration_ms"}
  *   cancel                {"id":…}: stops the run that this connection started under that id
  *   kill                  → {"stopped":N} once everything is stopped; then opsd leaves
  *   ping                  → {"pid":N,"version":"…"}

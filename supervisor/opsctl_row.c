@@ -173,6 +173,16 @@ int row_stats(const struct row_context *context, struct buf *to)
     return r;
 }
 
+/* It did its work and is not to be started again by itself: a migration, say. */
+static bool has_completed(const cJSON *row, const char *state)
+{
+    const char *wanted = json_get_text(row, "wanted");
+    const cJSON *exit_code = json_get(row, "exit_code");
+
+    return state && strcmp(state, "stopped") == 0 && wanted && strcmp(wanted, "up") == 0 &&
+           cJSON_IsNumber(exit_code) && exit_code->valuedouble == 0;
+}
+
 /* A worker that is up speaks for itself; of any other the reason is what matters. */
 int row_status(const struct row_context *context, struct buf *to)
 {
@@ -187,6 +197,8 @@ int row_status(const struct row_context *context, struct buf *to)
     }
     if (reason && reason[0])
         return buf_add_text(to, reason);
+    if (has_completed(context->row, state))
+        return buf_add_text(to, "completed");
     if (status && status[0])
         return buf_add_text(to, status);
     return row_stats(context, to);

@@ -108,10 +108,12 @@ int session_open_or_start(struct session *s)
         return r;
     r = try_connect(s);
     if (r == -ENOENT || r == -ECONNREFUSED) {
-        r = spawn_opsd(&s->home, &err);
-        if (r < 0)
-            return complain(EXIT_FAILED, "%s", err.text);
+        int spawned = spawn_opsd(&s->home, &err);
+
+        /* Somebody else may have been faster to start it. */
         r = try_connect(s);
+        if (spawned < 0 && r < 0)
+            return complain(EXIT_FAILED, "%s", err.text);
     }
     return r < 0 ? connect_failed(s, r) : EXIT_DONE;
 }

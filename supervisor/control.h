@@ -1,0 +1,94 @@
+#ifndef OPS_CONTROL_H
+#define OPS_CONTROL_H
+/*
+ * The control socket: connections, their lines in and out, and who may ask.
+ *
+ * Everything is bounded: connections, the length of a request, what waits to be sent. A client that
+ * does not read is closed once CONNECTION_QUEUE_MAX bytes wait for it; streams (logs, runs) look at
+ * connection_backlog and hold back long before that.
+ */
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "buf.h"
+#include "commands.h"
+#include "fleet.h"
+#include "wire.h"
+
+enum {
+    CONNECTIONS_MAX = 256,
+    /* A fleet of 4,096 workers in one answer is about 3 MiB; the end of a run's output, in lines
+     * of one byte, ten times that. */
+    CONNECTION_QUEUE_MAX = 64 << 20,
+    /* Streams stop reading when this much waits, and go on below it. */
+    CONNECTION_STREAM_QUEUE = 256 << 10,
+};
+
+struct control;
+
+/* What a method leaves behind on a connection until it is answered: a wait for a state, a view of
+ * logs, a run. drop frees it, also when the client has gone; resume (may be NULL) is called when
+ * the client has read what was sent. */
+struct attachment {
+    struct attachment *next;
+    cJSON *id; /* of the request */
+    void (*drop)(struct attachment *attachment);
+    void (*resume)(struct attachment *attachment);
+};
+
+struct connection {
+    uv_pipe_t pipe;
+    struct control *control;
+    struct connection *next;
+    struct buf in;
+    bool closing;
+    bool read_all; /* the client sends no more; what it asked for is still answered */
+    struct attachment *attachments;
+};
+
+struct control {
+    struct fleet *fleet;
+    uv_pipe_t listener;
+    struct connection *connections;
+    int count;
+};
+
+/* Serves the listening descriptor. Returns 0 or a negative errno. */
+int control_open(struct control *control, struct fleet *fleet, int fd);
+
+/* Closes everything; the memory of connections goes with their close callbacks. */
+void control_close(struct control *control);
+
+/* Sends a line made by wire.h; takes it. NULL (no memory) closes the connection, as does a client
+ * that does not read: whoever holds an attachment must look at connection->closing afterwards, for
+ * then it is gone. */
+void connection_send(struct connection *connection, char *line);
+
+/* Answers; a notification from the client (id NULL) gets no answer. */
+void connection_result(struct connection *connection, const cJSON *id, cJSON *result);
+void connection_fail(struct connection *connection, const cJSON *id, int code, const char *message,
+                     cJSON *data);
+void connection_notify(struct connection *connection, const char *method, cJSON *params);
+
+/* Bytes that wait to be sent. */
+size_t connection_backlog(const struct connection *connection);
+
+/* Ties an attachment to the connection; takes a copy of id. */
+void connection_attach(struct connection *connection, struct attachment *attachment,
+                       const cJSON *id);
+
+/* Unties and drops it: its request is answered. Nothing is done when the connection is closing. */
+void connection_detach(struct connection *connection, struct attachment *attachment);
+
+/* Answers one request (methods.c). */
+void methods_call(struct connection *connection, struct wire_request *request, bool is_owner);
+
+/* Looks at everything that waits for a state of the fleet (method_fleet.c). */
+void methods_fleet_changed(struct fleet *fleet);
+
+/* Lines were written to the file of that stream (method_logs.c). */
+void methods_logged(struct fleet *fleet, struct stream *stream);
+
+#endif

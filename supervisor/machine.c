@@ -1,0 +1,262 @@
+/* One instance as data. */
+#include "machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* After SIGKILL only a process stuck in the kernel remains; it is tried again this often. */
+enum { KILL_AGAIN_MS = 1000 };
+
+void machine_init(struct machine *m)
+{
+    *m = (struct machine){ .state = STATE_STOPPED };
+}
+
+bool machine_runs(const struct machine *m)
+{
+    return m->state == STATE_LAUNCHING || m->state == STATE_ONLINE || m->state == STATE_STOPPING;
+}
+
+/* When the state just entered needs looking at again. */
+static int64_t deadline_of(const struct machine *m, const struct app *app, int64_t now_ms)
+{
+    switch (m->state) {
+    case STATE_LAUNCHING:
+        return app->ready == READY_AT_ONCE ? 0 : now_ms + app->listen_timeout_ms;
+    case STATE_ONLINE:
+        return app->timeout_ms ? m->started_ms + app->timeout_ms : 0;
+    case STATE_STOPPING:
+        return now_ms + app->kill_timeout_ms;
+    default:
+        return 0;
+    }
+}
+
+/* Follows the table's edge, if there is one. app may be NULL where no deadline can begin. */
+static enum action follow(struct machine *m, enum event event, const struct app *app,
+                          int64_t now_ms)
+{
+    struct edge edge = state_edge(m->state, event);
+
+    if (edge.next == STATE_NONE)
+        return DO_NOTHING;
+    m->state = edge.next;
+    if (edge.action == DO_SPAWN)
+        m->started_ms = now_ms;
+    m->deadline_ms = app ? deadline_of(m, app, now_ms) : 0;
+    return edge.action;
+}
+
+static void begin_anew(struct machine *m)
+{
+    m->wanted = true;
+    m->finished = m->completed = false;
+    m->history = (struct restart_history){ 0 };
+}
+
+enum action machine_start(struct machine *m)
+{
+    if (machine_runs(m) && m->wanted)
+        return DO_NOTHING;
+    if (m->state == STATE_SCHEDULED || m->state == STATE_WAITING)
+        return DO_NOTHING;
+    begin_anew(m);
+    /* Started again while it still leaves: its end is followed by the start. */
+    if (m->state == STATE_STOPPING)
+        m->cause = STOP_RESTART;
+    m->reason.text[0] = '\0';
+    return follow(m, EVENT_START, NULL, 0);
+}
+
+enum action machine_stop(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->wanted = false;
+    m->tick_pending = false;
+    if (m->state == STATE_STOPPING || m->state == STATE_LAUNCHING || m->state == STATE_ONLINE)
+        m->cause = STOP_PERSON;
+    (void)err_set(&m->reason, 0, "stopped by hand");
+    return follow(m, EVENT_STOP, app, now_ms);
+}
+
+enum action machine_restart(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    bool again = machine_runs(m) && m->cause != STOP_RESTART;
+
+    begin_anew(m);
+    if (machine_runs(m))
+        m->cause = STOP_RESTART;
+    m->restarts += again;
+    (void)err_set(&m->reason, 0, "restarted by hand");
+    return follow(m, EVENT_RESTART, app, now_ms);
+}
+
+enum action machine_unblock(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->reason.text[0] = '\0';
+    return follow(m, app->scheduled && !m->tick_pending ? EVENT_PLAN : EVENT_GO, app, now_ms);
+}
+
+enum action machine_hold(struct machine *m, const struct app *app, int64_t now_ms,
+                         const char *dependency)
+{
+    if (state_edge(m->state, EVENT_HOLD).next == STATE_NONE)
+        return DO_NOTHING;
+    if (machine_runs(m))
+        m->cause = STOP_DEPENDENCY;
+    (void)err_set(&m->reason, 0, "waits for %s", dependency);
+    return follow(m, EVENT_HOLD, app, now_ms);
+}
+
+bool machine_tick(struct machine *m, const struct app *app, int64_t now_ms, enum action *ret)
+{
+    *ret = DO_NOTHING;
+    if (m->state == STATE_WAITING || state_edge(m->state, EVENT_GO).next == STATE_NONE)
+        return false;
+    m->tick_pending = true;
+    m->history = (struct restart_history){ 0 };
+    *ret = follow(m, EVENT_GO, app, now_ms);
+    return true;
+}
+
+enum action machine_due(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    enum action action;
+
+    switch (m->state) {
+    case STATE_LAUNCHING:
+        m->cause = STOP_LATE;
+        (void)err_set(&m->reason, 0, "not ready within %lld ms", (long long)app->listen_timeout_ms);
+        return follow(m, EVENT_LATE, app, now_ms);
+    case STATE_ONLINE:
+        m->cause = STOP_OVERTIME;
+        (void)err_set(&m->reason, 0, "ran longer than %lld ms", (long long)app->timeout_ms);
+        return follow(m, EVENT_OVERTIME, app, now_ms);
+    case STATE_STOPPING:
+        action = follow(m, EVENT_FORCE, app, now_ms);
+        m->deadline_ms = now_ms + KILL_AGAIN_MS;
+        return action;
+    case STATE_BACKOFF:
+        return follow(m, EVENT_GO, app, now_ms);
+    default:
+        m->deadline_ms = 0;
+        return DO_NOTHING;
+    }
+}
+
+void machine_ready(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    if (m->state != STATE_LAUNCHING)
+        return;
+    m->ready = true;
+    m->reason.text[0] = '\0';
+    (void)follow(m, EVENT_READY, app, now_ms);
+}
+
+/* Errors that a second try cannot cure. */
+static bool is_permanent(int error)
+{
+    return error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR ||
+           error == EPERM || error == ELOOP || error == EISDIR || error == EINVAL;
+}
+
+void machine_spawn_failed(struct machine *m, const struct app *app, int error, int64_t now_ms,
+                          double chance)
+{
+    m->ready = false;
+    if (!m->wanted) {
+        (void)follow(m, EVENT_ENDED, app, now_ms);
+        return;
+    }
+    if (is_permanent(error)) {
+        m->tick_pending = false;
+        (void)follow(m, EVENT_GAVE_UP, app, now_ms);
+        return;
+    }
+    (void)follow(m, EVENT_RETRY, app, now_ms);
+    m->deadline_ms = now_ms + restart_delay(&app->restart, &m->history, 0, chance);
+}
+
+/* How an exit reads: "exited with code 1", "killed by signal 9". */
+static void describe_exit(struct machine *m)
+{
+    static const char *const causes[] = {
+        [STOP_NONE] = "",
+        [STOP_PERSON] = "stopped by hand, ",
+        [STOP_RESTART] = "restarted by hand, ",
+        [STOP_DEPENDENCY] = "stopped for a dependency, ",
+        [STOP_LATE] = "not ready in time, ",
+        [STOP_OVERTIME] = "ran too long, ",
+    };
+
+    if (m->last_exit.signal)
+        (void)err_set(&m->reason, 0, "%skilled by signal %d after %lld ms", causes[m->cause],
+                      m->last_exit.signal, (long long)m->last_uptime_ms);
+    else
+        (void)err_set(&m->reason, 0, "%sexited with code %d after %lld ms", causes[m->cause],
+                      m->last_exit.code, (long long)m->last_uptime_ms);
+}
+
+/* Adds to the reason what an exit alone does not tell. */
+static void add_reason(struct machine *m, const char *why)
+{
+    struct err exit = m->reason;
+
+    (void)err_set(&m->reason, 0, "%.300s; %s", exit.text, why);
+}
+
+static enum event event_of(struct machine *m, const struct app *app,
+                           const struct restart_decision *decision)
+{
+    switch (decision->verdict) {
+    case RESTART_DONE:
+        m->finished = !app->scheduled;
+        return app->scheduled ? EVENT_RAN : EVENT_ENDED;
+    case RESTART_AGAIN:
+        m->restarts += !app->scheduled;
+        m->unstable_restarts += decision->unstable;
+        return EVENT_RETRY;
+    case RESTART_GIVE_UP:
+        add_reason(m, app->scheduled ? "too many failures in a row, the next tick is awaited"
+                                     : "too many failures in a row (max_restarts), given up");
+        return app->scheduled ? EVENT_RAN : EVENT_GAVE_UP;
+    default:
+        add_reason(m, "its configuration is wrong, so it is not tried again");
+        return EVENT_GAVE_UP;
+    }
+}
+
+void machine_exited(struct machine *m, const struct app *app, struct exit_status status,
+                    int64_t now_ms, double chance)
+{
+    enum stop_cause cause = m->cause;
+    struct restart_decision decision;
+    bool was_ready = m->ready;
+    enum event event;
+
+    m->exited = true;
+    m->last_exit = status;
+    m->last_uptime_ms = now_ms - m->started_ms;
+    m->ready = m->completed = false;
+    describe_exit(m);
+    m->cause = STOP_NONE;
+    if (!m->wanted) {
+        (void)follow(m, EVENT_ENDED, app, now_ms);
+        return;
+    }
+    if (cause == STOP_RESTART || cause == STOP_DEPENDENCY) {
+        (void)follow(m, EVENT_RESUME, app, now_ms);
+        return;
+    }
+    /* A process that had to be stopped did not end well, whatever it exits with. */
+    if (cause != STOP_NONE && !status.signal && status.code == 0)
+        status.code = EXIT_FAILURE;
+    decision = restart_decide(&app->restart, &m->history, status, m->last_uptime_ms, was_ready,
+                              now_ms, chance);
+    m->completed = decision.verdict == RESTART_DONE && !status.signal && status.code == 0;
+    event = event_of(m, app, &decision);
+    if (event != EVENT_RETRY)
+        m->tick_pending = false;
+    (void)follow(m, event, app, now_ms);
+    if (event == EVENT_RETRY)
+        m->deadline_ms = now_ms + decision.delay_ms;
+}

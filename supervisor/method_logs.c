@@ -1,0 +1,284 @@
+/*
+ * logs: the last lines of some log files, then what is added to them.
+ *
+ * The file is the only source and the only buffer: each view has a place in each file and moves on
+ * when the client has read what it was sent. So a slow client delays nobody, and one that falls
+ * BEHIND_MAX behind is told how many lines it missed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "lines.h"
+#include "methods.h"
+#include "own.h"
+#include "tail.h"
+#include "text.h"
+
+enum {
+    LINES_DEFAULT = 20,
+    BLOCK = 64 << 10,
+    /* Longer lines reach the client in pieces of this. */
+    LINE_BYTES_MAX = 4 << 20,
+    BEHIND_MAX = 64 << 20,
+};
+
+/* One log file being read. */
+struct source {
+    int fd;
+    struct stat file;
+    int64_t at, end;
+    bool err;
+    int number;
+    char *name;
+};
+
+struct view {
+    struct attachment attachment;
+    struct connection *connection;
+    bool follow;
+    int64_t sent;
+    size_t count;
+    struct source sources[];
+};
+
+static void drop(struct attachment *attachment)
+{
+    struct view *v = (struct view *)attachment;
+
+    for (size_t i = 0; i < v->count; i++) {
+        (void)close(v->sources[i].fd);
+        free(v->sources[i].name);
+    }
+    free(v);
+}
+
+static void send_line(struct view *v, const struct source *s, const char *line, size_t length)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    (void)json_put_text(params, "name", s->name);
+    (void)json_put_int(params, "instance", s->number);
+    (void)json_put_text(params, "stream", s->err ? "err" : "out");
+    lines_put(params, line, length);
+    v->sent++;
+    connection_notify(v->connection, "log", params);
+}
+
+/* Skips to the first line of the last block and says how many lines that were. */
+static void skip_ahead(struct view *v, struct source *s)
+{
+    char block[BLOCK];
+    int64_t to = s->end - BLOCK, lines = 0;
+    const char *newline;
+    cJSON *params;
+    ssize_t got;
+
+    while (s->at < to && (got = pread(s->fd, block, BLOCK, s->at)) > 0) {
+        if (got > to - s->at)
+            got = (ssize_t)(to - s->at);
+        for (const char *p = block; (p = memchr(p, '\n', (size_t)(block + got - p))); p++)
+            lines++;
+        s->at += got;
+    }
+    got = pread(s->fd, block, BLOCK, s->at);
+    newline = got > 0 ? memchr(block, '\n', (size_t)got) : NULL;
+    if (newline) {
+        s->at += newline + 1 - block;
+        lines++;
+    }
+    params = cJSON_CreateObject();
+    (void)json_put_text(params, "name", s->name);
+    (void)json_put_int(params, "lines", lines);
+    connection_notify(v->connection, "gap", params);
+}
+
+/* The client has been given less than it can take, and is there. Once it is not, its views are gone
+ * too. */
+static bool is_hungry(const struct connection *connection)
+{
+    return !connection->closing && connection_backlog(connection) < CONNECTION_STREAM_QUEUE;
+}
+
+/* Sends whole lines of the next block while the client takes them. Returns false when there are
+ * none. */
+static bool send_block(struct view *v, struct source *s)
+{
+    struct connection *connection = v->connection;
+    int64_t begin = s->at;
+    size_t want = BLOCK, n, length;
+    OWN(free) char *block = NULL;
+    const char *bytes, *line, *end = NULL;
+    ssize_t got = 0;
+
+    /* A line longer than the block: look at more of it. */
+    for (; !end && want <= LINE_BYTES_MAX; want *= 4) {
+        free(block);
+        block = malloc(want);
+        got = block ? pread(s->fd, block, want, s->at) : -1;
+        if (got <= 0)
+            return false;
+        if (got > s->end - s->at)
+            got = (ssize_t)(s->end - s->at);
+        end = memrchr(block, '\n', (size_t)got);
+        if ((size_t)got < want)
+            break;
+    }
+    /* Half a line at the end waits for its other half, unless nobody will wait for that. */
+    n = end                                         ? (size_t)(end - block) + 1
+        : (size_t)got < LINE_BYTES_MAX && v->follow ? 0
+                                                    : (size_t)got;
+    if (!v->follow && s->at + got == s->end)
+        n = (size_t)got;
+    bytes = block;
+    while (is_hungry(connection) && lines_next(&bytes, &n, &line, &length)) {
+        s->at = begin + (bytes - block);
+        send_line(v, s, line, length);
+    }
+    return bytes != block;
+}
+
+static bool has_more(const struct source *s)
+{
+    return s->at < s->end;
+}
+
+static void finish(struct view *v)
+{
+    struct connection *connection = v->connection;
+    cJSON *result = cJSON_CreateObject();
+
+    (void)json_put_int(result, "lines", v->sent);
+    connection_result(connection, v->attachment.id, result);
+    connection_detach(connection, &v->attachment);
+}
+
+/* Sends until the client has enough to read. */
+static void pump_view(struct view *v)
+{
+    struct connection *connection = v->connection;
+
+    for (size_t i = 0; i < v->count; i++) {
+        struct source *s = &v->sources[i];
+
+        if (v->follow && s->end - s->at > BEHIND_MAX)
+            skip_ahead(v, s);
+        while (is_hungry(connection) && has_more(s) && send_block(v, s))
+            ;
+        if (!is_hungry(connection))
+            return;
+    }
+    if (!v->follow)
+        finish(v);
+}
+
+static void resume(struct attachment *attachment)
+{
+    pump_view((struct view *)attachment);
+}
+
+void methods_logged(struct fleet *fleet, struct stream *stream)
+{
+    struct connection *c, *next_c;
+    struct attachment *a, *next_a;
+
+    for (c = fleet->control ? fleet->control->connections : NULL; c; c = next_c) {
+        next_c = c->next;
+        for (a = c->attachments; a && !c->closing; a = next_a) {
+            struct view *v = (struct view *)a;
+            bool touched = false;
+
+            next_a = a->next;
+            if (a->drop != drop || !v->follow)
+                continue;
+            for (size_t i = 0; i < v->count; i++) {
+                if (!stream_logs_to(stream, &v->sources[i].file))
+                    continue;
+                v->sources[i].end = stream_log_offset(stream);
+                touched = true;
+            }
+            if (touched)
+                pump_view(v);
+        }
+    }
+}
+
+/* --- the request */
+
+static bool has_source(const struct view *v, const struct stat *file)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (v->sources[i].file.st_ino == file->st_ino && v->sources[i].file.st_dev == file->st_dev)
+            return true;
+    return false;
+}
+
+static void add_source(struct view *v, const struct instance *i, bool err, int64_t lines)
+{
+    OWN(free) char *path = instance_log_path(i, err);
+    struct source *s = &v->sources[v->count];
+    OWN(close) int fd = -1;
+    struct stat st;
+
+    if (!path || (v->follow && stream_make_folders(path) < 0))
+        return;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (v->follow ? O_CREAT : 0), 0640);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || has_source(v, &st))
+        return;
+    *s = (struct source){ .file = st, .end = st.st_size, .err = err, .number = i->number };
+    s->at = tail_find(fd, 0, st.st_size, lines);
+    s->name = strdup(i->app->name);
+    if (s->at < 0 || !s->name) {
+        free(s->name);
+        return;
+    }
+    s->fd = take_fd(&fd);
+    v->count++;
+}
+
+static bool wants(const cJSON *params, const char *stream)
+{
+    bool out = json_get_bool(params, "out"), err = json_get_bool(params, "err");
+
+    return (!out && !err) || (strcmp(stream, "out") == 0 ? out : err);
+}
+
+void method_logs(struct connection *connection, const struct wire_request *request)
+{
+    struct fleet *fleet = connection->control->fleet;
+    const cJSON *params = request->params;
+    bool all = !cJSON_GetArraySize(json_get(params, "names"));
+    int64_t lines = LINES_DEFAULT;
+    struct view *v;
+
+    if (!all && !params_check_names(connection, request))
+        return;
+    if (json_get_id(params, "lines", &lines) == -EINVAL || lines < 0) {
+        connection_fail(connection, request->id, WIRE_BAD_PARAMS, "lines: want a number from 0",
+                        NULL);
+        return;
+    }
+    v = calloc(1, sizeof *v + 2 * fleet->count * sizeof *v->sources);
+    if (!v) {
+        connection_fail(connection, request->id, WIRE_INTERNAL, "out of memory", NULL);
+        return;
+    }
+    v->connection = connection;
+    v->follow = json_get_bool(params, "follow");
+    v->attachment.drop = drop;
+    v->attachment.resume = resume;
+    for (size_t i = 0; i < fleet->count; i++) {
+        if (fleet->instances[i]->run || (!all && !params_select(params, fleet->instances[i])))
+            continue;
+        if (wants(params, "out"))
+            add_source(v, fleet->instances[i], false, lines);
+        if (wants(params, "err"))
+            add_source(v, fleet->instances[i], true, lines);
+    }
+    connection_attach(connection, &v->attachment, request->id);
+    pump_view(v);
+}

@@ -1,0 +1,237 @@
+/* workers_stat and describe: the fleet as JSON, the document that `opsctl stat --json` prints. */
+#include <string.h>
+#include <unistd.h>
+
+#include "instant.h"
+#include "json.h"
+#include "methods.h"
+#include "procfs.h"
+
+enum { LAST_LINES = 10 };
+
+static void put_instant(cJSON *object, const char *name, int64_t instant)
+{
+    char text[INSTANT_TEXT_MAX];
+
+    (void)json_put_text(object, name, instant ? instant_print(instant, text) : NULL);
+}
+
+static void put_status(cJSON *object, bool known, struct exit_status status)
+{
+    if (known && !status.signal)
+        (void)json_put_int(object, "exit_code", status.code);
+    else
+        (void)json_put_null(object, "exit_code");
+    if (known && status.signal)
+        (void)json_put_int(object, "exit_signal", status.signal);
+    else
+        (void)json_put_null(object, "exit_signal");
+}
+
+/* CPU since somebody last looked, or since the start. */
+static double cpu_percent(struct instance *i, const struct proc_stat *stat)
+{
+    int64_t now = (int64_t)monotonic_now_ms();
+    int64_t since = i->cpu_seen_at ? i->cpu_seen_at : i->machine.started_ms;
+    double percent = 0;
+
+    if (now > since)
+        percent = (double)(stat->cpu_ms - i->cpu_seen_ms) * 100.0 / (double)(now - since);
+    i->cpu_seen_at = now;
+    i->cpu_seen_ms = stat->cpu_ms;
+    return (double)(int64_t)(percent * 10) / 10;
+}
+
+static void put_process(cJSON *row, struct instance *i)
+{
+    static const char *const names[] = { "pid", "uptime_ms", "cpu_percent", "memory_bytes" };
+    struct proc_stat stat;
+
+    if (!i->process.pid || procfs_stat(i->process.pid, &stat) < 0) {
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            (void)json_put_null(row, names[k]);
+        return;
+    }
+    (void)json_put_int(row, "pid", i->process.pid);
+    (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - i->machine.started_ms);
+    (void)json_put(row, "cpu_percent", cJSON_CreateNumber(cpu_percent(i, &stat)));
+    (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
+}
+
+static cJSON *last_run(const struct instance *i)
+{
+    cJSON *run = cJSON_CreateObject();
+
+    if (!i->last_run.known)
+        return run ? (cJSON_Delete(run), cJSON_CreateNull()) : NULL;
+    put_instant(run, "tick", i->last_run.tick);
+    put_instant(run, "started", i->last_run.started);
+    (void)json_put_int(run, "duration_ms", i->last_run.duration_ms);
+    put_status(run, true, i->last_run.status);
+    return run;
+}
+
+cJSON *report_row(struct instance *i)
+{
+    const struct machine *m = &i->machine;
+    cJSON *row = cJSON_CreateObject(), *stats = NULL;
+
+    if (i->stats[0])
+        (void)json_parse(i->stats, strlen(i->stats), &stats, NULL);
+    (void)json_put_int(row, "id", i->id);
+    (void)json_put_text(row, "name", i->app->name);
+    (void)json_put_text(row, "namespace", i->app->space);
+    (void)json_put_int(row, "instance", i->number);
+    (void)json_put_text(row, "state", state_name(m->state));
+    (void)json_put_text(row, "wanted", m->wanted ? "up" : "down");
+    (void)json_put_bool(row, "ready", m->ready);
+    put_process(row, i);
+    (void)json_put_int(row, "restarts", m->restarts);
+    (void)json_put_int(row, "unstable_restarts", m->unstable_restarts);
+    put_status(row, m->exited, m->last_exit);
+    (void)json_put_text(row, "reason", m->reason.text[0] ? m->reason.text : NULL);
+    put_instant(row, "next_run", i->app->scheduled && m->wanted ? i->next_tick : 0);
+    (void)json_put(row, "last_run", last_run(i));
+    (void)json_put(row, "stats", stats ? stats : cJSON_CreateObject());
+    (void)json_put_text(row, "status_text", i->status_text[0] ? i->status_text : NULL);
+    (void)json_put_bool(row, "adopted", false);
+    (void)json_put_null(row, "user");
+    (void)json_put_bool(row, "watching", false);
+    return row;
+}
+
+static cJSON *daemon_row(const struct fleet *fleet)
+{
+    cJSON *row = cJSON_CreateObject();
+    struct proc_stat stat = { 0 };
+
+    (void)procfs_stat(getpid(), &stat);
+    (void)json_put_int(row, "pid", getpid());
+    (void)json_put_null(row, "guard_pid");
+    (void)json_put_text(row, "version", OPS_VERSION);
+    (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - fleet->started_ms);
+    (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
+    (void)json_put_text(row, "home", fleet->home->path);
+    (void)json_put_text(row, "manifest", fleet->home->manifest);
+    return row;
+}
+
+void method_workers_stat(struct connection *connection, const struct wire_request *request)
+{
+    const struct fleet *fleet = connection->control->fleet;
+    const char *name = json_get_text(request->params, "name");
+    cJSON *document = cJSON_CreateObject(), *workers = cJSON_CreateArray();
+
+    for (size_t i = 0; i < fleet->count; i++)
+        if (fleet_selects(name ? name : "all", fleet->instances[i]))
+            (void)cJSON_AddItemToArray(workers, report_row(fleet->instances[i]));
+    if (name && !cJSON_GetArraySize(workers)) {
+        cJSON_Delete(workers);
+        cJSON_Delete(document);
+        fail_no_worker(connection, request, name);
+        return;
+    }
+    (void)json_put_int(document, "version", 1);
+    (void)json_put(document, "daemon", daemon_row(fleet));
+    (void)json_put(document, "workers", workers);
+    connection_result(connection, request->id, document);
+}
+
+/* --- describe */
+
+static cJSON *texts_array(texts list)
+{
+    cJSON *array = cJSON_CreateArray();
+
+    for (; list && *list; list++)
+        (void)cJSON_AddItemToArray(array, cJSON_CreateString(*list));
+    return array;
+}
+
+static cJSON *dependencies(const struct instance *i)
+{
+    static const char *const words[] = { [DEPENDENCY_READY] = "ready",
+                                         [DEPENDENCY_COMPLETED] = "completed",
+                                         [DEPENDENCY_STARTED] = "started" };
+    cJSON *array = cJSON_CreateArray(), *one;
+
+    for (size_t d = 0; d < i->app->depends_count; d++) {
+        one = cJSON_CreateObject();
+        (void)json_put_text(one, "name", i->app->depends_on[d].name);
+        (void)json_put_text(one, "condition", words[i->app->depends_on[d].condition]);
+        (void)json_put_bool(one, "met", fleet_dependency_met(i, d));
+        (void)cJSON_AddItemToArray(array, one);
+    }
+    return array;
+}
+
+static cJSON *exits(const struct instance *i)
+{
+    cJSON *array = cJSON_CreateArray(), *one, *lines;
+    unsigned kept = i->exit_count < EXITS_KEPT ? i->exit_count : EXITS_KEPT;
+
+    for (unsigned k = 1; k <= kept; k++) {
+        const struct exit_record *record = &i->exits[(i->exit_count - k) % EXITS_KEPT];
+
+        one = cJSON_CreateObject();
+        lines = cJSON_CreateArray();
+        instance_add_lines(i, &record->span, LAST_LINES, lines);
+        put_instant(one, "at", record->at);
+        put_status(one, true, record->status);
+        (void)json_put_int(one, "uptime_ms", record->uptime_ms);
+        (void)json_put_text(one, "reason", record->reason.text);
+        (void)json_put(one, "lines", lines);
+        (void)cJSON_AddItemToArray(array, one);
+    }
+    return array;
+}
+
+static cJSON *describe(struct instance *i)
+{
+    const struct app *app = i->app;
+    cJSON *row = report_row(i);
+    int64_t in = i->machine.deadline_ms - (int64_t)monotonic_now_ms();
+
+    (void)json_put_text(row, "script", app->script);
+    (void)json_put(row, "args", texts_array(app->args));
+    (void)json_put_text(row, "cwd", app->cwd);
+    (void)json_put_text(row, "interpreter", app->interpreter);
+    (void)json_put_text(row, "schedule", app->scheduled ? app->schedule_text : NULL);
+    (void)json_put_text(row, "timezone", app->timezone);
+    (void)json_put(row, "depends_on", dependencies(i));
+    (void)json_put_text(row, "out_file", i->out.sink ? stream_log_path(&i->out) : app->out_file);
+    (void)json_put_text(row, "error_file",
+                        i->err.sink ? stream_log_path(&i->err) : app->error_file);
+    if (i->machine.state == STATE_BACKOFF)
+        (void)json_put_int(row, "next_try_in_ms", in > 0 ? in : 0);
+    else
+        (void)json_put_null(row, "next_try_in_ms");
+    put_instant(row, "started", i->process.pid ? i->started_at : 0);
+    (void)json_put(row, "exits", exits(i));
+    return row;
+}
+
+void method_describe(struct connection *connection, const struct wire_request *request)
+{
+    const struct fleet *fleet = connection->control->fleet;
+    const char *name = json_get_text(request->params, "name");
+    cJSON *result, *workers;
+
+    if (!name) {
+        connection_fail(connection, request->id, WIRE_BAD_PARAMS, "name: want a worker's name",
+                        NULL);
+        return;
+    }
+    workers = cJSON_CreateArray();
+    for (size_t i = 0; i < fleet->count; i++)
+        if (fleet_selects(name, fleet->instances[i]))
+            (void)cJSON_AddItemToArray(workers, describe(fleet->instances[i]));
+    if (!cJSON_GetArraySize(workers)) {
+        cJSON_Delete(workers);
+        fail_no_worker(connection, request, name);
+        return;
+    }
+    result = cJSON_CreateObject();
+    (void)json_put(result, "workers", workers);
+    connection_result(connection, request->id, result);
+}

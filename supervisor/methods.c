@@ -1,0 +1,111 @@
+/* The table of methods, and what several of them need. */
+#include "methods.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "text.h"
+
+enum { NAMES_MAX = 4096 };
+
+/* clang-format off */
+#define COMMAND_ROW(word, method, arguments, least, most, who, help) { #method, who, method_##method },
+#define METHOD_ROW(method, who) { #method, who, method_##method },
+/* clang-format on */
+
+static const struct {
+    const char *name;
+    enum who who;
+    method_handler *handler;
+} methods[] = { OPS_COMMANDS(COMMAND_ROW) OPS_METHODS(METHOD_ROW) };
+
+void methods_call(struct connection *connection, struct wire_request *request, bool is_owner)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (strcmp(methods[i].name, request->method) != 0)
+            continue;
+        if (methods[i].who == WHO_OWNER && !is_owner)
+            connection_fail(connection, request->id, WIRE_NOT_PERMITTED,
+                            "only root and the owner of opsd may do this", NULL);
+        else
+            methods[i].handler(connection, request);
+        return;
+    }
+    connection_fail(connection, request->id, WIRE_NO_METHOD, "no such method", NULL);
+}
+
+void method_ping(struct connection *connection, const struct wire_request *request)
+{
+    cJSON *result = cJSON_CreateObject();
+
+    (void)json_put_int(result, "pid", getpid());
+    (void)json_put_text(result, "version", OPS_VERSION);
+    connection_result(connection, request->id, result);
+}
+
+bool params_select(const cJSON *params, const struct instance *instance)
+{
+    const cJSON *name;
+
+    cJSON_ArrayForEach(name, json_get(params, "names"))
+    {
+        if (fleet_selects(cJSON_GetStringValue(name), instance))
+            return true;
+    }
+    return false;
+}
+
+void fail_leaving(struct connection *connection, const struct wire_request *request)
+{
+    connection_fail(connection, request->id, WIRE_FAILED, "opsd is stopping; try again in a moment",
+                    NULL);
+}
+
+void fail_no_worker(struct connection *connection, const struct wire_request *request,
+                    const char *name)
+{
+    const struct fleet *fleet = connection->control->fleet;
+    const char *words[NAMES_MAX], *nearest;
+    char message[256];
+    size_t n = 0;
+
+    for (size_t i = 0; i < fleet->count && n + 2 <= NAMES_MAX; i++) {
+        words[n++] = fleet->instances[i]->app->name;
+        words[n++] = fleet->instances[i]->app->space;
+    }
+    nearest = text_nearest(name, words, n);
+    (void)snprintf(message, sizeof message,
+                   nearest ? "no worker \"%.64s\"; did you mean \"%s\"?"
+                           : "no worker \"%.64s\"; `opsctl stat` lists them",
+                   name, nearest);
+    connection_fail(connection, request->id, WIRE_NO_WORKER, message, NULL);
+}
+
+bool params_check_names(struct connection *connection, const struct wire_request *request)
+{
+    const struct fleet *fleet = connection->control->fleet;
+    const cJSON *names = json_get(request->params, "names"), *name;
+    bool found;
+
+    if (!cJSON_IsArray(names) || !cJSON_GetArraySize(names)) {
+        connection_fail(connection, request->id, WIRE_BAD_PARAMS,
+                        "names: want a list of worker names, or [\"all\"]", NULL);
+        return false;
+    }
+    cJSON_ArrayForEach(name, names)
+    {
+        if (!cJSON_IsString(name)) {
+            connection_fail(connection, request->id, WIRE_BAD_PARAMS, "names: want texts", NULL);
+            return false;
+        }
+        found = strcmp(name->valuestring, "all") == 0;
+        for (size_t i = 0; i < fleet->count && !found; i++)
+            found = fleet_selects(name->valuestring, fleet->instances[i]);
+        if (!found) {
+            fail_no_worker(connection, request, name->valuestring);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,117 @@
+/* The supervisor's side of sd_notify(3). */
+#include "notify_socket.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "own.h"
+#include "procfs.h"
+
+static int bind_address(int fd, const char *text)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t n = strlen(text);
+    mode_t mask;
+    int r;
+
+    memcpy(address.sun_path, text, n);
+    if (text[0] == '@')
+        address.sun_path[0] = '\0';
+    mask = umask(0177);
+    r = bind(fd, (struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    (void)umask(mask);
+    return r < 0 ? -errno : 0;
+}
+
+int notify_socket_open(const char *folder, const char *name,
+                       char address[static NOTIFY_ADDRESS_MAX], struct err *reterr)
+{
+    OWN(close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    uint64_t unguessable[2];
+    int r, on = 1;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
+        return err_set(reterr, -errno, "cannot make a notify socket: %s", strerror(errno));
+    r = snprintf(address, NOTIFY_ADDRESS_MAX, "%s/%s", folder, name);
+    if (r < NOTIFY_ADDRESS_MAX) {
+        (void)unlink(address);
+    } else {
+        if (getrandom(unguessable, sizeof unguessable, 0) != sizeof unguessable)
+            return err_set(reterr, -EIO, "no randomness for a socket's name");
+        (void)snprintf(address, NOTIFY_ADDRESS_MAX, "@opsd-%016llx%016llx",
+                       (unsigned long long)unguessable[0], (unsigned long long)unguessable[1]);
+    }
+    r = bind_address(fd, address);
+    if (r < 0)
+        return err_set(reterr, r, "cannot bind the notify socket %s: %s", address, strerror(-r));
+    return take_fd(&fd);
+}
+
+void notify_parse(char *text, struct notify_message *ret)
+{
+    char *rest = text, *line;
+
+    *ret = (struct notify_message){ 0 };
+    while ((line = strsep(&rest, "\n"))) {
+        if (strcmp(line, "READY=1") == 0)
+            ret->ready = true;
+        else if (strncmp(line, "STATUS=", 7) == 0)
+            ret->status = line + 7;
+        else if (strncmp(line, "X_STATS=", 8) == 0)
+            ret->stats = line + 8;
+    }
+}
+
+/* The sender's pid, or 0. Descriptors that came along are closed: nobody asked for them. */
+static pid_t sender_of(struct msghdr *message)
+{
+    struct ucred credentials;
+    pid_t pid = 0;
+    int fd;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET)
+            continue;
+        if (c->cmsg_type == SCM_CREDENTIALS) {
+            memcpy(&credentials, CMSG_DATA(c), sizeof credentials);
+            pid = credentials.pid;
+        } else if (c->cmsg_type == SCM_RIGHTS) {
+            for (size_t at = CMSG_LEN(0); at + sizeof fd <= c->cmsg_len; at += sizeof fd) {
+                memcpy(&fd, (char *)c + at, sizeof fd);
+                (void)close(fd);
+            }
+        }
+    }
+    return pid;
+}
+
+int notify_socket_read(int fd, pid_t main_pid, char *text, struct notify_message *ret)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
+        struct cmsghdr align;
+    } control;
+    struct iovec place = { text, NOTIFY_BYTES_MAX };
+    struct msghdr message = { .msg_iov = &place,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof control };
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    pid_t sender;
+
+    if (n < 0)
+        return -EAGAIN;
+    sender = sender_of(&message);
+    if (!sender || !main_pid || !procfs_descends(sender, main_pid))
+        return 0;
+    text[n] = '\0';
+    notify_parse(text, ret);
+    return 1;
+}

@@ -1,0 +1,84 @@
+/* What proc(5) tells about processes. */
+#include "procfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "own.h"
+#include "text.h"
+
+enum { ANCESTORS_MAX = 64 };
+
+int procfs_stat(pid_t pid, struct proc_stat *ret)
+{
+    OWN(close) int fd = -1;
+    unsigned long long user, system, start;
+    char path[32], text[1024], *p;
+    long long pages;
+    int parent, group;
+    char state;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    n = read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return n < 0 ? -errno : -ESRCH;
+    text[n] = '\0';
+    /* The name stands in parentheses and may itself hold some; the last one ends it. */
+    p = strrchr(text, ')');
+    if (!p ||
+        sscanf(p + 1,
+               " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu "
+               "%*u %lld",
+               &state, &parent, &group, &user, &system, &start, &pages) != 7)
+        return -EIO;
+    ret->state = state;
+    ret->parent = parent;
+    ret->group = group;
+    ret->cpu_ms = (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+    ret->memory_bytes = pages * sysconf(_SC_PAGESIZE);
+    ret->start_ticks = (int64_t)start;
+    return 0;
+}
+
+bool procfs_descends(pid_t pid, pid_t ancestor)
+{
+    struct proc_stat stat;
+
+    for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
+        if (pid == ancestor)
+            return true;
+        if (procfs_stat(pid, &stat) < 0)
+            return false;
+        pid = stat.parent;
+    }
+    return pid == ancestor;
+}
+
+bool procfs_group_runs(pid_t group)
+{
+    struct dirent *entry;
+    struct proc_stat stat;
+    bool found = false;
+    int64_t pid;
+    DIR *proc;
+
+    if (kill(-group, 0) < 0 && errno == ESRCH)
+        return false;
+    proc = opendir("/proc");
+    while (proc && !found && (entry = readdir(proc)))
+        found = text_to_int(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
+                procfs_stat((pid_t)pid, &stat) == 0 && stat.group == group && stat.state != 'Z' &&
+                stat.state != 'X';
+    if (proc)
+        (void)closedir(proc);
+    return found;
+}

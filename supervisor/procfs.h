@@ -1,0 +1,27 @@
+#ifndef OPS_PROCFS_H
+#define OPS_PROCFS_H
+/*
+ * What proc(5) tells about processes.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc_stat {
+    char state; /* Z: it ended and nobody asked how; X: it is being removed */
+    pid_t parent, group;
+    int64_t cpu_ms;       /* user and system time */
+    int64_t memory_bytes; /* resident */
+    int64_t start_ticks;  /* since boot; with the pid, the identity of a process */
+};
+
+/* Reads /proc/PID/stat. Returns 0 or a negative errno. */
+int procfs_stat(pid_t pid, struct proc_stat *ret);
+
+/* True when pid is ancestor or a descendant of it. */
+bool procfs_descends(pid_t pid, pid_t ancestor);
+
+/* True while a process of that group runs; one that only was not reaped does not. */
+bool procfs_group_runs(pid_t group);
+
+#endif

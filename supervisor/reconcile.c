@@ -1,0 +1,248 @@
+/*
+ * Once per turn of the loop: compare what is wanted of each instance with what is, and act.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#include "fleet.h"
+#include "instant.h"
+#include "log.h"
+
+enum {
+    /* Starts in one turn; more would keep the control socket waiting. */
+    ACTIONS_PER_TURN = 32,
+};
+
+/* Whether somebody took this worker away: it was stopped, is about to be, or something that it
+ * depends on was. */
+static bool is_leaving(const struct instance *i)
+{
+    return i->stop_asked || !i->machine.wanted || i->held;
+}
+
+static bool is_met(const struct instance *need, enum dependency_condition condition)
+{
+    const struct machine *m = &need->machine;
+
+    switch (condition) {
+    case DEPENDENCY_COMPLETED:
+        return m->completed;
+    case DEPENDENCY_STARTED:
+        return m->state == STATE_LAUNCHING || m->state == STATE_ONLINE || m->completed;
+    default:
+        return (m->state == STATE_ONLINE && m->ready) || m->state == STATE_SCHEDULED ||
+               m->completed;
+    }
+}
+
+/* The first dependency for which the test holds, by name; NULL: none. */
+static const char *first_need(const struct instance *i,
+                              bool (*test)(const struct instance *need,
+                                           enum dependency_condition condition))
+{
+    size_t n = 0;
+
+    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
+        for (; i->needs[n]; n++)
+            if (test(i->needs[n], i->app->depends_on[d].condition))
+                return i->app->depends_on[d].name;
+    return NULL;
+}
+
+/* A crash and a restart leave dependents alone; a stop by hand does not, unless the worker had done
+ * its work anyway. */
+static bool is_taken_away(const struct instance *need, enum dependency_condition condition)
+{
+    return condition != DEPENDENCY_COMPLETED && is_leaving(need) && !need->machine.completed;
+}
+
+static bool is_unmet(const struct instance *need, enum dependency_condition condition)
+{
+    return !is_met(need, condition) || is_taken_away(need, condition);
+}
+
+bool fleet_dependency_met(const struct instance *i, size_t d)
+{
+    size_t n = 0;
+
+    for (size_t before = 0; before < d; before++, n++)
+        while (i->needs && i->needs[n])
+            n++;
+    for (; i->needs && i->needs[n]; n++)
+        if (is_unmet(i->needs[n], i->app->depends_on[d].condition))
+            return false;
+    return true;
+}
+
+static bool needs(const struct instance *i, const struct instance *other)
+{
+    size_t n = 0;
+
+    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
+        for (; i->needs[n]; n++)
+            if (i->needs[n] == other && i->app->depends_on[d].condition != DEPENDENCY_COMPLETED)
+                return true;
+    return false;
+}
+
+static bool has_running_dependents(const struct fleet *fleet, const struct instance *other)
+{
+    for (size_t k = 0; k < fleet->count; k++)
+        if (machine_runs(&fleet->instances[k]->machine) && needs(fleet->instances[k], other))
+            return true;
+    return false;
+}
+
+/* A stop that was asked for waits until nothing that depends on the worker runs. */
+static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
+{
+    if (!i->stop_asked || (!i->machine.completed && has_running_dependents(fleet, i)))
+        return;
+    i->stop_asked = false;
+    instance_act(i, machine_stop(&i->machine, i->app, now));
+    if (i->run)
+        instance_pause(i, false);
+}
+
+static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now, int *budget)
+{
+    struct machine *m = &i->machine;
+    const char *gone = m->wanted && !i->run ? first_need(i, is_taken_away) : NULL;
+
+    if (i->held != (gone != NULL))
+        fleet_touch(fleet);
+    i->held = gone != NULL;
+    i->blocked = NULL;
+    if (m->state == STATE_WAITING) {
+        i->blocked = first_need(i, is_unmet);
+        if (i->blocked) {
+            (void)err_set(&m->reason, 0, "waits for %s", i->blocked);
+        } else if (*budget > 0) {
+            (*budget)--;
+            instance_act(i, machine_unblock(m, i->app, now));
+        }
+        return;
+    }
+    if (gone && !has_running_dependents(fleet, i))
+        instance_act(i, machine_hold(m, i->app, now, gone));
+}
+
+/* The due tick of a scheduled worker: a run begins, or is skipped while one is under way. */
+static void settle_tick(struct instance *i, int64_t now, int64_t wall)
+{
+    char text[INSTANT_TEXT_MAX];
+    enum action action;
+    int64_t tick;
+
+    if (!i->app->scheduled || i->run)
+        return;
+    /* What came due while it was stopped is not made up for. */
+    if (!i->machine.wanted)
+        i->next_tick = i->next_due = 0;
+    if (!i->machine.wanted)
+        return;
+    if (!i->next_tick)
+        instance_plan(i, wall);
+    if (i->app->run_on_start && i->machine.state == STATE_SCHEDULED && !i->tick)
+        i->next_tick = i->next_due = wall;
+    if (!i->next_due || i->next_due > wall)
+        return;
+    tick = i->next_tick;
+    if (machine_runs(&i->machine) && i->app->overlap == OVERLAP_QUEUE)
+        return;
+    instance_plan(i, wall > tick ? wall : tick);
+    if (machine_tick(&i->machine, i->app, now, &action)) {
+        i->tick = tick;
+        instance_act(i, action);
+    } else {
+        log_warn("tick skipped", LOG_TEXT("worker", i->app->name),
+                 LOG_TEXT("tick", instant_print(tick, text)),
+                 LOG_TEXT("because", state_name(i->machine.state)));
+    }
+}
+
+static void settle(struct fleet *fleet, struct instance *i, int *budget)
+{
+    int64_t now = (int64_t)monotonic_now_ms();
+    struct machine *m = &i->machine;
+
+    settle_stop(fleet, i, now);
+    if (m->deadline_ms && m->deadline_ms <= now)
+        instance_act(i, machine_due(m, i->app, now));
+    if (m->wanted && m->state == STATE_STOPPED && !m->finished)
+        instance_act(i, machine_start(m));
+    settle_dependencies(fleet, i, now, budget);
+    settle_tick(i, now, instant_now());
+    instance_probe(i, now);
+    instance_clear(i, now);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+    fleet_touch(timer->data);
+}
+
+static void arm_timer(struct fleet *fleet)
+{
+    int64_t next = fleet->look_again_ms, now = (int64_t)monotonic_now_ms();
+
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        if (i->machine.deadline_ms && (!next || i->machine.deadline_ms < next))
+            next = i->machine.deadline_ms;
+        if (i->next_probe_ms && (!next || i->next_probe_ms < next))
+            next = i->next_probe_ms;
+        if (i->group && (!next || i->next_clear_ms < next))
+            next = i->next_clear_ms;
+    }
+    if (next)
+        (void)uv_timer_start(&fleet->timer, timer_fired, next > now ? (uint64_t)(next - now) : 0,
+                             0);
+    else
+        (void)uv_timer_stop(&fleet->timer);
+}
+
+static void arm_clock(struct fleet *fleet)
+{
+    struct itimerspec at = { 0 };
+    int64_t next = 0;
+
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        /* A queued tick waits for the end of the run under way, which wakes us by itself. */
+        if (i->next_due && i->machine.wanted && (!next || i->next_due < next) &&
+            !(machine_runs(&i->machine) && i->app->overlap == OVERLAP_QUEUE))
+            next = i->next_due;
+    }
+    at.it_value.tv_sec = next / 1000;
+    at.it_value.tv_nsec = next % 1000 * 1000000;
+    (void)timerfd_settime(fleet->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
+}
+
+void fleet_reconcile(struct fleet *fleet)
+{
+    int budget = ACTIONS_PER_TURN;
+
+    if (!fleet->dirty)
+        return;
+    fleet->dirty = false;
+    fleet->look_again_ms = 0;
+    for (size_t k = 0; k < fleet->count;) {
+        struct instance *i = fleet->instances[k];
+
+        settle(fleet, i, &budget);
+        /* A run by hand that cannot be started leaves the list while it is looked at. */
+        if (k < fleet->count && fleet->instances[k] == i)
+            k++;
+    }
+    if (fleet->changed)
+        fleet->changed(fleet);
+    /* What one instance did may concern another that was looked at before it. */
+    if (budget <= 0 || fleet->dirty)
+        fleet->look_again_ms = (int64_t)monotonic_now_ms();
+    arm_timer(fleet);
+    arm_clock(fleet);
+}

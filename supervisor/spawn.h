@@ -1,0 +1,45 @@
+#ifndef OPS_SPAWN_H
+#define OPS_SPAWN_H
+/*
+ * Starting, signalling and reaping processes: the only file that forks and kills.
+ *
+ * A process is held as a pidfd (pidfd_open(2)), so that no signal can reach a stranger that was
+ * given the same number; it is reaped only through here. Each one is the leader of its own session
+ * and process group.
+ */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "restart.h"
+
+struct process {
+    pid_t pid; /* 0: none */
+    int pidfd; /* -1: none */
+};
+
+struct spawn {
+    const char *file; /* with a slash, or looked up in the PATH of env */
+    char *const *argv;
+    char *const *env;
+    const char *cwd;
+    const char *out, *err; /* opened O_RDWR (FIFOs that have no reader yet must not block) */
+    int out_fd, err_fd;    /* used instead where the path is NULL */
+};
+
+/* Forks and executes. Returns 0 once the program runs; else a negative errno, and reterr names the
+ * step and the file that failed. Nothing is left behind on failure. */
+int spawn_process(const struct spawn *what, struct process *ret, struct err *reterr);
+
+/* Sends a signal to the process and everything in its group. Returns 0 or -ESRCH. */
+int process_signal(const struct process *process, int signal);
+
+/* Looks whether it ended. Returns true with how; the process still is a zombie then, so that its
+ * number cannot be taken by another before process_reap. */
+bool process_ended(const struct process *process, struct exit_status *ret);
+
+/* Kills what is left of the group and gives the number back; waits for the process if it has not
+ * ended yet. */
+void process_reap(struct process *process);
+
+#endif

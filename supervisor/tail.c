@@ -1,0 +1,32 @@
+/* The last lines of a log file, whatever their length. */
+#include "tail.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BLOCK = 16384 };
+
+int64_t tail_find(int fd, int64_t begin, int64_t end, int64_t n)
+{
+    char block[BLOCK];
+    int64_t at = end;
+    ssize_t got;
+
+    if (n <= 0)
+        return end;
+    while (at > begin) {
+        size_t want = at - begin < BLOCK ? (size_t)(at - begin) : BLOCK;
+
+        at -= (int64_t)want;
+        got = pread(fd, block, want, at);
+        if (got < 0)
+            return -errno;
+        for (ssize_t i = got - 1; i >= 0; i--) {
+            /* The newline that ends the last line begins no other. */
+            if (block[i] == '\n' && at + i + 1 < end && --n == 0)
+                return at + i + 1;
+        }
+    }
+    return begin;
+}

@@ -1,0 +1,273 @@
+"""A supervisor of a test's own: the real opsd in a short folder under /tmp, and ways to ask it.
+
+    fleet.apps({"name": "w", "script": "sh", ...}, ...)   writes ecosystem.json
+    fleet.start()               opsd in the foreground; fleet.opsctl("start", "all") makes a daemon
+    fleet.opsctl("stop", "w")   runs the real opsctl; .returncode, .stdout, .stderr
+    fleet.rpc("workers_stat")   the result of one request on the socket; raises Refused
+    fleet.row("w")              the worker's row in workers_stat
+
+Nothing survives a test: at its end opsd is asked to leave and has to, with 0 and without a complaint
+of a sanitizer; whatever carries the fleet's mark in its environment is killed.
+"""
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = os.environ.get("BUILD", "build")
+BIN = ROOT / BUILD / "bin"
+SANITIZED = BUILD.endswith("-san")  # memory that was freed is kept for a while there
+DEADLINE_S = 30
+SANITIZER_WORDS = ("Sanitizer", "runtime error:", "Assertion")
+
+
+def wait_until(condition, seconds=DEADLINE_S, what=None):
+    """Returns the first true value of condition(), which may raise; fails after the deadline."""
+    end = time.monotonic() + seconds
+    while True:
+        problem = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except (LookupError, OSError, ValueError, Refused) as e:
+            problem = e
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} s: {what or condition} {problem or ''}")
+        time.sleep(0.01)
+
+
+def is_alive(pid):
+    """A zombie is not: it can do nothing any more, and who reaps it is not ours to choose."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def children(pid):
+    """Zombies included."""
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def sh(script, name="w", **fields):
+    """An app that is a shell script."""
+    return {"name": name, "script": "sh", "args": ["-c", script], **fields}
+
+
+def py(script, name="w", **fields):
+    """An app that is a Python program; `tell(text)` is sd_notify."""
+    tell = ("import os,socket,sys,time,signal\n"
+            "def tell(text):\n"
+            "  s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n"
+            "  a=os.environ['NOTIFY_SOCKET']\n"
+            "  s.sendto(text.encode(), '\\0'+a[1:] if a[0]=='@' else a)\n")
+    return {"name": name, "script": "/usr/bin/python3", "interpreter": "none",
+            "args": ["-S", "-E", "-c", tell + script], **fields}
+
+
+class Refused(Exception):
+    def __init__(self, error):
+        super().__init__(error["message"])
+        self.code, self.data = error["code"], error.get("data")
+
+
+class Client:
+    """One connection. Messages come in order; notifications are kept apart by receive()."""
+
+    def __init__(self, home):
+        folder = os.open(home, os.O_PATH)
+        try:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(DEADLINE_S)
+            self.socket.connect(f"/proc/self/fd/{folder}/opsd.sock")
+        finally:
+            os.close(folder)
+        self.lines = self.socket.makefile("rb")
+        self.ids = itertools.count(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+    def send(self, method, **params):
+        request = {"jsonrpc": "2.0", "id": next(self.ids), "method": method, "params": params}
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        return request["id"]
+
+    def receive(self):
+        """The next message, or None when opsd closed the connection."""
+        line = self.lines.readline()
+        return json.loads(line) if line else None
+
+    def answer(self, wanted):
+        for message in iter(self.receive, None):
+            if message.get("id") == wanted and "method" not in message:
+                if "error" in message:
+                    raise Refused(message["error"])
+                return message["result"]
+        raise ConnectionResetError("opsd closed the connection")
+
+    def call(self, method, **params):
+        return self.answer(self.send(method, **params))
+
+
+class Fleet:
+    def __init__(self, folder=None):
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="ops-", dir="/tmp"))
+        self.folder = self.top / folder if folder else self.top
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home = self.folder / ".ops"
+        self.mark = f"OPS_TEST_MARK={self.top.name}"
+        self.process = None
+        self.said = self.top / "opsd.stderr"
+
+    # --- the fleet
+
+    def apps(self, *apps, **more):
+        name, value = self.mark.split("=")
+        marked = [{**app, "env": {name: value, **app.get("env", {})}} for app in apps]
+        self.manifest.write_text(json.dumps({"apps": marked, **more}))
+
+    @property
+    def manifest(self):
+        return self.folder / "ecosystem.json"
+
+    def file(self, name):
+        return self.folder / name
+
+    def log(self, name, kind="out"):
+        path = self.folder / "logs" / f"{name}-{kind}.log"
+        return path.read_bytes() if path.exists() else b""
+
+    def lines(self, name, kind="out"):
+        return self.log(name, kind).decode().splitlines()
+
+    # --- opsd
+
+    def environment(self, **more):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OPS_") and k != "COLUMNS"}
+        return {**kept, **dict([self.mark.split("=")]), **more}
+
+    def start(self, *options, ready=True, **more):
+        """opsd in the foreground, with everything started unless --no-start is given."""
+        with open(self.said, "ab") as said:
+            self.process = subprocess.Popen(
+                [BIN / "opsd", "--home", self.home, "--manifest", self.manifest, "--foreground",
+                 *options], stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/",
+                env=self.environment(**more))
+        if ready:
+            wait_until(lambda: self.rpc("ping")["pid"] == self.process.pid, what="opsd answers")
+        return self
+
+    @property
+    def pid(self):
+        return self.rpc("ping")["pid"]
+
+    def daemon_log(self):
+        parts = [self.said, self.home / "opsd.log"]
+        return "".join(p.read_text(errors="replace") for p in parts if p.exists())
+
+    def opsctl(self, *words, timeout=DEADLINE_S, **more):
+        return subprocess.run([BIN / "opsctl", "--home", self.home, *map(str, words)],
+                              **{"cwd": self.folder, "stdin": subprocess.DEVNULL,
+                                 "capture_output": True, "text": True, "timeout": timeout,
+                                 "env": self.environment(), **more})
+
+    def opsctl_background(self, *words, **more):
+        return subprocess.Popen([BIN / "opsctl", "--home", self.home, *map(str, words)],
+                                **{"cwd": self.folder, "stdin": subprocess.DEVNULL,
+                                   "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                                   "env": self.environment(), **more})
+
+    def connect(self):
+        return Client(self.home)
+
+    def rpc(self, method, **params):
+        with self.connect() as client:
+            return client.call(method, **params)
+
+    # --- questions
+
+    def rows(self):
+        return self.rpc("workers_stat")["workers"]
+
+    def row(self, name, instance=0):
+        return next(r for r in self.rows() if (r["name"], r["instance"]) == (name, instance))
+
+    def state(self, name):
+        return self.row(name)["state"]
+
+    def wait_state(self, name, *states, seconds=DEADLINE_S):
+        def look():
+            row = self.row(name)
+            return row if row["state"] in states else None
+        return wait_until(look, seconds, f"{name} {' or '.join(states)}")
+
+    def processes(self, *but):
+        """Every living process that carries the fleet's mark, opsd itself left out."""
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            pid = int(entry.name)
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    if is_alive(pid) and os.path.basename(os.readlink(entry / "exe")) not in (
+                            "opsd", "opsctl"):
+                        found.append(pid)
+        return sorted(set(found) - set(but))
+
+    def zombies(self):
+        return [p for p in children(self.process.pid) if not is_alive(p)]
+
+    # --- the end
+
+    def end(self):
+        pid = None
+        try:
+            with contextlib.suppress(OSError, Refused):
+                pid = self.pid
+            if self.process and self.process.poll() is None:
+                wait_until(lambda: not self.zombies(), what="every child is reaped")
+                self.process.terminate()
+                assert self.process.wait(DEADLINE_S) == 0, self.daemon_log()
+            elif pid:
+                os.kill(pid, signal.SIGTERM)
+                wait_until(lambda: not is_alive(pid), what="opsd leaves")
+            assert not any(w in self.daemon_log() for w in SANITIZER_WORDS), self.daemon_log()
+        finally:
+            if self.process and self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            elif pid and is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+            for left in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left, signal.SIGKILL)
+            shutil.rmtree(self.top, ignore_errors=True)
+
+
+@pytest.fixture
+def fleet():
+    one = Fleet()
+    yield one
+    one.end()

@@ -1,0 +1,185 @@
+"""Ticks: runs that begin when they are due, never two at once, tried again until the next."""
+import datetime
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from supervisor import fleet, sh, wait_until  # noqa: F401
+
+QUICK = {"backoff": {"initial": 20, "factor": 1.5, "max": 100, "jitter": 0}}
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_a_run_for_each_tick(fleet):
+    fleet.apps(sh("echo $OPS_TICK $(date +%s.%N)", schedule="* * * * * *"))
+    fleet.start()
+    rows = wait_until(lambda: len(fleet.lines("w")) >= 3 and fleet.lines("w"))
+    ticks = [row.split()[0] for row in rows]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", t) for t in ticks)
+    for row in rows:
+        tick, began = row.split()
+        assert 0 <= float(began) - instant(tick) < 0.9
+    assert all(instant(b) - instant(a) == 1 for a, b in zip(ticks, ticks[1:]))
+    row = wait_until(lambda: (r := fleet.row("w"))["state"] == "scheduled" and r)
+    assert row["restarts"] == 0 and row["wanted"] == "up"
+    assert row["last_run"]["exit_code"] == 0
+    assert instant(row["next_run"]) - instant(row["last_run"]["tick"]) == 1
+    assert sorted(row["last_run"]) == ["duration_ms", "exit_code", "exit_signal", "started", "tick"]
+
+
+def test_a_failed_run_is_tried_again_with_the_same_tick(fleet):
+    fleet.apps(sh("echo $OPS_TICK; [ $(grep -c . logs/w-out.log) -ge 3 ] || exit 1",
+                  schedule="@every 1h", run_on_start=True, **QUICK))
+    fleet.start()
+    wait_until(lambda: len(fleet.lines("w")) >= 3 and fleet.state("w") == "scheduled")
+    lines = fleet.lines("w")
+    assert len(set(lines)) == 1 and len(lines) <= 4
+    assert fleet.row("w")["last_run"]["exit_code"] == 0
+
+
+def test_exit_75_of_a_run_is_tried_again_too(fleet):
+    fleet.apps(sh("echo run; [ $(grep -c . logs/w-out.log) -ge 6 ] || exit 75", max_restarts=2,
+                  schedule="@every 1h", run_on_start=True, **QUICK))
+    fleet.start()
+    wait_until(lambda: len(fleet.lines("w")) >= 6 and fleet.state("w") == "scheduled")
+
+
+def test_a_run_that_fails_too_often_waits_for_its_next_tick(fleet):
+    fleet.apps(sh("echo run; exit 1", schedule="@every 1h", run_on_start=True, max_restarts=3, **QUICK))
+    fleet.start()
+    row = wait_until(lambda: (r := fleet.row("w"))["state"] == "scheduled" and r["last_run"] and r)
+    assert fleet.lines("w") == ["run"] * 3
+    assert "the next tick is awaited" in row["reason"] and row["last_run"]["exit_code"] == 1
+
+
+def test_exit_78_of_a_run_is_not_tried_again(fleet):
+    fleet.apps(sh("echo run; exit 78", schedule="@every 1h", run_on_start=True, **QUICK))
+    fleet.start()
+    row = fleet.wait_state("w", "errored")
+    assert fleet.lines("w") == ["run"] and row["next_run"]
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+def test_s59_a_run_longer_than_its_period_is_never_two(fleet, overlap):
+    fleet.apps(sh("[ -e running ] && echo twice; touch running; echo $OPS_TICK $(date +%s.%N); "
+                  "sleep 1.3; rm running", schedule="@every 1s", overlap=overlap))
+    fleet.start()
+    rows = wait_until(lambda: len(fleet.lines("w")) >= 3 and fleet.lines("w"))
+    assert "twice" not in rows
+    ticks = [instant(r.split()[0]) for r in rows]
+    began = [float(r.split()[1]) for r in rows]
+    assert all(b - a >= 1 for a, b in zip(ticks, ticks[1:]))
+    late = [b - t for b, t in zip(began, ticks)]
+    if overlap == "skip":
+        assert all(one < 0.9 for one in late)
+        assert "tick skipped" in fleet.daemon_log()
+    else:
+        assert all(one >= 0.2 for one in late[1:])
+
+
+def test_a_tick_that_waits_for_its_turn_survives_a_reading_of_the_manifest(fleet):
+    fleet.apps(sh("echo $OPS_TICK; while [ ! -e go ]; do sleep 0.01; done", schedule="@every 1s",
+                  overlap="queue"), sh("exec sleep 1000", "other"))
+    fleet.start()
+    first = instant(wait_until(lambda: fleet.lines("w"))[0])
+    wait_until(lambda: time.time() > first + 1.2)
+    assert fleet.opsctl("restart", "other").returncode == 0
+    assert fleet.opsctl("start", "all").returncode == 0
+    fleet.file("go").touch()
+    rows = wait_until(lambda: len(fleet.lines("w")) >= 2 and fleet.lines("w"))
+    assert instant(rows[1]) == first + 1
+
+
+def test_ticks_that_came_due_while_it_was_stopped_are_not_made_up_for(fleet):
+    fleet.apps(sh("echo $OPS_TICK $(date +%s.%N)", schedule="@every 1s"))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w"))
+    assert fleet.opsctl("stop", "w").returncode == 0
+    assert fleet.row("w")["next_run"] is None
+    count, stopped = len(fleet.lines("w")), time.time()
+    wait_until(lambda: time.time() > stopped + 1.3)
+    assert len(fleet.lines("w")) == count
+    began = time.time()
+    assert fleet.opsctl("start", "w").returncode == 0
+    rows = wait_until(lambda: len(fleet.lines("w")) > count and fleet.lines("w"))
+    assert instant(rows[count].split()[0]) > began
+
+
+def test_a_scheduled_worker_does_not_run_when_opsd_starts(fleet):
+    fleet.apps(sh("echo run", schedule="@every 1h"))
+    assert fleet.opsctl("start", "all").returncode == 0
+    assert fleet.state("w") == "scheduled"
+    assert fleet.opsctl("kill").returncode == 0
+    assert fleet.log("w") == b""
+
+
+def test_a_run_that_takes_too_long_is_ended(fleet):
+    fleet.apps(sh("echo run; exec sleep 1000", schedule="@every 1h", run_on_start=True, timeout=200,
+                  max_restarts=2, min_uptime="1m", **QUICK))
+    fleet.start()
+    row = wait_until(lambda: (r := fleet.row("w"))["state"] == "scheduled" and r["last_run"] and r)
+    assert "too long" in row["reason"] and row["last_run"]["exit_signal"] == signal.SIGINT
+    assert fleet.lines("w") == ["run"] * 2
+
+
+def test_a_worker_that_becomes_a_service_does_so_at_its_restart(fleet):
+    fleet.apps(sh("exec sleep 1000", schedule="@every 1h"))
+    fleet.start()
+    fleet.wait_state("w", "scheduled")
+    fleet.apps(sh("exec sleep 1000"))
+    assert fleet.opsctl("restart", "w").returncode == 0
+    assert fleet.state("w") == "online"
+    fleet.apps(sh("exec sleep 1000", schedule="@every 1h"))
+    assert fleet.opsctl("restart", "w").returncode == 0
+    assert fleet.state("w") == "scheduled" and fleet.row("w")["next_run"]
+    assert not fleet.processes()
+
+
+def test_stop_ends_a_run_under_way(fleet):
+    fleet.apps(sh("echo run; exec sleep 1000", schedule="@every 1h", run_on_start=True))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    wait_until(lambda: fleet.lines("w") == ["run"])
+    assert fleet.opsctl("stop", "w").returncode == 0
+    assert fleet.state("w") == "stopped" and not fleet.processes()
+
+
+@pytest.mark.parametrize("fields, said", [
+    ({"schedule": "61 * * * *"}, "61"), ({"schedule": "* * * *"}, "schedule"),
+    ({"schedule": "@every 0s"}, "schedule"), ({"schedule": ""}, "schedule"),
+    ({"schedule": "0 0 31 2 *"}, "schedule"),
+    ({"schedule": "@daily", "timezone": "Mars/Olympus"}, "Mars/Olympus"),
+    ({"schedule": "@daily", "timezone": "../../etc/passwd"}, "timezone"),
+])
+def test_s61_a_bad_pattern_is_refused_and_nothing_starts(fleet, fields, said):
+    fleet.apps(sh("true", **fields), sh("touch started", "innocent"))
+    got = fleet.opsctl("start", "all")
+    assert got.returncode == 1 and said in got.stderr
+    assert not fleet.file("started").exists()
+
+
+def test_many_ticks_at_one_moment(fleet):
+    fleet.apps(*(sh("echo $OPS_TICK", f"w{n}", schedule="*/2 * * * * *") for n in range(60)))
+    fleet.start()
+    wait_until(lambda: all(fleet.lines(f"w{n}") for n in range(60)))
+    assert len({fleet.lines(f"w{n}")[0] for n in range(60)}) == 1
+
+
+def test_s60_ticks_while_opsd_was_away_are_no_burst(fleet):
+    fleet.apps(sh("echo $OPS_TICK", schedule="* * * * * *"))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w"))
+    fleet.process.send_signal(signal.SIGSTOP)
+    stopped = time.time()
+    wait_until(lambda: time.time() > stopped + 2.5)
+    count = len(fleet.lines("w"))
+    os.kill(fleet.process.pid, signal.SIGCONT)
+    resumed = time.time()
+    wait_until(lambda: time.time() > resumed + 0.5)
+    assert len(fleet.lines("w")) - count <= 2
