@@ -133,6 +133,16 @@ $(O)/tests/%: tests/unit/%.c $(O)/libsupervisor.a $(O)/libworker.a $(O)/libops.a
 		$(call pc_cflags,$(WORKER_PC) $(SUPERVISOR_PC) cmocka) $< $(filter %.a,$^) $(ALL_LDFLAGS) \
 		$(call pc_libs,$(WORKER_PC) $(SUPERVISOR_PC) cmocka) -lm -o $@
 
+# The fuzz targets with an ordinary main(), which replays their corpora.
+REPLAY_BINS := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(O)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(O)/libsupervisor.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -iquote supervisor -iquote shared \
+		$(call pc_cflags,$(SUPERVISOR_PC)) $(filter %.c %.a,$^) $(ALL_LDFLAGS) \
+		$(call pc_libs,$(SUPERVISOR_PC)) -lm -o $@
+
 # A library that is preloaded into a worker and kills it at its n-th boundary.
 $(O)/tests/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
@@ -145,8 +155,9 @@ T ?= tests
 
 test: test-unit test-black-box ## run every test (SAN=address,undefined: under sanitizers)
 
-test-unit: $(UNIT_BINS) ## the pure modules
+test-unit: $(UNIT_BINS) $(REPLAY_BINS) ## the pure modules, and what the fuzzers found
 	@set -e; for t in $(sort $(UNIT_BINS)); do $$t; done
+	@set -e; for r in $(REPLAY_BINS); do $$r tests/fuzz/corpus/$${r##*_}/*; done
 
 test-black-box: all $(UNIT_BINS) $(PRELOADS) ## real processes, real PostgreSQL; T=tests/scenario/… for some
 	BUILD=$(O) $(PYTEST) $(T)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "instant.h"
 #include "text.h"
 
 /* The longest line: a message and a few cut-off values; a pipe takes 4096 bytes in one piece
@@ -19,6 +20,13 @@ static const char *const level_names[LOG_LEVELS] = {
     [LOG_WARN] = "warn",
     [LOG_ERROR] = "error",
 };
+
+static bool with_time;
+
+void log_with_time(void)
+{
+    with_time = true;
+}
 
 static bool debug_wanted(void)
 {
@@ -34,12 +42,15 @@ const char *log_or_null(const char *text)
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
+    char now[INSTANT_TEXT_MAX];
     OWN_BUF struct buf line;
     size_t n;
 
     buf_init(&line, LOG_LINE_MAX);
     if (level == LOG_DEBUG && !debug_wanted())
         return;
+    if (with_time)
+        (void)buf_printf(&line, "%s ", instant_print(instant_now(), now));
     (void)buf_printf(&line, "%s %s", level_names[level], message);
     for (const struct log_field *f = fields; f->key; f++) {
         if (buf_printf(&line, " %s=", f->key) < 0)

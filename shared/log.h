@@ -7,7 +7,7 @@
  *     log_info("subscription renewed", LOG_INT("subscription", id), LOG_TEXT("until", end));
  *
  * Secrets are not for here: whoever logs a connection string or a URL scrubs it first.
- * Debug lines appear only when OPS_DEBUG is set to anything but 0.
+ * A worker's lines carry no time: opsd knows when it got them. Debug lines appear only when OPS_DEBUG is set to anything but 0.
  */
 #include <stdint.h>
 
@@ -29,6 +29,9 @@ struct log_field {
 
 #define LOG_WRITE(level, message, ...) \
     log_write((level), (message), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
+
+/* From now on each line begins with the time, UTC: for a daemon's own log. */
+void log_with_time(void);
 
 /* fields ends with a zeroed one. Never fails visibly: a line that cannot be written is lost. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);

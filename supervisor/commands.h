@@ -11,9 +11,10 @@
  * Parameters and results by method:
  *
  *   start, stop, restart  {"names":[…],"wait":bool,"timeout_ms":N}
- *                         → {"workers":[row…]}; rows as in workers_stat
+ *                         → {"workers":[row…],"notes":["…"]}; rows as in workers_stat
  *                         failed: error WIRE_FAILED, data {"workers":[{"name","instance","state",
  *                         "reason","lines":["…"]}]}
+ *                         wrong manifest: error WIRE_FAILED, data {"problems":["…"]}
  *   workers_stat          {"name":…}? → the document of `stat --json`
  *   describe              {"name":…} → {"workers":[{row…, "script","args","cwd","interpreter",
  *                         "schedule","timezone","depends_on":[{"name","condition","met"}],

@@ -10,10 +10,13 @@
 
 struct outgoing {
     uv_write_t write;
-    char *line;
+    char *bytes;
 };
 
 static void connection_close(struct connection *connection);
+static void flush(struct connection *connection);
+static bool is_over(const struct connection *connection);
+static void take_lines(struct connection *connection);
 
 /* --- out */
 
@@ -23,47 +26,63 @@ static void written(uv_write_t *write, int status)
     struct outgoing *outgoing = write->data;
     struct attachment *a, *next;
 
-    free(outgoing->line);
+    free(outgoing->bytes);
     free(outgoing);
-    if (status < 0) {
+    connection->writing = false;
+    if (status < 0)
         connection_close(connection);
+    else
+        flush(connection);
+    if (connection->closing || connection_backlog(connection) >= CONNECTION_STREAM_QUEUE)
         return;
-    }
-    if (connection_backlog(connection) >= CONNECTION_STREAM_QUEUE)
-        return;
+    take_lines(connection);
     for (a = connection->attachments; a && !connection->closing; a = next) {
         next = a->next;
         if (a->resume)
             a->resume(a);
     }
-    if (connection->read_all && !connection->attachments && !connection_backlog(connection))
+    if (!connection->closing && is_over(connection))
         connection_close(connection);
 }
 
 size_t connection_backlog(const struct connection *connection)
 {
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->pipe);
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->pipe) +
+           connection->out.len;
+}
+
+/* One write at a time: what comes meanwhile goes together with the next. */
+static void flush(struct connection *connection)
+{
+    struct outgoing *outgoing;
+    uv_buf_t buf;
+
+    if (connection->writing || !connection->out.len)
+        return;
+    outgoing = calloc(1, sizeof *outgoing);
+    if (!outgoing) {
+        connection_close(connection);
+        return;
+    }
+    buf = uv_buf_init(connection->out.p, (unsigned)connection->out.len);
+    outgoing->bytes = buf_take(&connection->out);
+    outgoing->write.data = outgoing;
+    connection->writing = true;
+    if (uv_write(&outgoing->write, (uv_stream_t *)&connection->pipe, &buf, 1, written) < 0) {
+        free(outgoing->bytes);
+        free(outgoing);
+        connection_close(connection);
+    }
 }
 
 void connection_send(struct connection *connection, char *line)
 {
-    struct outgoing *outgoing = line ? calloc(1, sizeof *outgoing) : NULL;
-    uv_buf_t buf;
-
-    if (!outgoing || connection->closing || connection_backlog(connection) > CONNECTION_QUEUE_MAX) {
-        free(outgoing);
-        free(line);
+    if (!line || connection_backlog(connection) + strlen(line) > CONNECTION_QUEUE_MAX ||
+        buf_add_text(&connection->out, line) < 0)
         connection_close(connection);
-        return;
-    }
-    outgoing->line = line;
-    outgoing->write.data = outgoing;
-    buf = uv_buf_init(line, (unsigned)strlen(line));
-    if (uv_write(&outgoing->write, (uv_stream_t *)&connection->pipe, &buf, 1, written) < 0) {
-        free(outgoing);
-        free(line);
-        connection_close(connection);
-    }
+    else if (!connection->closing)
+        flush(connection);
+    free(line);
 }
 
 void connection_result(struct connection *connection, const cJSON *id, cJSON *result)
@@ -107,10 +126,28 @@ static void untie(struct connection *connection, struct attachment *attachment)
     attachment->drop(attachment);
 }
 
+bool connection_has_room(const struct connection *connection)
+{
+    int n = 0;
+
+    for (const struct attachment *a = connection->attachments; a; a = a->next)
+        n++;
+    return n < ATTACHMENTS_MAX;
+}
+
+/* A client that sends no more and has heard all is done. */
+static bool is_over(const struct connection *connection)
+{
+    return connection->read_all && !connection->attachments && !connection_backlog(connection);
+}
+
 void connection_detach(struct connection *connection, struct attachment *attachment)
 {
-    if (!connection->closing)
-        untie(connection, attachment);
+    if (connection->closing)
+        return;
+    untie(connection, attachment);
+    if (is_over(connection))
+        connection_close(connection);
 }
 
 /* --- life */
@@ -120,7 +157,11 @@ static void closed(uv_handle_t *handle)
     struct connection *connection = handle->data;
 
     buf_done(&connection->in);
-    free(connection);
+    buf_done(&connection->out);
+    if (connection->control->spare || connection->control->closing)
+        free(connection);
+    else
+        connection->control->spare = connection;
 }
 
 static void connection_close(struct connection *connection)
@@ -139,17 +180,44 @@ static void connection_close(struct connection *connection)
     uv_close((uv_handle_t *)&connection->pipe, closed);
 }
 
+static bool has_hung_up(const struct connection *connection)
+{
+    struct pollfd p = { .events = POLLOUT };
+
+    return uv_fileno((const uv_handle_t *)&connection->pipe, &p.fd) < 0 || poll(&p, 1, 0) < 0 ||
+           (p.revents & (POLLHUP | POLLERR));
+}
+
+/* Nothing tells that a client hangs up after it has closed its sending side, so it is looked for.
+ */
+static void look_for_hangups(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    struct connection *c, *next;
+    bool any = false;
+
+    for (c = control->connections; c; c = next) {
+        next = c->next;
+        if (c->read_all && has_hung_up(c))
+            connection_close(c);
+        else
+            any |= c->read_all;
+    }
+    if (!any)
+        (void)uv_timer_stop(timer);
+}
+
 /* The client has closed its side. One that only will not send more (`nc -N`) still hears the
  * answers; one that is gone is closed. */
 static void input_ended(struct connection *connection)
 {
-    struct pollfd p = { .events = POLLOUT };
-
     connection->read_all = true;
-    if (uv_fileno((uv_handle_t *)&connection->pipe, &p.fd) < 0 || poll(&p, 1, 0) < 0 ||
-        (p.revents & (POLLHUP | POLLERR)) ||
-        (!connection->attachments && !connection_backlog(connection)))
+    (void)uv_read_stop((uv_stream_t *)&connection->pipe);
+    if (is_over(connection) || has_hung_up(connection))
         connection_close(connection);
+    else
+        (void)uv_timer_start(&connection->control->hangups, look_for_hangups, HANGUP_CHECK_MS,
+                             HANGUP_CHECK_MS);
 }
 
 /* --- in */
@@ -164,6 +232,20 @@ static bool is_owner(const struct connection *connection)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
         return false;
     return peer.uid == 0 || peer.uid == geteuid();
+}
+
+static void received(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+    struct connection *connection = handle->data;
+    size_t room = WIRE_REQUEST_MAX - connection->in.len;
+
+    if (room > suggested)
+        room = suggested;
+    *ret = uv_buf_init(buf_room(&connection->in, room), (unsigned)room);
+    if (!ret->base)
+        ret->len = 0;
 }
 
 static void take_line(struct connection *connection, const char *line, size_t n)
@@ -184,36 +266,44 @@ static void take_line(struct connection *connection, const char *line, size_t n)
     wire_request_done(&request);
 }
 
+/* The next line of the input, or NULL when it is not whole yet. */
+static char *find_newline(const struct connection *connection, size_t from)
+{
+    size_t n = connection->in.len - from;
+
+    return n ? memchr(connection->in.p + from, '\n', n) : NULL;
+}
+
+static void refuse_long_line(struct connection *connection)
+{
+    buf_clear(&connection->in);
+    connection_send(connection, wire_failure(NULL, WIRE_INVALID,
+                                             "a request is one line of at most 1 MiB", NULL));
+    if (!connection->closing)
+        input_ended(connection);
+}
+
 static void take_lines(struct connection *connection)
 {
-    char *newline;
     size_t n, taken = 0;
+    bool full = false;
+    char *newline;
 
-    while (!connection->closing &&
-           (newline = memchr(connection->in.p + taken, '\n', connection->in.len - taken))) {
+    while (!connection->closing && !full && (newline = find_newline(connection, taken))) {
         n = (size_t)(newline - connection->in.p) - taken;
         take_line(connection, connection->in.p + taken, n);
         taken += n + 1;
+        full = connection_backlog(connection) >= CONNECTION_ANSWERS_QUEUE;
     }
     buf_shift(&connection->in, taken);
-    if (connection->in.len < WIRE_REQUEST_MAX || connection->closing)
+    if (connection->closing)
         return;
-    connection_send(connection, wire_failure(NULL, WIRE_INVALID,
-                                             "a request is one line of at most 1 MiB", NULL));
-    (void)uv_read_stop((uv_stream_t *)&connection->pipe);
-    input_ended(connection);
-}
-
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
-{
-    struct connection *connection = handle->data;
-    size_t room = WIRE_REQUEST_MAX - connection->in.len;
-
-    if (room > suggested)
-        room = suggested;
-    *ret = uv_buf_init(buf_room(&connection->in, room), (unsigned)room);
-    if (!ret->base)
-        ret->len = 0;
+    if (full)
+        (void)uv_read_stop((uv_stream_t *)&connection->pipe);
+    else if (connection->in.len >= WIRE_REQUEST_MAX)
+        refuse_long_line(connection);
+    else if (!connection->read_all)
+        (void)uv_read_start((uv_stream_t *)&connection->pipe, give_room, received);
 }
 
 static void received(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -222,7 +312,6 @@ static void received(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     (void)buf;
     if (n == UV_EOF) {
-        (void)uv_read_stop(stream);
         input_ended(connection);
     } else if (n < 0) {
         connection_close(connection);
@@ -235,21 +324,19 @@ static void received(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void connected(uv_stream_t *listener, int status)
 {
     struct control *control = listener->data;
-    struct connection *connection;
+    struct connection *connection = control->spare;
 
-    if (status < 0)
+    if (status < 0 || !connection)
         return;
-    connection = calloc(1, sizeof *connection);
-    if (!connection)
-        return;
+    control->spare = calloc(1, sizeof *control->spare);
+    *connection = (struct connection){ .control = control, .next = control->connections };
     buf_init(&connection->in, WIRE_REQUEST_MAX);
-    connection->control = control;
+    buf_init(&connection->out, CONNECTION_QUEUE_MAX);
     connection->pipe.data = connection;
     (void)uv_pipe_init(listener->loop, &connection->pipe, 0);
-    connection->next = control->connections;
     control->connections = connection;
     control->count++;
-    if (uv_accept(listener, (uv_stream_t *)&connection->pipe) < 0) {
+    if (uv_accept(listener, (uv_stream_t *)&connection->pipe) < 0 || !control->spare) {
         connection_close(connection);
     } else if (control->count > CONNECTIONS_MAX) {
         connection->read_all = true;
@@ -264,7 +351,11 @@ int control_open(struct control *control, struct fleet *fleet, int fd)
 {
     int r;
 
-    *control = (struct control){ .fleet = fleet };
+    *control = (struct control){ .fleet = fleet, .spare = calloc(1, sizeof *control->spare) };
+    if (!control->spare)
+        return -ENOMEM;
+    (void)uv_timer_init(fleet->loop, &control->hangups);
+    control->hangups.data = control;
     r = uv_pipe_init(fleet->loop, &control->listener, 0);
     if (r == 0)
         r = uv_pipe_open(&control->listener, fd);
@@ -277,7 +368,11 @@ int control_open(struct control *control, struct fleet *fleet, int fd)
 
 void control_close(struct control *control)
 {
+    control->closing = true;
     while (control->connections)
         connection_close(control->connections);
     uv_close((uv_handle_t *)&control->listener, NULL);
+    uv_close((uv_handle_t *)&control->hangups, NULL);
+    free(control->spare);
+    control->spare = NULL;
 }

@@ -4,8 +4,8 @@
  * The control socket: connections, their lines in and out, and who may ask.
  *
  * Everything is bounded: connections, the length of a request, what waits to be sent. A client that
- * does not read is closed once CONNECTION_QUEUE_MAX bytes wait for it; streams (logs, runs) look at
- * connection_backlog and hold back long before that.
+ * does not read is asked for no more requests, and closed once CONNECTION_QUEUE_MAX bytes wait for
+ * it; streams (logs, runs) look at connection_backlog and hold back long before that.
  */
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -19,11 +19,18 @@
 
 enum {
     CONNECTIONS_MAX = 256,
+    /* Requests under way on one connection; each may hold files, a process, a list of workers. */
+    ATTACHMENTS_MAX = 16,
+    /* Whether a client that sends no more is still there. */
+    HANGUP_CHECK_MS = 1000,
     /* A fleet of 4,096 workers in one answer is about 3 MiB; the end of a run's output, in lines
      * of one byte, ten times that. */
     CONNECTION_QUEUE_MAX = 64 << 20,
     /* Streams stop reading when this much waits, and go on below it. */
     CONNECTION_STREAM_QUEUE = 256 << 10,
+    /* No request is taken while this much waits: more than a stream ever leaves, so that it can be
+     * cancelled. */
+    CONNECTION_ANSWERS_QUEUE = 16 << 20,
 };
 
 struct control;
@@ -43,6 +50,8 @@ struct connection {
     struct control *control;
     struct connection *next;
     struct buf in;
+    struct buf out; /* waits for the write under way, to go as one */
+    bool writing;
     bool closing;
     bool read_all; /* the client sends no more; what it asked for is still answered */
     struct attachment *attachments;
@@ -52,7 +61,12 @@ struct control {
     struct fleet *fleet;
     uv_pipe_t listener;
     struct connection *connections;
+    /* Always one, so that memory running out does not leave a client at the door: libuv stops
+     * listening until it is let in. */
+    struct connection *spare;
     int count;
+    bool closing;
+    uv_timer_t hangups;
 };
 
 /* Serves the listening descriptor. Returns 0 or a negative errno. */
@@ -78,6 +92,9 @@ size_t connection_backlog(const struct connection *connection);
 /* Ties an attachment to the connection; takes a copy of id. */
 void connection_attach(struct connection *connection, struct attachment *attachment,
                        const cJSON *id);
+
+/* True when one more request may be under way. */
+bool connection_has_room(const struct connection *connection);
 
 /* Unties and drops it: its request is answered. Nothing is done when the connection is closing. */
 void connection_detach(struct connection *connection, struct attachment *attachment);

@@ -9,10 +9,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "envfile.h"
 #include "file.h"
 #include "instant.h"
-#include "own.h"
+#include "manifest_file.h"
 #include "text.h"
 
 double fleet_chance(void)
@@ -139,6 +138,14 @@ void fleet_touch(struct fleet *fleet)
     fleet->dirty = true;
 }
 
+void fleet_leave(struct fleet *fleet)
+{
+    fleet->leaving = true;
+    for (size_t i = 0; i < fleet->count; i++)
+        fleet->instances[i]->stop_asked = true;
+    fleet_touch(fleet);
+}
+
 bool fleet_selects(const char *name, const struct instance *instance)
 {
     size_t n = strlen(instance->app->name);
@@ -169,72 +176,12 @@ struct instance *fleet_find(const struct fleet *fleet, const char *name)
 
 /* --- reading the manifest */
 
-static int find_profile(void *context, const char *name, const char *value)
-{
-    char **profile = context;
-
-    if (strcmp(name, "OPS_PROFILE") != 0)
-        return 0;
-    free(*profile);
-    *profile = strdup(value);
-    return *profile ? 0 : -ENOMEM;
-}
-
-/* OPS_PROFILE of the environment, else of the .env beside the manifest. The caller frees it. */
-static char *profile_of(const char *folder)
-{
-    const char *from_environment = getenv("OPS_PROFILE");
-    OWN(free) char *path = NULL;
-    char *profile = NULL;
-
-    if (from_environment)
-        return strdup(from_environment);
-    if (asprintf(&path, "%s/.env", folder) > 0)
-        (void)envfile_read(path, find_profile, &profile, NULL, NULL);
-    return profile;
-}
-
-static int check_zones(const struct manifest *manifest, struct buf *problems)
-{
-    const struct zone *zone;
-    struct err why;
-    int r = 0;
-
-    for (size_t a = 0; a < manifest->count; a++) {
-        if (!manifest->apps[a].scheduled || zone_open(manifest->apps[a].timezone, &zone, &why) == 0)
-            continue;
-        (void)buf_printf(problems, "%s: timezone: %s (line %d)\n", manifest->apps[a].name, why.text,
-                         manifest->apps[a].line);
-        r = -EINVAL;
-    }
-    return r;
-}
-
 static int read_manifest(struct fleet *fleet, struct manifest *ret, struct buf *problems)
 {
-    OWN(free) char *text = NULL, *folder = NULL, *profile = NULL;
-    const char *path = fleet->home->manifest;
-    size_t n;
-    int r;
-
-    if (!path) {
-        (void)buf_printf(problems, "no ecosystem.json here or above; name one with --manifest\n");
-        return -ENOENT;
-    }
-    r = file_read(path, MANIFEST_BYTES_MAX, &text, &n);
-    if (r < 0) {
-        (void)buf_printf(problems, "%s: %s\n", path, strerror(-r));
-        return r;
-    }
-    folder = strndup(path, (size_t)(strrchr(path, '/') - path));
-    profile = folder ? profile_of(folder) : NULL;
-    r = folder ? manifest_parse(text, n, folder, profile, ret, problems) : -ENOMEM;
-    if (r < 0)
-        return r;
-    r = check_zones(ret, problems);
-    if (r < 0)
-        manifest_free(ret);
-    return r;
+    if (fleet->home->manifest)
+        return manifest_load(fleet->home->manifest, ret, problems);
+    (void)buf_printf(problems, "no ecosystem.json here or above; name one with --manifest\n");
+    return -ENOENT;
 }
 
 /* Gives a present instance its app in the new generation. */

@@ -35,7 +35,8 @@ struct fleet {
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    bool leaving; /* opsd ends once everything is stopped */
+    int starts_left; /* in this turn of the loop */
+    bool leaving;    /* opsd ends once everything is stopped */
     uv_timer_t timer;
     int clock_fd; /* timerfd(2) on the wall clock, for ticks; tells when that clock is set */
     uv_poll_t clock_poll;
@@ -55,6 +56,10 @@ void fleet_close(struct fleet *fleet);
 /* Reads the manifest again: new apps become instances, present ones use it from their next start.
  * On failure the fleet goes on as it was and problems holds every error, one a line. */
 int fleet_load(struct fleet *fleet, struct buf *problems);
+
+/* Asks everything to stop, dependents first; whoever runs the loop leaves it when nothing runs any
+ * more. */
+void fleet_leave(struct fleet *fleet);
 
 /* Something happened to an instance. */
 void fleet_touch(struct fleet *fleet);

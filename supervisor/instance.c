@@ -8,11 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "environment.h"
 #include "file.h"
 #include "fleet.h"
+#include "instance_command.h"
 #include "instant.h"
 #include "json.h"
+#include "log.h"
 #include "own.h"
 #include "procfs.h"
 #include "tail.h"
@@ -122,32 +123,54 @@ struct log_span instance_span(const struct instance *i)
     return span;
 }
 
-static void keep_exit(struct instance *i)
+/* Writes the end of i's process down with whom it concerns: itself or, for a run by hand, the
+ * worker that was run. */
+static void keep_exit(const struct instance *i, struct instance *whose)
 {
-    struct exit_record *record = &i->exits[i->exit_count++ % EXITS_KEPT];
+    struct exit_record *record = &whose->exits[whose->exit_count++ % EXITS_KEPT];
 
     *record = (struct exit_record){ .at = instant_now(),
                                     .status = i->machine.last_exit,
                                     .uptime_ms = i->machine.last_uptime_ms,
-                                    .reason = i->machine.reason,
                                     .span = instance_span(i) };
+    (void)err_set(&record->reason, 0, "%s%.400s", i->run ? "run by hand: " : "",
+                  i->machine.reason.text);
+    if (i->run)
+        (void)snprintf(whose->stats, sizeof whose->stats, "%s", i->stats);
     if (!i->app->scheduled)
         return;
-    i->last_run = (struct last_run){ .known = true,
-                                     .tick = i->tick,
-                                     .started = i->started_at,
-                                     .duration_ms = i->machine.last_uptime_ms,
-                                     .status = i->machine.last_exit };
+    whose->last_run = (struct last_run){ .known = true,
+                                         .tick = i->run ? 0 : i->tick,
+                                         .started = i->started_at,
+                                         .duration_ms = i->machine.last_uptime_ms,
+                                         .status = i->machine.last_exit };
+}
+
+static void log_exit(const struct instance *i)
+{
+    bool well = !i->ended.signal && i->ended.code == 0;
+
+    log_write(well || !i->machine.wanted ? LOG_INFO : LOG_WARN, "ended",
+              (const struct log_field[]){ LOG_TEXT("worker", i->app->name),
+                                          LOG_INT("instance", i->number),
+                                          LOG_TEXT("why", i->machine.reason.text),
+                                          LOG_TEXT("state", state_name(i->machine.state)),
+                                          { 0 } });
 }
 
 /* Nothing of it runs any more: take its last lines and decide. */
 static void finish_exit(struct instance *i, int64_t now_ms)
 {
+    struct instance *whose;
+
     i->group = 0;
     stream_drain(&i->out);
     stream_drain(&i->err);
     machine_exited(&i->machine, i->app, i->ended, now_ms, fleet_chance());
-    keep_exit(i);
+    whose = i->run ? fleet_find(i->fleet, i->app->name) : i;
+    if (whose)
+        keep_exit(i, whose);
+    log_exit(i);
     i->status_text[0] = '\0';
     fleet_touch(i->fleet);
     if (i->run) {
@@ -248,7 +271,8 @@ static void moved(struct stream *stream, const char *bytes, size_t n)
         i->fleet->logged(i->fleet, stream);
 }
 
-char *instance_log_path(const struct instance *i, bool err)
+/* What the manifest says. */
+static char *wanted_log_path(const struct instance *i, bool err)
 {
     const char *given = err ? i->app->error_file : i->app->out_file;
     const char *kind = err ? "error" : "out";
@@ -266,15 +290,24 @@ char *instance_log_path(const struct instance *i, bool err)
     return r < 0 ? NULL : path;
 }
 
+char *instance_log_path(const struct instance *i, bool err)
+{
+    const struct stream *stream = err ? &i->err : &i->out;
+
+    return stream->sink ? strdup(stream_log_path(stream)) : wanted_log_path(i, err);
+}
+
 static int open_stream(struct instance *i, struct stream *stream, bool err, struct err *reterr)
 {
     OWN(free) char *fifo = own_path(i, err ? "err" : "out");
-    OWN(free) char *log = instance_log_path(i, err);
+    OWN(free) char *log = wanted_log_path(i, err);
 
-    if (stream->sink)
-        return 0;
     if (!fifo || !log)
         return err_set(reterr, -ENOMEM, "out of memory");
+    if (stream->sink && strcmp(stream_log_path(stream), log) == 0)
+        return 0;
+    /* The manifest names another file since. */
+    stream_close(stream);
     stream->moved = moved;
     stream->owner = i;
     return stream_open(stream, &i->fleet->pump, fifo, log, reterr);
@@ -295,59 +328,10 @@ static int open_files(struct instance *i, struct err *reterr)
     i->notify_fd = notify_socket_open(i->fleet->folder, name, i->notify_address, reterr);
     if (i->notify_fd < 0)
         return i->notify_fd;
-    return watch_open(i->fleet->loop, i->notify_fd, notify_ready, i, &i->notify_watch);
-}
-
-static int build_environment(const struct instance *i, struct environment *env, struct err *reterr)
-{
-    char number[16], id[16], tick[INSTANT_TEXT_MAX];
-    int r;
-
-    r = environment_add_app(env, i->app, reterr);
+    r = watch_open(i->fleet->loop, i->notify_fd, notify_ready, i, &i->notify_watch);
     if (r < 0)
-        return r;
-    (void)snprintf(number, sizeof number, "%d", i->number);
-    (void)snprintf(id, sizeof id, "%d", i->id);
-    if (environment_set(env, i->app->instance_var, number) < 0 ||
-        environment_set(env, "name", i->app->name) < 0 || environment_set(env, "pm_id", id) < 0 ||
-        environment_set(env, "OPS_HOME", i->fleet->home->path) < 0 ||
-        environment_set(env, "NOTIFY_SOCKET", i->notify_address) < 0)
-        return err_set(reterr, -ENOMEM, "out of memory");
-    if (i->app->scheduled && !i->run &&
-        environment_set(env, "OPS_TICK", instant_print(i->tick, tick)) < 0)
-        return err_set(reterr, -ENOMEM, "out of memory");
-    return 0;
-}
-
-static size_t texts_count(texts list)
-{
-    size_t n = 0;
-
-    while (list && list[n])
-        n++;
-    return n;
-}
-
-/* interpreter, its arguments, script, its arguments, those of a run by hand. The caller frees the
- * list; the texts are borrowed. */
-static const char **build_argv(const struct instance *i)
-{
-    texts parts[] = { i->app->interpreter ? (const char *const[]){ i->app->interpreter, NULL }
-                                          : NULL,
-                      i->app->interpreter ? i->app->interpreter_args : NULL,
-                      (const char *const[]){ i->app->script, NULL }, i->app->args,
-                      i->run ? i->run->args : NULL };
-    size_t n = 0, count = sizeof parts / sizeof *parts;
-    const char **argv;
-
-    for (size_t p = 0; p < count; p++)
-        n += texts_count(parts[p]);
-    argv = calloc(n + 1, sizeof *argv);
-    n = 0;
-    for (size_t p = 0; argv && p < count; p++)
-        for (size_t k = 0; k < texts_count(parts[p]); k++)
-            argv[n++] = parts[p][k];
-    return argv;
+        close_notify(i);
+    return r < 0 ? err_set(reterr, r, "cannot watch the notify socket: %s", strerror(-r)) : 0;
 }
 
 /* One whose end would not be seen is not kept. */
@@ -360,7 +344,6 @@ static int let_go(struct process *process, int error, struct err *reterr)
 static int start_process(struct instance *i, struct err *reterr)
 {
     OWN(free) const char **argv = NULL;
-    OWN(free) char *out = own_path(i, "out"), *err = own_path(i, "err");
     struct environment env;
     struct spawn what;
     int r;
@@ -368,26 +351,25 @@ static int start_process(struct instance *i, struct err *reterr)
     r = open_files(i, reterr);
     if (r < 0)
         return r;
-    r = environment_init(&env);
-    if (r == 0)
-        r = build_environment(i, &env, reterr);
-    argv = build_argv(i);
-    if (r == 0 && (!argv || !out || !err))
+    i->span = (struct log_span){ .out_from = stream_log_offset(&i->out),
+                                 .err_from = stream_log_offset(&i->err) };
+    r = instance_environment(i, &env, reterr);
+    argv = instance_argv(i);
+    if (r == 0 && !argv)
         r = err_set(reterr, -ENOMEM, "out of memory");
     if (r == 0) {
         what = (struct spawn){ .file = argv[0],
                                .argv = (char *const *)argv,
                                .env = env.list,
                                .cwd = i->app->cwd,
-                               .out = out,
-                               .err = err };
+                               .out_fd = i->out.fd,
+                               .err_fd = i->err.fd,
+                               .fifos = true };
         r = spawn_process(&what, &i->process, reterr);
     }
     environment_done(&env);
     if (r < 0)
         return r;
-    i->span = (struct log_span){ .out_from = stream_log_offset(&i->out),
-                                 .err_from = stream_log_offset(&i->err) };
     r = watch_open(i->fleet->loop, i->process.pidfd, exit_ready, i, &i->exit_watch);
     return r < 0 ? let_go(&i->process, r, reterr) : 0;
 }
@@ -399,7 +381,10 @@ static void launch(struct instance *i)
     int r = start_process(i, &why);
 
     fleet_touch(i->fleet);
+    i->fleet->starts_left--;
     if (r < 0) {
+        log_error("cannot start", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
+                  LOG_TEXT("why", why.text));
         machine_spawn_failed(&i->machine, i->app, -r, now, fleet_chance());
         i->machine.reason = why;
         if (i->run) {
@@ -410,9 +395,12 @@ static void launch(struct instance *i)
         }
         return;
     }
+    log_info("started", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
+             LOG_INT("pid", i->process.pid));
     i->started_at = instant_now();
     i->stats[0] = '\0';
     i->cpu_seen_ms = i->cpu_seen_at = 0;
+    i->cpu_percent = 0;
     if (i->app->ready == READY_AT_ONCE || i->run)
         machine_ready(&i->machine, i->app, now);
     else if (i->app->ready == READY_EXEC)
@@ -466,9 +454,7 @@ static int start_probe(struct instance *i)
     int r;
 
     i->probe_stale = false;
-    r = environment_init(&env);
-    if (r == 0)
-        r = build_environment(i, &env, NULL);
+    r = instance_environment(i, &env, NULL);
     if (r == 0) {
         what = (struct spawn){ .file = i->app->ready_exec[0],
                                .argv = (char *const *)i->app->ready_exec,

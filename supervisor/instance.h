@@ -94,7 +94,8 @@ struct instance {
     char stats[STATS_MAX]; /* a JSON object, or empty */
     struct exit_record exits[EXITS_KEPT];
     unsigned exit_count;
-    int64_t cpu_seen_ms, cpu_seen_at; /* for cpu_percent between two looks */
+    int64_t cpu_seen_ms, cpu_seen_at; /* where cpu_percent was counted to */
+    double cpu_percent;
 
     struct run *run; /* of run_worker: who watches; NULL for a member of the fleet */
 };
@@ -127,7 +128,8 @@ void instance_plan(struct instance *instance, int64_t after);
 void instance_add_lines(const struct instance *instance, const struct log_span *span, int n,
                         cJSON *array);
 
-/* Where its stdout or stderr is written; the caller frees it. NULL when memory ran out. */
+/* Where its stdout or stderr is written, or will be; the caller frees it. NULL when memory ran out.
+ */
 char *instance_log_path(const struct instance *instance, bool err);
 
 /* The span of the present or, when none runs, of the last process. */

@@ -41,8 +41,10 @@ static enum action follow(struct machine *m, enum event event, const struct app 
     if (edge.next == STATE_NONE)
         return DO_NOTHING;
     m->state = edge.next;
-    if (edge.action == DO_SPAWN)
+    if (edge.action == DO_SPAWN) {
         m->started_ms = now_ms;
+        m->reason.text[0] = '\0';
+    }
     m->deadline_ms = app ? deadline_of(m, app, now_ms) : 0;
     return edge.action;
 }
@@ -125,11 +127,13 @@ enum action machine_due(struct machine *m, const struct app *app, int64_t now_ms
     switch (m->state) {
     case STATE_LAUNCHING:
         m->cause = STOP_LATE;
-        (void)err_set(&m->reason, 0, "not ready within %lld ms", (long long)app->listen_timeout_ms);
+        (void)err_set(&m->reason, 0, "not ready within %lld ms (listen_timeout)",
+                      (long long)app->listen_timeout_ms);
         return follow(m, EVENT_LATE, app, now_ms);
     case STATE_ONLINE:
         m->cause = STOP_OVERTIME;
-        (void)err_set(&m->reason, 0, "ran longer than %lld ms", (long long)app->timeout_ms);
+        (void)err_set(&m->reason, 0, "ran longer than %lld ms (timeout)",
+                      (long long)app->timeout_ms);
         return follow(m, EVENT_OVERTIME, app, now_ms);
     case STATE_STOPPING:
         action = follow(m, EVENT_FORCE, app, now_ms);
@@ -180,20 +184,24 @@ void machine_spawn_failed(struct machine *m, const struct app *app, int error, i
 static void describe_exit(struct machine *m)
 {
     static const char *const causes[] = {
-        [STOP_NONE] = "",
-        [STOP_PERSON] = "stopped by hand, ",
-        [STOP_RESTART] = "restarted by hand, ",
-        [STOP_DEPENDENCY] = "stopped for a dependency, ",
-        [STOP_LATE] = "not ready in time, ",
-        [STOP_OVERTIME] = "ran too long, ",
+        [STOP_PERSON] = "stopped by hand",
+        [STOP_RESTART] = "restarted by hand",
+        [STOP_DEPENDENCY] = "stopped for a dependency",
     };
+    /* Why it was late or over time was written down when it was told to leave. */
+    struct err why = m->reason;
+    const char *name = sigabbrev_np(m->last_exit.signal);
+    char how[64];
 
     if (m->last_exit.signal)
-        (void)err_set(&m->reason, 0, "%skilled by signal %d after %lld ms", causes[m->cause],
-                      m->last_exit.signal, (long long)m->last_uptime_ms);
+        (void)snprintf(how, sizeof how, "killed by signal %d (SIG%s)", m->last_exit.signal,
+                       name ? name : "RT");
     else
-        (void)err_set(&m->reason, 0, "%sexited with code %d after %lld ms", causes[m->cause],
-                      m->last_exit.code, (long long)m->last_uptime_ms);
+        (void)snprintf(how, sizeof how, "exited with code %d", m->last_exit.code);
+    if (m->cause == STOP_PERSON || m->cause == STOP_RESTART || m->cause == STOP_DEPENDENCY)
+        (void)err_set(&why, 0, "%s", causes[m->cause]);
+    (void)err_set(&m->reason, 0, "%.200s%s%s after %lld ms", m->cause ? why.text : "",
+                  m->cause ? ", " : "", how, (long long)m->last_uptime_ms);
 }
 
 /* Adds to the reason what an exit alone does not tell. */
@@ -220,7 +228,8 @@ static enum event event_of(struct machine *m, const struct app *app,
                                      : "too many failures in a row (max_restarts), given up");
         return app->scheduled ? EVENT_RAN : EVENT_GAVE_UP;
     default:
-        add_reason(m, "its configuration is wrong, so it is not tried again");
+        add_reason(m, app->scheduled ? "its configuration is wrong; the next tick tries again"
+                                     : "its configuration is wrong, so it is not tried again");
         return EVENT_GAVE_UP;
     }
 }
@@ -229,13 +238,15 @@ void machine_exited(struct machine *m, const struct app *app, struct exit_status
                     int64_t now_ms, double chance)
 {
     enum stop_cause cause = m->cause;
+    struct life life = { .uptime_ms = now_ms - m->started_ms,
+                         .ready = m->ready,
+                         .ended_ms = now_ms };
     struct restart_decision decision;
-    bool was_ready = m->ready;
     enum event event;
 
     m->exited = true;
     m->last_exit = status;
-    m->last_uptime_ms = now_ms - m->started_ms;
+    m->last_uptime_ms = life.uptime_ms;
     m->ready = m->completed = false;
     describe_exit(m);
     m->cause = STOP_NONE;
@@ -250,8 +261,8 @@ void machine_exited(struct machine *m, const struct app *app, struct exit_status
     /* A process that had to be stopped did not end well, whatever it exits with. */
     if (cause != STOP_NONE && !status.signal && status.code == 0)
         status.code = EXIT_FAILURE;
-    decision = restart_decide(&app->restart, &m->history, status, m->last_uptime_ms, was_ready,
-                              now_ms, chance);
+    life.status = status;
+    decision = restart_decide(&app->restart, &m->history, &life, chance);
     m->completed = decision.verdict == RESTART_DONE && !status.signal && status.code == 0;
     event = event_of(m, app, &decision);
     if (event != EVENT_RETRY)

@@ -148,23 +148,22 @@ static int check_fleet(struct reader *reader, const struct fleet_draft *fleet, c
     return r == 0 ? apps_check_order(reader, manifest->apps, manifest->count) : r;
 }
 
-int manifest_parse(const char *text, size_t n, const char *folder, const char *profile,
-                   struct manifest *ret, struct buf *errors)
+int manifest_parse(const struct manifest_source *source, struct manifest *ret, struct buf *errors)
 {
     OWN(problems) struct problems problems;
     OWN(arena) struct arena *arena = arena_new(MANIFEST_ARENA_MAX);
-    struct reader reader = { .arena = arena, .problems = &problems, .folder = folder };
+    struct reader reader = { .arena = arena, .problems = &problems, .folder = source->folder };
     struct manifest manifest = { .count = 0 };
     struct fleet_draft fleet = { .count = 0 };
     OWN(json) cJSON *file = NULL;
     int r;
 
     problems_init(&problems, errors);
-    r = arena ? manifest_json_parse(text, n, &file, &problems) : -ENOMEM;
+    r = arena ? manifest_json_parse(source->text, source->n, &file, &problems) : -ENOMEM;
     if (r == 0)
         r = read_file(&reader, file, &fleet);
     if (r == 0)
-        r = check_fleet(&reader, &fleet, profile, &manifest);
+        r = check_fleet(&reader, &fleet, source->profile, &manifest);
     if (r == -ENOMEM)
         (void)problems_add(&problems, NULL, "out of memory");
     if (r == -ENOMEM || r == -E2BIG) {

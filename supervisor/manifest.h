@@ -37,7 +37,6 @@ struct dependency {
 };
 
 enum overlap { OVERLAP_SKIP, OVERLAP_QUEUE };
-enum catch_up { CATCH_UP_NONE, CATCH_UP_ONCE };
 
 struct app {
     const char *name;  /* what opsctl calls it */
@@ -77,7 +76,6 @@ struct app {
     const char *schedule_text;
     const char *timezone; /* NULL: the system's; that it exists is for the caller to check */
     enum overlap overlap;
-    enum catch_up catch_up;
     bool run_on_start;
     int64_t jitter_ms;
     int64_t timeout_ms; /* longest run; 0: no limit */
@@ -92,16 +90,23 @@ struct manifest {
     struct arena *arena;
 };
 
+/* The text of a manifest, and what it is read as. */
+struct manifest_source {
+    const char *text;
+    size_t n;
+    const char *folder;  /* absolute; what relative paths are relative to */
+    const char *profile; /* NULL: none; apps of other profiles are left out */
+};
+
 /*
- * Parses the text of a manifest. folder (absolute) is what relative paths are relative to; profile
- * may be NULL, and apps of other profiles are left out, as are dependencies on them.
+ * Parses a manifest. Dependencies on apps that the profile leaves out are left out, too.
  *
  * Returns 0 with ret filled, or -EINVAL, -E2BIG or -ENOMEM; then problems holds every error that
  * was found, one a line: `apps[3].max_restarts: want a whole number from 0, got "ten" (line 41)`.
  * On success problems may hold notes about fields that are accepted and mean nothing here.
  */
-int manifest_parse(const char *text, size_t n, const char *folder, const char *profile,
-                   struct manifest *ret, struct buf *problems);
+int manifest_parse(const struct manifest_source *source, struct manifest *ret,
+                   struct buf *problems);
 void manifest_free(struct manifest *manifest);
 
 /* The app of that name, or NULL. */

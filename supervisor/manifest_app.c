@@ -201,8 +201,8 @@ static int settle_readiness(struct work *work)
 
 static int settle_schedule(struct work *work)
 {
-    static const char *const dependent[] = { "timezone", "overlap", "catch_up",
-                                             "jitter",   "timeout", "run_on_start" };
+    static const char *const dependent[] = { "timezone", "overlap", "jitter", "timeout",
+                                             "run_on_start" };
     const cJSON *schedule = given(work, "schedule");
     struct app *app = &work->draft->app;
     const char *text = cJSON_GetStringValue(schedule);

@@ -134,7 +134,7 @@ static const struct field rows[] = {
       .help = "whose clock the schedule follows; the system's by default" },
     { .name = "overlap", CHOICE("skip queue"), AT(app.overlap), .fallback = "\"skip\"",
       .help = "a tick that comes while a run is under way is skipped or queued" },
-    { .name = "catch_up", CHOICE("none once"), AT(app.catch_up), .fallback = "\"none\"",
+    { .name = "catch_up", CHOICE("none once"), LATER, .fallback = "\"none\"",
       .help = "ticks missed while nothing ran are dropped, or made up for by one run" },
     { .name = "jitter", DURATION, AT(app.jitter_ms), .fallback = "0",
       .help = "start up to this much later, by chance" },
@@ -227,8 +227,7 @@ static const struct field rows[] = {
 const struct field_table app_fields = { .rows = rows, .count = sizeof rows / sizeof *rows };
 
 _Static_assert(sizeof rows / sizeof *rows <= FIELDS_MAX, "struct given has room for every row");
-_Static_assert(sizeof(enum overlap) == sizeof(int) && sizeof(enum catch_up) == sizeof(int),
-               "read_choice writes an int");
+_Static_assert(sizeof(enum overlap) == sizeof(int), "read_choice writes an int");
 _Static_assert(MANIFEST_INSTANCES_MAX == 4096, "the wants of instances names it");
 
 bool manifest_field_info(size_t i, struct manifest_field_info *ret)

@@ -120,6 +120,18 @@ static int prepare(const char *text, size_t n, char **ret, struct problems *prob
     return 0;
 }
 
+/* PM2's other form, ecosystem.config.js: what it would say only Node can tell. */
+static bool is_javascript(const char *text)
+{
+    static const char *const beginnings[] = { "module.exports", "export default" };
+
+    text += strspn(text, " \t\r\n");
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
 int manifest_json_parse(const char *text, size_t n, cJSON **ret, struct problems *problems)
 {
     OWN_BUF struct buf lines;
@@ -135,7 +147,9 @@ int manifest_json_parse(const char *text, size_t n, cJSON **ret, struct problems
     if (r == 0)
         r = manifest_scan(copy, n, &lines, &err);
     if (r == -EINVAL)
-        (void)problems_add(problems, NULL, "%s", err.text);
+        (void)problems_add(problems, NULL, "%s",
+                           is_javascript(copy) ? "JavaScript is not read; write it as JSON"
+                                               : err.text);
     if (r < 0)
         return r == -EBADMSG ? -EINVAL : r;
     json = cJSON_ParseWithLengthOpts(copy, n + 1, NULL, 1);

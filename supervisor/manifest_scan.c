@@ -224,6 +224,8 @@ static int scan_all(struct scan *s, char close)
     s->at++;
     skip_space(s);
     for (more = ahead(s) != close; more;) {
+        struct scan comma;
+
         r = close == '}' ? scan_member(s) : scan_value(s, s->line);
         if (r < 0)
             return r;
@@ -231,8 +233,12 @@ static int scan_all(struct scan *s, char close)
         more = ahead(s) == ',';
         if (!more && ahead(s) != close)
             return scan_fail(s, close == '}' ? ", or } after a member" : ", or ] after an element");
+        comma = *s;
         s->at += more;
         skip_space(s);
+        if (more && ahead(s) == close)
+            return err_set(s->reterr, -EINVAL, "line %d, column %d: a comma too many", comma.line,
+                           column(&comma));
     }
     s->at++;
     s->depth--;

@@ -13,7 +13,6 @@ enum {
     WAIT_DEFAULT_MS = 60000,
     WAIT_MOST_MS = 24 * 60 * 60 * 1000,
     LAST_LINES = 20,
-    PROBLEMS_MAX = 64 << 10,
 };
 
 enum settled { NOT_YET, SETTLED_WELL, SETTLED_BADLY };
@@ -27,8 +26,9 @@ struct pending {
     struct attachment attachment;
     struct connection *connection;
     settle_test *test;
-    int64_t deadline_ms;
-    int stopped; /* by kill: how many ran; -1: it is another request */
+    int64_t deadline_ms; /* 0: it waits for as long as it takes */
+    cJSON *notes;        /* about the manifest, for the answer; NULL: it was not read */
+    int stopped;         /* by kill: how many ran; -1: it is another request */
     size_t count;
     int ids[];
 };
@@ -97,12 +97,13 @@ static enum settled is_up(const struct instance *i, int64_t now_ms, int64_t *due
 
 /* --- the answer */
 
-static cJSON *failed_row(const struct instance *i)
+static cJSON *failed_row(const struct instance *i, bool with_lines)
 {
     struct log_span span = instance_span(i);
     cJSON *row = cJSON_CreateObject(), *lines = cJSON_CreateArray();
 
-    instance_add_lines(i, &span, LAST_LINES, lines);
+    if (with_lines)
+        instance_add_lines(i, &span, LAST_LINES, lines);
     (void)json_put_text(row, "name", i->app->name);
     (void)json_put_int(row, "instance", i->number);
     (void)json_put_text(row, "state", state_name(i->machine.state));
@@ -111,26 +112,37 @@ static cJSON *failed_row(const struct instance *i)
     return row;
 }
 
+/* Those that still are on their way are not to blame, unless the time is up. */
+static bool is_to_blame(const struct pending *p, const struct instance *i, int64_t now_ms,
+                        bool too_late)
+{
+    int64_t due;
+    enum settled settled = i ? p->test(i, now_ms, &due) : SETTLED_WELL;
+
+    return settled == SETTLED_BADLY || (too_late && settled == NOT_YET);
+}
+
 static void answer_failure(struct pending *p, int64_t now_ms)
 {
     struct connection *connection = p->connection;
     const struct fleet *fleet = connection->control->fleet;
     cJSON *data = cJSON_CreateObject(), *workers = cJSON_CreateArray();
+    bool too_late = p->deadline_ms && now_ms >= p->deadline_ms;
     const struct instance *i;
     char message[160];
-    int64_t due;
     int failed = 0;
 
     for (size_t k = 0; k < p->count; k++) {
         i = by_id(fleet, p->ids[k]);
-        if (!i || p->test(i, now_ms, &due) == SETTLED_WELL)
+        if (!is_to_blame(p, i, now_ms, too_late))
             continue;
         failed++;
-        (void)cJSON_AddItemToArray(workers, failed_row(i));
+        (void)cJSON_AddItemToArray(workers, failed_row(i, p->test != is_stopped));
     }
     (void)json_put(data, "workers", workers);
     (void)snprintf(message, sizeof message,
                    p->test == is_stopped ? "%d of %zu were started again meanwhile"
+                   : too_late            ? "%d of %zu did not come up in time"
                                          : "%d of %zu did not come up",
                    failed, p->count);
     connection_fail(connection, p->attachment.id, WIRE_FAILED, message, data);
@@ -148,6 +160,8 @@ static void answer_success(struct pending *p)
         if ((i = by_id(fleet, p->ids[k])))
             (void)cJSON_AddItemToArray(workers, report_row(i));
     (void)json_put(result, "workers", workers);
+    if (p->notes)
+        (void)json_put(result, "notes", cJSON_Duplicate(p->notes, 1));
     if (p->stopped >= 0)
         (void)json_put_int(result, "stopped", p->stopped);
     connection_result(connection, p->attachment.id, result);
@@ -156,6 +170,7 @@ static void answer_success(struct pending *p)
 
 static void drop(struct attachment *attachment)
 {
+    cJSON_Delete(((struct pending *)attachment)->notes);
     free(attachment);
 }
 
@@ -175,10 +190,10 @@ static int64_t look(struct pending *p)
         settled = i ? p->test(i, now, &due) : SETTLED_WELL;
         waits |= settled == NOT_YET;
         failed |= settled == SETTLED_BADLY;
-        if (due && due < next)
+        if (due && (!next || due < next))
             next = due;
     }
-    if (waits && now < p->deadline_ms && !(failed && p->test == is_up))
+    if (waits && (!p->deadline_ms || now < p->deadline_ms) && !(failed && p->test == is_up))
         return next;
     if (waits || failed)
         answer_failure(p, now);
@@ -241,17 +256,20 @@ static bool select_to_start(const cJSON *params, const struct instance *i)
     return false;
 }
 
+/* Takes notes. */
 static void wait_for(struct connection *connection, const struct wire_request *request,
-                     settle_test *test, select_test *selects)
+                     settle_test *test, select_test *selects, cJSON *notes)
 {
     struct fleet *fleet = connection->control->fleet;
     int64_t timeout = WAIT_DEFAULT_MS;
     struct pending *p = calloc(1, sizeof *p + fleet->count * sizeof *p->ids);
 
     if (!p) {
+        cJSON_Delete(notes);
         connection_fail(connection, request->id, WIRE_INTERNAL, "out of memory", NULL);
         return;
     }
+    p->notes = notes;
     (void)json_get_id(request->params, "timeout_ms", &timeout);
     if (timeout > WAIT_MOST_MS)
         timeout = WAIT_MOST_MS;
@@ -262,27 +280,10 @@ static void wait_for(struct connection *connection, const struct wire_request *r
     p->test = test;
     p->stopped = selects == select_everything ? count_running(fleet) : -1;
     /* A stop ends by itself: kill_timeout, then SIGKILL. */
-    p->deadline_ms = test == is_stopped ? INT64_MAX : (int64_t)monotonic_now_ms() + timeout;
+    p->deadline_ms = test == is_stopped ? 0 : (int64_t)monotonic_now_ms() + timeout;
     p->attachment.drop = drop;
     connection_attach(connection, &p->attachment, request->id);
     fleet_touch(fleet);
-}
-
-/* Reads the manifest anew; what is wrong with it is the answer. */
-static bool reload(struct connection *connection, const struct wire_request *request)
-{
-    OWN_BUF struct buf problems;
-
-    buf_init(&problems, PROBLEMS_MAX);
-    if (connection->control->fleet->leaving) {
-        fail_leaving(connection, request);
-        return false;
-    }
-    if (fleet_load(connection->control->fleet, &problems) == 0)
-        return true;
-    connection_fail(connection, request->id, WIRE_FAILED,
-                    problems.len ? problems.p : "the manifest cannot be read", NULL);
-    return false;
 }
 
 /* Marks an instance and all that it depends on, once each. */
@@ -302,8 +303,9 @@ static void ask_start(struct instance *i)
 void method_start(struct connection *connection, const struct wire_request *request)
 {
     struct fleet *fleet = connection->control->fleet;
+    OWN(json) cJSON *notes = NULL;
 
-    if (!reload(connection, request) || !params_check_names(connection, request))
+    if (!methods_reload(connection, request, &notes) || !params_check_names(connection, request))
         return;
     for (size_t i = 0; i < fleet->count; i++)
         if (select_to_start(request->params, fleet->instances[i]))
@@ -317,7 +319,7 @@ void method_start(struct connection *connection, const struct wire_request *requ
         instance_act(instance, machine_start(&instance->machine));
     }
     wait_for(connection, request, json_get_bool(request->params, "wait") ? is_up : is_tried,
-             select_to_start);
+             select_to_start, TAKE(notes));
 }
 
 void method_stop(struct connection *connection, const struct wire_request *request)
@@ -329,15 +331,16 @@ void method_stop(struct connection *connection, const struct wire_request *reque
     for (size_t i = 0; i < fleet->count; i++)
         if (params_select(request->params, fleet->instances[i]))
             fleet->instances[i]->stop_asked = true;
-    wait_for(connection, request, is_stopped, params_select);
+    wait_for(connection, request, is_stopped, params_select, NULL);
 }
 
 void method_restart(struct connection *connection, const struct wire_request *request)
 {
     struct fleet *fleet = connection->control->fleet;
     int64_t now = (int64_t)monotonic_now_ms();
+    OWN(json) cJSON *notes = NULL;
 
-    if (!reload(connection, request) || !params_check_names(connection, request))
+    if (!methods_reload(connection, request, &notes) || !params_check_names(connection, request))
         return;
     for (size_t i = 0; i < fleet->count; i++) {
         struct instance *instance = fleet->instances[i];
@@ -348,11 +351,11 @@ void method_restart(struct connection *connection, const struct wire_request *re
         instance_act(instance, machine_restart(&instance->machine, instance->app, now));
     }
     wait_for(connection, request, json_get_bool(request->params, "wait") ? is_up : is_tried,
-             select_to_start);
+             select_to_start, TAKE(notes));
 }
 
 void method_kill(struct connection *connection, const struct wire_request *request)
 {
-    wait_for(connection, request, is_stopped, select_everything);
+    wait_for(connection, request, is_stopped, select_everything, NULL);
     fleet_leave(connection->control->fleet);
 }

@@ -3,12 +3,14 @@
  *
  * The file is the only source and the only buffer: each view has a place in each file and moves on
  * when the client has read what it was sent. So a slow client delays nobody, and one that falls
- * BEHIND_MAX behind is told how many lines it missed.
+ * BEHIND_MAX behind is told how many lines it missed. Where to begin may take reading all of a
+ * file: that is looked for by libuv's threads, and the view waits meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,11 +29,16 @@ enum {
     BEHIND_MAX = 64 << 20,
 };
 
+enum search { SEARCH_NONE, SEARCH_LAST_LINES, SEARCH_NEXT_LINE };
+
 /* One log file being read. */
 struct source {
     int fd;
     struct stat file;
     int64_t at, end;
+    /* While a thread looks for a new place only it touches these, and nothing else of the view. */
+    enum search search;
+    int64_t from, until, lines, found;
     bool err;
     int number;
     char *name;
@@ -40,21 +47,41 @@ struct source {
 struct view {
     struct attachment attachment;
     struct connection *connection;
-    bool follow;
+    bool follow, searching;
     int64_t sent;
+    uv_work_t work;
     size_t count;
     struct source sources[];
 };
 
-static void drop(struct attachment *attachment)
-{
-    struct view *v = (struct view *)attachment;
+/* Files that all views together have open. */
+static size_t files_open;
 
+/* A quarter of our descriptors: the workers need theirs. */
+static bool may_open(size_t n)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 || files_open + n <= limit.rlim_cur / 4;
+}
+
+static void view_free(struct view *v)
+{
+    files_open -= v->count;
     for (size_t i = 0; i < v->count; i++) {
         (void)close(v->sources[i].fd);
         free(v->sources[i].name);
     }
     free(v);
+}
+
+static void drop(struct attachment *attachment)
+{
+    struct view *v = (struct view *)attachment;
+
+    v->connection = NULL;
+    if (!v->searching)
+        view_free(v);
 }
 
 static void send_line(struct view *v, const struct source *s, const char *line, size_t length)
@@ -69,33 +96,71 @@ static void send_line(struct view *v, const struct source *s, const char *line, 
     connection_notify(v->connection, "log", params);
 }
 
-/* Skips to the first line of the last block and says how many lines that were. */
-static void skip_ahead(struct view *v, struct source *s)
+static void send_gap(struct view *v, const struct source *s)
 {
-    char block[BLOCK];
-    int64_t to = s->end - BLOCK, lines = 0;
-    const char *newline;
-    cJSON *params;
-    ssize_t got;
+    cJSON *params = cJSON_CreateObject();
 
-    while (s->at < to && (got = pread(s->fd, block, BLOCK, s->at)) > 0) {
-        if (got > to - s->at)
-            got = (ssize_t)(to - s->at);
-        for (const char *p = block; (p = memchr(p, '\n', (size_t)(block + got - p))); p++)
-            lines++;
-        s->at += got;
-    }
-    got = pread(s->fd, block, BLOCK, s->at);
-    newline = got > 0 ? memchr(block, '\n', (size_t)got) : NULL;
-    if (newline) {
-        s->at += newline + 1 - block;
-        lines++;
-    }
-    params = cJSON_CreateObject();
     (void)json_put_text(params, "name", s->name);
-    (void)json_put_int(params, "lines", lines);
+    (void)json_put_int(params, "lines", s->lines);
     connection_notify(v->connection, "gap", params);
 }
+
+/* --- looking for a place, off the loop */
+
+static void pump_view(struct view *v);
+
+static void search(uv_work_t *work)
+{
+    struct view *v = work->data;
+
+    for (size_t i = 0; i < v->count; i++) {
+        struct source *s = &v->sources[i];
+
+        if (s->search == SEARCH_LAST_LINES)
+            s->found = tail_find(s->fd, 0, s->until, s->lines);
+        else if (s->search == SEARCH_NEXT_LINE)
+            s->found = tail_skip(s->fd, s->from, s->until - BLOCK, s->until, &s->lines);
+    }
+}
+
+static void searched(uv_work_t *work, int status)
+{
+    struct view *v = work->data;
+
+    (void)status;
+    /* Until the end of this the view stays, whatever becomes of its connection. */
+    for (size_t i = 0; i < v->count && v->connection; i++) {
+        struct source *s = &v->sources[i];
+        enum search what = s->search;
+
+        s->search = SEARCH_NONE;
+        if (what != SEARCH_NONE)
+            s->at = s->found < 0 ? s->until : s->found;
+        if (what == SEARCH_NEXT_LINE)
+            send_gap(v, s);
+    }
+    v->searching = false;
+    if (v->connection)
+        pump_view(v);
+    else
+        view_free(v);
+}
+
+/* Begins a search where a source asks for one. Returns false when none does. */
+static bool search_places(struct view *v)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < v->count; i++)
+        any |= v->sources[i].search != SEARCH_NONE;
+    if (!any)
+        return false;
+    v->work.data = v;
+    v->searching = uv_queue_work(v->connection->pipe.loop, &v->work, search, searched) == 0;
+    return v->searching;
+}
+
+/* --- sending */
 
 /* The client has been given less than it can take, and is there. Once it is not, its views are gone
  * too. */
@@ -162,12 +227,21 @@ static void pump_view(struct view *v)
 {
     struct connection *connection = v->connection;
 
+    if (v->searching)
+        return;
     for (size_t i = 0; i < v->count; i++) {
         struct source *s = &v->sources[i];
 
-        if (v->follow && s->end - s->at > BEHIND_MAX)
-            skip_ahead(v, s);
-        while (is_hungry(connection) && has_more(s) && send_block(v, s))
+        if (v->follow && s->end - s->at > BEHIND_MAX) {
+            s->search = SEARCH_NEXT_LINE;
+            s->from = s->at;
+            s->until = s->end;
+        }
+    }
+    if (search_places(v))
+        return;
+    for (size_t i = 0; i < v->count; i++) {
+        while (is_hungry(connection) && has_more(&v->sources[i]) && send_block(v, &v->sources[i]))
             ;
         if (!is_hungry(connection))
             return;
@@ -229,15 +303,19 @@ static void add_source(struct view *v, const struct instance *i, bool err, int64
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (v->follow ? O_CREAT : 0), 0640);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || has_source(v, &st))
         return;
-    *s = (struct source){ .file = st, .end = st.st_size, .err = err, .number = i->number };
-    s->at = tail_find(fd, 0, st.st_size, lines);
+    *s = (struct source){ .file = st,
+                          .end = st.st_size,
+                          .search = SEARCH_LAST_LINES,
+                          .until = st.st_size,
+                          .lines = lines,
+                          .err = err,
+                          .number = i->number };
     s->name = strdup(i->app->name);
-    if (s->at < 0 || !s->name) {
-        free(s->name);
+    if (!s->name)
         return;
-    }
     s->fd = take_fd(&fd);
     v->count++;
+    files_open++;
 }
 
 static bool wants(const cJSON *params, const char *stream)
@@ -260,6 +338,11 @@ void method_logs(struct connection *connection, const struct wire_request *reque
     if (json_get_id(params, "lines", &lines) == -EINVAL || lines < 0) {
         connection_fail(connection, request->id, WIRE_BAD_PARAMS, "lines: want a number from 0",
                         NULL);
+        return;
+    }
+    if (!may_open(2 * fleet->count)) {
+        connection_fail(connection, request->id, WIRE_FAILED,
+                        "too many log files are being read; end another `opsctl logs` first", NULL);
         return;
     }
     v = calloc(1, sizeof *v + 2 * fleet->count * sizeof *v->sources);

@@ -5,9 +5,10 @@
 #include "instant.h"
 #include "json.h"
 #include "methods.h"
+#include "own.h"
 #include "procfs.h"
 
-enum { LAST_LINES = 10 };
+enum { LAST_LINES = 10, CPU_WINDOW_MS = 1000 };
 
 static void put_instant(cJSON *object, const char *name, int64_t instant)
 {
@@ -28,18 +29,18 @@ static void put_status(cJSON *object, bool known, struct exit_status status)
         (void)json_put_null(object, "exit_signal");
 }
 
-/* CPU since somebody last looked, or since the start. */
+/* CPU over the last second or more; whoever asks more often is told the same again. */
 static double cpu_percent(struct instance *i, const struct proc_stat *stat)
 {
     int64_t now = (int64_t)monotonic_now_ms();
     int64_t since = i->cpu_seen_at ? i->cpu_seen_at : i->machine.started_ms;
-    double percent = 0;
 
-    if (now > since)
-        percent = (double)(stat->cpu_ms - i->cpu_seen_ms) * 100.0 / (double)(now - since);
+    if (now - since < CPU_WINDOW_MS)
+        return i->cpu_percent;
+    i->cpu_percent = (double)((stat->cpu_ms - i->cpu_seen_ms) * 1000 / (now - since)) / 10;
     i->cpu_seen_at = now;
     i->cpu_seen_ms = stat->cpu_ms;
-    return (double)(int64_t)(percent * 10) / 10;
+    return i->cpu_percent;
 }
 
 static void put_process(cJSON *row, struct instance *i)
@@ -94,6 +95,7 @@ cJSON *report_row(struct instance *i)
     (void)json_put(row, "last_run", last_run(i));
     (void)json_put(row, "stats", stats ? stats : cJSON_CreateObject());
     (void)json_put_text(row, "status_text", i->status_text[0] ? i->status_text : NULL);
+    (void)json_put_bool(row, "completed", m->state == STATE_STOPPED && m->completed);
     (void)json_put_bool(row, "adopted", false);
     (void)json_put_null(row, "user");
     (void)json_put_bool(row, "watching", false);
@@ -186,6 +188,13 @@ static cJSON *exits(const struct instance *i)
     return array;
 }
 
+static void put_log_path(cJSON *row, const char *name, const struct instance *i, bool err)
+{
+    OWN(free) char *path = instance_log_path(i, err);
+
+    (void)json_put_text(row, name, path);
+}
+
 static cJSON *describe(struct instance *i)
 {
     const struct app *app = i->app;
@@ -199,9 +208,8 @@ static cJSON *describe(struct instance *i)
     (void)json_put_text(row, "schedule", app->scheduled ? app->schedule_text : NULL);
     (void)json_put_text(row, "timezone", app->timezone);
     (void)json_put(row, "depends_on", dependencies(i));
-    (void)json_put_text(row, "out_file", i->out.sink ? stream_log_path(&i->out) : app->out_file);
-    (void)json_put_text(row, "error_file",
-                        i->err.sink ? stream_log_path(&i->err) : app->error_file);
+    put_log_path(row, "out_file", i, false);
+    put_log_path(row, "error_file", i, true);
     if (i->machine.state == STATE_BACKOFF)
         (void)json_put_int(row, "next_try_in_ms", in > 0 ? in : 0);
     else

@@ -12,6 +12,7 @@
 #include "json.h"
 #include "lines.h"
 #include "methods.h"
+#include "own.h"
 
 struct hand_run {
     struct attachment attachment;
@@ -132,6 +133,36 @@ static const struct app *find_app(const struct fleet *fleet, const char *space, 
     return app && strcmp(app->space, space) == 0 ? app : NULL;
 }
 
+/* Says what would have been right: the worker's own app, or the name meant. */
+static void fail_no_app(struct connection *connection, const struct wire_request *request,
+                        const char *space, const char *name)
+{
+    const struct app *app = manifest_find(&connection->control->fleet->generation->manifest, name);
+    char message[400];
+
+    if (!app) {
+        fail_no_worker(connection, request, name);
+        return;
+    }
+    (void)snprintf(message, sizeof message,
+                   "%.64s belongs to %.64s, not to %.64s: "
+                   "opsctl run_worker %.64s %.64s",
+                   name, app->space, space, app->space, name);
+    connection_fail(connection, request->id, WIRE_NO_WORKER, message, NULL);
+}
+
+static bool are_texts(const cJSON *arguments)
+{
+    const cJSON *argument;
+
+    cJSON_ArrayForEach(argument, arguments)
+    {
+        if (!cJSON_IsString(argument))
+            return false;
+    }
+    return true;
+}
+
 static struct hand_run *hand_run_new(struct connection *connection, const cJSON *arguments)
 {
     size_t n = (size_t)cJSON_GetArraySize(arguments), k = 0;
@@ -142,8 +173,11 @@ static struct hand_run *hand_run_new(struct connection *connection, const cJSON 
         return NULL;
     cJSON_ArrayForEach(argument, arguments)
     {
-        if (cJSON_IsString(argument))
-            h->arguments[k++] = strdup(argument->valuestring);
+        h->arguments[k] = strdup(argument->valuestring);
+        if (!h->arguments[k++]) {
+            hand_run_free(h);
+            return NULL;
+        }
     }
     h->connection = connection;
     h->run = (struct run){ .args = (texts)h->arguments, .output = output, .ended = ended };
@@ -167,28 +201,28 @@ void method_run_worker(struct connection *connection, const struct wire_request 
     struct fleet *fleet = connection->control->fleet;
     const char *space = json_get_text(request->params, "app");
     const char *name = json_get_text(request->params, "worker");
+    OWN(json) cJSON *notes = NULL;
     const struct app *app;
     struct hand_run *h;
 
-    if (!space || !name) {
-        connection_fail(connection, request->id, WIRE_BAD_PARAMS, "app and worker: want texts",
-                        NULL);
+    if (!space || !name || !are_texts(json_get(request->params, "args"))) {
+        connection_fail(connection, request->id, WIRE_BAD_PARAMS,
+                        "app and worker: want texts; args: want a list of texts", NULL);
         return;
     }
-    if (fleet->leaving) {
-        fail_leaving(connection, request);
+    if (!methods_reload(connection, request, &notes))
         return;
-    }
     app = find_app(fleet, space, name);
     if (!app) {
-        fail_no_worker(connection, request, name);
+        fail_no_app(connection, request, space, name);
         return;
     }
     h = hand_run_new(connection, json_get(request->params, "args"));
     if (h)
         h->instance = fleet_run(fleet, app, &h->run);
     if (!h || !h->instance) {
-        free(h);
+        if (h)
+            hand_run_free(h);
         connection_fail(connection, request->id, WIRE_INTERNAL, "out of memory", NULL);
         return;
     }

@@ -7,7 +7,7 @@
 #include "json.h"
 #include "text.h"
 
-enum { NAMES_MAX = 4096 };
+enum { NAMES_MAX = 4096, PROBLEMS_MAX = 64 << 10 };
 
 /* clang-format off */
 #define COMMAND_ROW(word, method, arguments, least, most, who, help) { #method, who, method_##method },
@@ -25,7 +25,10 @@ void methods_call(struct connection *connection, struct wire_request *request, b
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (strcmp(methods[i].name, request->method) != 0)
             continue;
-        if (methods[i].who == WHO_OWNER && !is_owner)
+        if (methods[i].handler != method_cancel && !connection_has_room(connection))
+            connection_fail(connection, request->id, WIRE_FAILED,
+                            "too many requests under way on this connection", NULL);
+        else if (methods[i].who == WHO_OWNER && !is_owner)
             connection_fail(connection, request->id, WIRE_NOT_PERMITTED,
                             "only root and the owner of opsd may do this", NULL);
         else
@@ -108,4 +111,41 @@ bool params_check_names(struct connection *connection, const struct wire_request
         }
     }
     return true;
+}
+
+/* One text a line. */
+static cJSON *lines_array(char *text)
+{
+    cJSON *array = cJSON_CreateArray();
+    char *line;
+
+    while (text && (line = strsep(&text, "\n")))
+        if (*line)
+            (void)cJSON_AddItemToArray(array, json_lossy_text(line, strlen(line)));
+    return array;
+}
+
+bool methods_reload(struct connection *connection, const struct wire_request *request,
+                    cJSON **ret_notes)
+{
+    struct fleet *fleet = connection->control->fleet;
+    OWN_BUF struct buf problems;
+    char message[512];
+    cJSON *data;
+
+    buf_init(&problems, PROBLEMS_MAX);
+    if (fleet->leaving) {
+        fail_leaving(connection, request);
+        return false;
+    }
+    if (fleet_load(fleet, &problems) == 0) {
+        *ret_notes = lines_array(problems.p);
+        return true;
+    }
+    data = cJSON_CreateObject();
+    (void)json_put(data, "problems", lines_array(problems.p));
+    (void)snprintf(message, sizeof message, "%s is wrong, so nothing was changed",
+                   fleet->home->manifest ? fleet->home->manifest : "the manifest");
+    connection_fail(connection, request->id, WIRE_FAILED, message, data);
+    return false;
 }

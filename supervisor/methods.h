@@ -31,14 +31,17 @@ bool params_select(const cJSON *params, const struct instance *instance);
  * selects something. */
 bool params_check_names(struct connection *connection, const struct wire_request *request);
 
+/* Reads the manifest anew. Notes about it go to *ret_notes (an array for the result, to be
+ * deleted); when it is wrong the request is answered with everything that is, and false returned.
+ */
+bool methods_reload(struct connection *connection, const struct wire_request *request,
+                    cJSON **ret_notes);
+
 /* WIRE_FAILED: opsd is on its way out and starts nothing. */
 void fail_leaving(struct connection *connection, const struct wire_request *request);
 
 /* WIRE_NO_WORKER for one name. */
 void fail_no_worker(struct connection *connection, const struct wire_request *request,
                     const char *name);
-
-/* Asks everything to stop; the fleet leaves the loop when nothing runs any more (opsd.c). */
-void fleet_leave(struct fleet *fleet);
 
 #endif

@@ -24,6 +24,8 @@ static int run(const struct args *args)
     struct session s = { .args = args, .home = { .fd = -1 }, .client = { .fd = -1 } };
     int code;
 
+    if (args->json)
+        failure_as_document();
     if (args->version)
         return command_version(&s);
     if (args->help && !args->command)

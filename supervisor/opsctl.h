@@ -20,6 +20,8 @@ struct session {
     const struct args *args;
     struct home home;
     struct client client;
+    const char
+        *under_way; /* what opsd goes on with when its answer comes too late; NULL: nothing */
 };
 
 /* Finds the home of the options and connects. Returns EXIT_DONE, or says on stderr why not and
@@ -42,15 +44,22 @@ int64_t session_timeout_ms(const struct session *s);
  * memory ran out. */
 cJSON *session_name_params(const struct session *s);
 
-/* Says an error answer on stderr, with the last lines of the workers that failed, and returns
- * the exit code that belongs to it. */
+/* Says an error answer on stderr, with the problems of the manifest or the last lines of the
+ * workers that failed, and returns the exit code that belongs to it. */
 int session_refused(const cJSON *error);
 
-/* Starts opsd for this home; returns once it answers. Returns 0 or a negative errno with the
- * reason that opsd gave. */
-int spawn_opsd(const struct home *home, struct err *reterr);
+enum { SPAWN_REASON_MAX = 1 << 20 };
 
-/* Prints "opsctl: …" on stderr and returns code. */
+/* Starts opsd for this home; returns once it answers. Returns 0, or a negative errno with what opsd
+ * said added to reason, perhaps several lines of it. */
+int spawn_opsd(const struct home *home, struct buf *reason);
+
+/* From now on a failure is printed on stdout as well, as {"error":{"code","message","data"}},
+ * unless a document was printed before it. */
+void failure_as_document(void);
+
+/* Prints "opsctl: …" on stderr, each line of the text so, and returns code; unless that is 0 this
+ * is the failure of the command. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints one JSON document with a newline on stdout. Returns EXIT_DONE or EXIT_FAILED. */

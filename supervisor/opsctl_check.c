@@ -9,12 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "environment.h"
 #include "json.h"
-#include "manifest.h"
+#include "manifest_file.h"
 #include "opsctl.h"
 #include "own.h"
-#include "zone.h"
 
 enum { PROBLEMS_BYTES_MAX = 4 << 20 };
 
@@ -23,11 +22,23 @@ static void own_manifest(struct manifest *manifest)
     manifest_free(manifest);
 }
 
-/* Adds a problem in the parser's form: `mailer.script: … (line 41)`. */
-static int add_problem(struct buf *problems, const struct app *app, const char *field,
-                       const char *what)
+/* One app, seen from the environment that it will run in. */
+struct look {
+    const struct app *app;
+    struct environment env;
+    struct buf *problems;
+};
+
+static void own_look(struct look *look)
 {
-    return buf_printf(problems, "%s.%s: %s (line %d)\n", app->name, field, what, app->line);
+    environment_done(&look->env);
+}
+
+/* Adds a problem in the parser's form: `mailer.script: … (line 41)`. */
+static int add_problem(const struct look *look, const char *field, const char *what)
+{
+    return buf_printf(look->problems, "%s.%s: %s (line %d)\n", look->app->name, field, what,
+                      look->app->line);
 }
 
 /* Whether it is a file that mode (X_OK, R_OK) permits. Returns 0 or a negative errno. */
@@ -42,16 +53,28 @@ static int look_at_file(const char *path, int mode)
     return access(path, mode) < 0 ? -errno : 0;
 }
 
-/* A bare word is looked up in PATH as execvp(3) does. */
-static int look_for_program(const char *name)
+static const char *worker_path(const struct look *look)
 {
-    const char *path = getenv("PATH");
+    for (char **entry = look->env.list; *entry; entry++)
+        if (strncmp(*entry, "PATH=", 5) == 0)
+            return *entry + 5;
+    return "";
+}
+
+/* As opsd will look for it: a bare word in the worker's PATH, the rest from the worker's folder. */
+static int look_for_program(const struct look *look, const char *name)
+{
+    const char *path = worker_path(look);
     char file[PATH_MAX];
     size_t n;
 
-    if (strchr(name, '/'))
+    if (name[0] == '/')
         return look_at_file(name, X_OK);
-    for (; path && *path; path += n + (path[n] == ':')) {
+    if (strchr(name, '/')) {
+        (void)snprintf(file, sizeof file, "%s/%s", look->app->cwd, name);
+        return look_at_file(file, X_OK);
+    }
+    for (; *path; path += n + (path[n] == ':')) {
         n = strcspn(path, ":");
         (void)snprintf(file, sizeof file, "%.*s/%s", (int)n, path, name);
         if (look_at_file(file, X_OK) == 0)
@@ -60,54 +83,70 @@ static int look_for_program(const char *name)
     return -ENOENT;
 }
 
-static int check_program(const struct app *app, const char *field, const char *program, int r,
-                         struct buf *problems)
+/* Says what r, the outcome of a look at thing, means. */
+static int report_look(const struct look *look, const char *field, const char *thing, int r)
 {
     char what[PATH_MAX + 128];
 
     if (r == 0)
         return 0;
-    (void)snprintf(what, sizeof what, "%s: %s%s", program, strerror(-r),
-                   strchr(program, '/') ? "" : " in PATH");
-    return add_problem(problems, app, field, what);
+    (void)snprintf(what, sizeof what, "%s: %s%s", thing, strerror(-r),
+                   strchr(thing, '/') ? "" : " in PATH");
+    return add_problem(look, field, what);
 }
 
-static int check_script(const struct app *app, struct buf *problems)
+static int check_script(const struct look *look)
 {
+    const struct app *app = look->app;
+    const char *program = app->interpreter ? app->interpreter : app->script;
     int r;
 
-    if (!app->interpreter)
-        return check_program(app, "script", app->script, look_for_program(app->script), problems);
-    r = check_program(app, "interpreter", app->interpreter, look_for_program(app->interpreter),
-                      problems);
-    if (r < 0 || !strchr(app->script, '/'))
+    r = report_look(look, app->interpreter ? "interpreter" : "script", program,
+                    look_for_program(look, program));
+    if (r < 0 || !app->interpreter || !strchr(app->script, '/'))
         return r;
-    return check_program(app, "script", app->script, look_at_file(app->script, R_OK), problems);
+    return report_look(look, "script", app->script, look_at_file(app->script, R_OK));
 }
 
-static int check_folder(const struct app *app, struct buf *problems)
+static int check_folder(const struct look *look)
 {
+    const char *folder = look->app->cwd;
     struct stat st;
     int r = 0;
 
-    if (stat(app->cwd, &st) < 0)
+    if (stat(folder, &st) < 0)
         r = -errno;
     else if (!S_ISDIR(st.st_mode))
         r = -ENOTDIR;
-    return check_program(app, "cwd", app->cwd, r, problems);
+    return report_look(look, "cwd", folder, r);
+}
+
+static int check_ready(const struct look *look)
+{
+    const char *program = look->app->ready_exec[0];
+
+    return program ? report_look(look, "ready.exec", program, look_for_program(look, program)) : 0;
 }
 
 static int check_app(const struct app *app, struct buf *problems)
 {
-    const struct zone *zone;
+    OWN(look) struct look look = { .app = app, .problems = problems };
     struct err err;
-    int r = 0;
+    int r;
 
-    if (app->timezone && zone_open(app->timezone, &zone, &err) < 0)
-        r = add_problem(problems, app, "timezone", err.text);
+    r = environment_init(&look.env);
+    if (r < 0)
+        return r;
+    r = environment_add_app(&look.env, app, &err);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
+        r = add_problem(&look, app->env_file ? "env_file" : "env", err.text);
     if (r == 0)
-        r = check_script(app, problems);
-    return r < 0 ? r : check_folder(app, problems);
+        r = check_script(&look);
+    if (r == 0)
+        r = check_folder(&look);
+    return r == 0 ? check_ready(&look) : r;
 }
 
 struct check {
@@ -120,20 +159,10 @@ struct check {
 static int check_file(struct check *check)
 {
     OWN(manifest) struct manifest manifest = { 0 };
-    OWN(free) char *text = NULL;
-    OWN(free) char *folder = NULL;
-    size_t n;
     int r;
 
-    r = file_read(check->file, MANIFEST_BYTES_MAX, &text, &n);
-    if (r < 0)
-        return r;
-    folder = strndup(check->file, (size_t)(strrchr(check->file, '/') - check->file));
-    if (!folder)
-        return -ENOMEM;
-    r = manifest_parse(text, n, folder[0] ? folder : "/", getenv("OPS_PROFILE"), &manifest,
-                       &check->notes);
-    if (r == -EINVAL || r == -E2BIG)
+    r = manifest_load(check->file, &manifest, &check->notes);
+    if (r < 0 && check->notes.len)
         return buf_add(&check->problems, check->notes.p, check->notes.len);
     check->workers = manifest.count;
     for (size_t i = 0; i < manifest.count && r == 0; i++)
@@ -141,13 +170,18 @@ static int check_file(struct check *check)
     return r;
 }
 
-/* Each line of problems or notes, with the file's name before it. */
+/* Each line of problems or notes, with the file's name before it; what could not be read names
+ * itself. */
 static void say_lines(const struct check *check, const char *kind, char *lines)
 {
     char *rest = NULL;
 
-    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        (void)complain(0, "%s: %s%s", check->file, kind, line);
+    for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (line[0] == '/')
+            (void)complain(0, "%s", line);
+        else
+            (void)complain(0, "%s: %s%s", check->file, kind, line);
+    }
 }
 
 static int print_document(const struct check *check)

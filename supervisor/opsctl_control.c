@@ -21,6 +21,8 @@ enum {
     LEAVE_TIMEOUT_MS = 10000,
 };
 
+static const char STILL_STOPPING[] = "still stopping; it goes on in the background";
+
 static cJSON *names_of(const struct args *args)
 {
     OWN(json) cJSON *names = cJSON_CreateArray();
@@ -48,7 +50,7 @@ static cJSON *selection_params(const struct args *args)
     return TAKE(params);
 }
 
-/* "billing online", a line for each worker. */
+/* "billing online" or "migrate completed", a line for each worker. */
 static int print_states(const cJSON *workers)
 {
     struct row_context context = { 0 };
@@ -63,7 +65,7 @@ static int print_states(const cJSON *workers)
         if (r == 0)
             r = buf_add_text(&line, " ");
         if (r == 0)
-            r = row_state(&context, &line);
+            r = row_outcome(&context, &line);
         if (r == 0)
             r = display_print(stdout, "", line.p, DISPLAY_CELL);
         if (r < 0)
@@ -73,35 +75,52 @@ static int print_states(const cJSON *workers)
 }
 
 /* Asks for a change of the workers that were named, and shows what became of them. */
-static int change(struct session *s)
+static int change(struct session *s, int64_t timeout_ms)
 {
     OWN(json) cJSON *result = NULL;
-    int64_t timeout_ms = s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
+    const cJSON *note;
     int r;
 
     r = session_ask(s, s->args->command->method, selection_params(s->args), timeout_ms, &result);
     if (r != EXIT_DONE)
         return r;
-    return s->args->json ? print_json(result) : print_states(json_get(result, "workers"));
+    if (s->args->json)
+        return print_json(result);
+    cJSON_ArrayForEach(note, json_get(result, "notes"))
+    {
+        if (cJSON_IsString(note))
+            (void)complain(0, "note: %s", note->valuestring);
+    }
+    return print_states(json_get(result, "workers"));
+}
+
+/* opsd itself ends the wait for a start. */
+static int64_t start_timeout_ms(const struct session *s)
+{
+    return s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
 }
 
 int command_start(struct session *s)
 {
     int r = session_open_or_start(s);
 
-    return r == EXIT_DONE ? change(s) : r;
-}
-
-int command_stop(struct session *s)
-{
-    int r = session_open(s);
-
-    return r == EXIT_DONE ? change(s) : r;
+    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
 }
 
 int command_restart(struct session *s)
 {
-    return command_stop(s);
+    int r = session_open(s);
+
+    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+}
+
+/* A stop comes to its end by itself, so it is only this command that can be tired of waiting. */
+int command_stop(struct session *s)
+{
+    int r = session_open(s);
+
+    s->under_way = STILL_STOPPING;
+    return r == EXIT_DONE ? change(s, s->args->timeout_ms) : r;
 }
 
 /* A pidfd of the process at the other end; -1 when it cannot be had. */
@@ -129,6 +148,7 @@ int command_kill(struct session *s)
     if (r != EXIT_DONE)
         return r;
     peer = peer_open(&s->client);
+    s->under_way = STILL_STOPPING;
     r = session_ask(s, "kill", cJSON_CreateObject(), s->args->timeout_ms, &result);
     if (r != EXIT_DONE)
         return r;

@@ -30,8 +30,10 @@ static int add_instant(struct buf *to, const char *instant, int64_t now)
 static int text_state(const struct row_context *context, struct buf *to)
 {
     const char *wanted = json_get_text(context->row, "wanted");
-    int r = row_state(context, to);
+    int r = row_outcome(context, to);
 
+    if (row_is_completed(context->row))
+        return r;
     return r == 0 && wanted ? buf_printf(to, " (wanted: %s)", wanted) : r;
 }
 

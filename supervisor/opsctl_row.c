@@ -69,6 +69,16 @@ int row_pid(const struct row_context *context, struct buf *to)
     return add_int(context, "pid", to);
 }
 
+bool row_is_completed(const cJSON *row)
+{
+    return json_get_bool(row, "completed");
+}
+
+int row_outcome(const struct row_context *context, struct buf *to)
+{
+    return row_is_completed(context->row) ? buf_add_text(to, "completed") : row_state(context, to);
+}
+
 int row_uptime(const struct row_context *context, struct buf *to)
 {
     char text[DISPLAY_TEXT_MAX];
@@ -173,32 +183,26 @@ int row_stats(const struct row_context *context, struct buf *to)
     return r;
 }
 
-/* It did its work and is not to be started again by itself: a migration, say. */
-static bool has_completed(const cJSON *row, const char *state)
+/* A worker that is where it should be speaks for itself; of any other the reason is what matters.
+ */
+static bool is_well(const cJSON *row)
 {
-    const char *wanted = json_get_text(row, "wanted");
-    const cJSON *exit_code = json_get(row, "exit_code");
+    const char *state = json_get_text(row, "state"), *wanted = json_get_text(row, "wanted");
 
-    return state && strcmp(state, "stopped") == 0 && wanted && strcmp(wanted, "up") == 0 &&
-           cJSON_IsNumber(exit_code) && exit_code->valuedouble == 0;
+    if (!state || strcmp(state, "online") == 0 || strcmp(state, "scheduled") == 0)
+        return true;
+    return strcmp(state, "stopped") == 0 && !(wanted && strcmp(wanted, "up") == 0);
 }
 
-/* A worker that is up speaks for itself; of any other the reason is what matters. */
 int row_status(const struct row_context *context, struct buf *to)
 {
-    static const char *const fine[] = { "online", "scheduled", "stopped" };
-    const char *state = json_get_text(context->row, "state");
     const char *reason = json_get_text(context->row, "reason");
     const char *status = json_get_text(context->row, "status_text");
 
-    for (size_t i = 0; state && i < sizeof fine / sizeof fine[0]; i++) {
-        if (strcmp(state, fine[i]) == 0)
-            reason = NULL;
-    }
-    if (reason && reason[0])
-        return buf_add_text(to, reason);
-    if (has_completed(context->row, state))
+    if (row_is_completed(context->row))
         return buf_add_text(to, "completed");
+    if (reason && reason[0] && !is_well(context->row))
+        return buf_add_text(to, reason);
     if (status && status[0])
         return buf_add_text(to, status);
     return row_stats(context, to);

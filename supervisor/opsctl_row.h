@@ -5,6 +5,7 @@
  * `stat` and the list of `describe`. They add nothing where a value does not apply.
  */
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "buf.h"
@@ -14,9 +15,14 @@ struct row_context {
     int64_t now;      /* ms; spans are counted from it */
 };
 
+/* It ended by itself and well, and is not to be started again: a migration, say. */
+bool row_is_completed(const cJSON *row);
+
 /* Returns 0, -EMSGSIZE or -ENOMEM. The text is not yet safe for a terminal. */
 typedef int row_text(const struct row_context *context, struct buf *to);
 
+/* row_outcome is the state, or "completed". */
+row_text row_outcome;
 row_text row_id, row_name, row_namespace, row_state, row_pid, row_uptime, row_restarts, row_cpu,
     row_memory, row_last_run, row_next_run, row_stats, row_status;
 

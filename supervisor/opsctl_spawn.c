@@ -22,7 +22,7 @@
 #include "own.h"
 
 /* Recovering a large fleet from its journal takes seconds; this is a hung one. */
-enum { SPAWN_TIMEOUT_MS = 60000 };
+enum { SPAWN_TIMEOUT_MS = 60000, READ_BYTES = 4096 };
 
 /* opsd beside our own binary; else just its name, to be looked for in PATH. */
 static const char *find_opsd(char path[static PATH_MAX])
@@ -76,48 +76,59 @@ static int wait_for(pid_t pid, siginfo_t *ret)
     return waitid(P_PIDFD, (id_t)fd, ret, WEXITED) < 0 ? -errno : 0;
 }
 
-static int say_reason(int reason, const siginfo_t *status, struct err *reterr)
+/* Adds what opsd said, or how it ended without a word. */
+static int add_reason(int fd, const siginfo_t *status, struct buf *reason)
 {
-    char text[ERR_TEXT_MAX];
-    ssize_t n = pread(reason, text, sizeof text - 1, 0);
+    ssize_t n;
+    char *room;
 
-    while (n > 0 && text[n - 1] == '\n')
-        n--;
-    if (n <= 0 && status->si_code != CLD_EXITED)
-        return err_set(reterr, -EIO, "opsd was ended by signal %d while it started",
-                       status->si_status);
-    if (n <= 0)
-        return err_set(reterr, -EIO, "opsd did not start: it ended with exit code %d",
-                       status->si_status);
-    text[n] = '\0';
-    return err_set(reterr, -EIO, "%s", text);
+    while ((room = buf_room(reason, READ_BYTES))) {
+        n = pread(fd, room, READ_BYTES, (off_t)reason->len);
+        if (n <= 0)
+            break;
+        buf_grew(reason, (size_t)n);
+    }
+    if (!reason->len && status->si_code != CLD_EXITED)
+        (void)buf_printf(reason, "opsd was ended by signal %d while it started", status->si_status);
+    else if (!reason->len)
+        (void)buf_printf(reason, "opsd did not start: it ended with exit code %d",
+                         status->si_status);
+    return -EIO;
 }
 
-int spawn_opsd(const struct home *home, struct err *reterr)
+static int failed(int error, const char *what, struct buf *reason)
 {
-    OWN(close) int reason = -1;
+    (void)buf_printf(reason, "%s: %s", what, strerror(error));
+    return -error;
+}
+
+int spawn_opsd(const struct home *home, struct buf *reason)
+{
+    OWN(close) int said = -1;
     char path[PATH_MAX];
     const char *program = find_opsd(path);
     siginfo_t status;
     pid_t pid;
     int r;
 
-    if (!home->manifest)
-        return err_set(reterr, -ENOENT,
-                       "no ecosystem.json in this folder or above it: go to the project's folder");
-    reason = memfd_create("opsd-reason", MFD_CLOEXEC);
-    if (reason < 0)
-        return err_set(reterr, -errno, "memfd_create: %s", strerror(errno));
+    if (!home->manifest) {
+        (void)buf_add_text(
+            reason, "no ecosystem.json in this folder or above it: go to the project's folder");
+        return -ENOENT;
+    }
+    said = memfd_create("opsd-reason", MFD_CLOEXEC);
+    if (said < 0)
+        return failed(errno, "memfd_create", reason);
     (void)fflush(NULL);
     pid = fork();
     if (pid < 0)
-        return err_set(reterr, -errno, "fork: %s", strerror(errno));
+        return failed(errno, "fork", reason);
     if (pid == 0)
-        exec_opsd(program, home, reason);
+        exec_opsd(program, home, said);
     r = wait_for(pid, &status);
     if (r < 0)
-        return err_set(reterr, r, "waiting for opsd to start: %s", strerror(-r));
+        return failed(-r, "waiting for opsd to start", reason);
     if (status.si_code != CLD_EXITED || status.si_status != 0)
-        return say_reason(reason, &status, reterr);
+        return add_reason(said, &status, reason);
     return 0;
 }

@@ -69,16 +69,26 @@ static int print_table(const cJSON *workers)
     return r < 0 ? complain(EXIT_FAILED, "%s", strerror(-r)) : EXIT_DONE;
 }
 
-/* For `stat NAME`: 3 when none of the rows is a process that runs. */
+static bool is_up(const cJSON *row)
+{
+    static const char *const states[] = { "online", "launching", "scheduled" };
+    const char *state = json_get_text(row, "state");
+
+    for (size_t i = 0; state && i < sizeof states / sizeof states[0]; i++) {
+        if (strcmp(state, states[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* For `stat NAME`: 3 when none of the rows is up. */
 static int running(const cJSON *workers)
 {
     const cJSON *row;
 
     cJSON_ArrayForEach(row, workers)
     {
-        const char *state = json_get_text(row, "state");
-
-        if (state && (strcmp(state, "online") == 0 || strcmp(state, "launching") == 0))
+        if (is_up(row))
             return EXIT_DONE;
     }
     return EXIT_NOT_RUNNING;

@@ -160,14 +160,6 @@ static bool all_answered(const struct control *control)
     return true;
 }
 
-void fleet_leave(struct fleet *fleet)
-{
-    fleet->leaving = true;
-    for (size_t i = 0; i < fleet->count; i++)
-        fleet->instances[i]->stop_asked = true;
-    fleet_touch(fleet);
-}
-
 static void changed(struct fleet *fleet)
 {
     struct opsd *opsd = fleet->loop->data;
@@ -322,6 +314,7 @@ static int run(struct opsd *opsd, const struct options *options, struct err *ret
         return err_set(reterr, -EINVAL, "nothing was started: mend the manifest and try again");
     if (ready_fd >= 0 && (r = redirect(&opsd->home, ready_fd)) < 0)
         return err_set(reterr, r, "cannot write opsd.log in %s: %s", opsd->home.path, strerror(-r));
+    log_with_time();
     log_info("opsd runs", LOG_INT("pid", getpid()), LOG_TEXT("home", opsd->home.path));
     (void)notify_send("READY=1");
     (void)uv_run(&opsd->loop, UV_RUN_DEFAULT);

@@ -10,8 +10,8 @@
 #include "log.h"
 
 enum {
-    /* Starts in one turn; more would keep the control socket waiting. */
-    ACTIONS_PER_TURN = 32,
+    /* Each waits for its exec; more would keep the control socket waiting. */
+    STARTS_PER_TURN = 32,
 };
 
 /* Whether somebody took this worker away: it was stopped, is about to be, or something that it
@@ -105,7 +105,7 @@ static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
         instance_pause(i, false);
 }
 
-static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now, int *budget)
+static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
 {
     struct machine *m = &i->machine;
     const char *gone = m->wanted && !i->run ? first_need(i, is_taken_away) : NULL;
@@ -118,8 +118,7 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         i->blocked = first_need(i, is_unmet);
         if (i->blocked) {
             (void)err_set(&m->reason, 0, "waits for %s", i->blocked);
-        } else if (*budget > 0) {
-            (*budget)--;
+        } else if (fleet->starts_left > 0) {
             instance_act(i, machine_unblock(m, i->app, now));
         }
         return;
@@ -162,18 +161,25 @@ static void settle_tick(struct instance *i, int64_t now, int64_t wall)
     }
 }
 
-static void settle(struct fleet *fleet, struct instance *i, int *budget)
+/* What may start a process waits for the next turn when this one has started enough. */
+static bool may_act(const struct fleet *fleet, const struct instance *i)
+{
+    return fleet->starts_left > 0 || machine_runs(&i->machine);
+}
+
+static void settle(struct fleet *fleet, struct instance *i)
 {
     int64_t now = (int64_t)monotonic_now_ms();
     struct machine *m = &i->machine;
 
     settle_stop(fleet, i, now);
-    if (m->deadline_ms && m->deadline_ms <= now)
+    if (m->deadline_ms && m->deadline_ms <= now && may_act(fleet, i))
         instance_act(i, machine_due(m, i->app, now));
     if (m->wanted && m->state == STATE_STOPPED && !m->finished)
         instance_act(i, machine_start(m));
-    settle_dependencies(fleet, i, now, budget);
-    settle_tick(i, now, instant_now());
+    settle_dependencies(fleet, i, now);
+    if (may_act(fleet, i))
+        settle_tick(i, now, instant_now());
     instance_probe(i, now);
     instance_clear(i, now);
 }
@@ -224,16 +230,15 @@ static void arm_clock(struct fleet *fleet)
 
 void fleet_reconcile(struct fleet *fleet)
 {
-    int budget = ACTIONS_PER_TURN;
-
     if (!fleet->dirty)
         return;
     fleet->dirty = false;
+    fleet->starts_left = STARTS_PER_TURN;
     fleet->look_again_ms = 0;
     for (size_t k = 0; k < fleet->count;) {
         struct instance *i = fleet->instances[k];
 
-        settle(fleet, i, &budget);
+        settle(fleet, i);
         /* A run by hand that cannot be started leaves the list while it is looked at. */
         if (k < fleet->count && fleet->instances[k] == i)
             k++;
@@ -241,7 +246,7 @@ void fleet_reconcile(struct fleet *fleet)
     if (fleet->changed)
         fleet->changed(fleet);
     /* What one instance did may concern another that was looked at before it. */
-    if (budget <= 0 || fleet->dirty)
+    if (fleet->starts_left <= 0 || fleet->dirty)
         fleet->look_again_ms = (int64_t)monotonic_now_ms();
     arm_timer(fleet);
     arm_clock(fleet);

@@ -43,13 +43,24 @@ int64_t restart_delay(const struct restart_policy *policy, struct restart_histor
     return (int64_t)(delay + delay * b->jitter_percent / 100.0 * (2.0 * chance - 1.0));
 }
 
+/* Counts an exit, and tells whether it was one too many. */
+static bool is_used_up(const struct restart_policy *policy, struct restart_history *history,
+                       bool unstable, int64_t now_ms)
+{
+    int within = exits_within(history, policy->restart_window_ms, now_ms);
+
+    history->unstable = unstable ? history->unstable + 1 : 0;
+    return (unstable && history->unstable >= policy->max_restarts) ||
+           (policy->restart_window_ms && within >= policy->max_restarts);
+}
+
 struct restart_decision restart_decide(const struct restart_policy *policy,
-                                       struct restart_history *history, struct exit_status status,
-                                       int64_t uptime_ms, bool ready, int64_t now_ms, double chance)
+                                       struct restart_history *history, const struct life *life,
+                                       double chance)
 {
     struct restart_decision decision = { .verdict = RESTART_AGAIN };
+    struct exit_status status = life->status;
     bool later = !status.signal && status.code == EXIT_TRY_LATER;
-    int within = 0;
 
     if (is_good_end(policy, status))
         return (struct restart_decision){ .verdict = RESTART_DONE };
@@ -58,18 +69,10 @@ struct restart_decision restart_decide(const struct restart_policy *policy,
     if (!policy->autorestart)
         return (struct restart_decision){ .verdict = RESTART_DONE };
 
-    decision.unstable = !later && (uptime_ms < policy->min_uptime_ms || !ready);
-    if (decision.unstable)
-        history->unstable++;
-    else if (!later)
-        history->unstable = 0;
-    if (!later)
-        within = exits_within(history, policy->restart_window_ms, now_ms);
-    if (history->unstable >= policy->max_restarts && decision.unstable)
-        decision.verdict = RESTART_GIVE_UP;
-    else if (policy->restart_window_ms && within >= policy->max_restarts)
+    decision.unstable = !later && (life->uptime_ms < policy->min_uptime_ms || !life->ready);
+    if (!later && is_used_up(policy, history, decision.unstable, life->ended_ms))
         decision.verdict = RESTART_GIVE_UP;
     else
-        decision.delay_ms = restart_delay(policy, history, uptime_ms, chance);
+        decision.delay_ms = restart_delay(policy, history, life->uptime_ms, chance);
     return decision;
 }

@@ -50,6 +50,14 @@ struct exit_status {
     int signal;
 };
 
+/* What there is to know of a process that ended. */
+struct life {
+    struct exit_status status;
+    int64_t uptime_ms;
+    bool ready; /* it once was: a failed start is unstable however long it took */
+    int64_t ended_ms;
+};
+
 enum restart_verdict {
     RESTART_DONE,    /* a good end: leave it */
     RESTART_AGAIN,   /* start again after delay_ms */
@@ -63,11 +71,9 @@ struct restart_decision {
     bool unstable;
 };
 
-/* Decides on an exit and updates history. uptime_ms: how long the process lived; ready: whether it
- * was ever ready (a failed start is unstable however long it took); chance: 0..1 for the jitter. */
+/* Decides on an exit and updates history. chance: 0..1 for the jitter. */
 struct restart_decision restart_decide(const struct restart_policy *policy,
-                                       struct restart_history *history, struct exit_status status,
-                                       int64_t uptime_ms, bool ready, int64_t now_ms,
+                                       struct restart_history *history, const struct life *life,
                                        double chance);
 
 /* How long to wait before the next try, and remembers it: of a program that lived uptime_ms, or

@@ -70,10 +70,16 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int open_output(const char *path, int fd, int target)
+/* Ours does not block; a description of its own is opened by way of proc(5), which finds the FIFO
+ * also when its name was deleted. O_RDWR: one without a reader must not block the open. */
+static int open_output(const struct spawn *what, int fd, int target)
 {
-    if (path)
+    char path[32];
+
+    if (what->fifos) {
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         fd = open(path, O_RDWR | O_CLOEXEC);
+    }
     return fd < 0 || dup2(fd, target) < 0 ? -1 : 0;
 }
 
@@ -87,8 +93,8 @@ static enum step become(const struct spawn *what, const char *program)
     null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0)
         return STEP_OUTPUT;
-    if (open_output(what->out, what->out_fd, STDOUT_FILENO) < 0 ||
-        open_output(what->err, what->err_fd, STDERR_FILENO) < 0)
+    if (open_output(what, what->out_fd, STDOUT_FILENO) < 0 ||
+        open_output(what, what->err_fd, STDERR_FILENO) < 0)
         return STEP_OUTPUT;
     if (chdir(what->cwd) < 0)
         return STEP_CWD;
@@ -127,7 +133,7 @@ static int explain(const struct spawn *what, const char *program, struct failure
     const char *thing = failure.step == STEP_CWD ? what->cwd : program;
 
     if (failure.step == STEP_OUTPUT)
-        thing = what->out ? what->out : "stdout";
+        thing = "of the worker";
     return err_set(reterr, -failure.error, "%s %s: %s", step_words[failure.step], thing,
                    strerror(failure.error));
 }

@@ -23,8 +23,8 @@ struct spawn {
     char *const *argv;
     char *const *env;
     const char *cwd;
-    const char *out, *err; /* opened O_RDWR (FIFOs that have no reader yet must not block) */
-    int out_fd, err_fd;    /* used instead where the path is NULL */
+    int out_fd, err_fd;
+    bool fifos; /* they are FIFOs: the program gets descriptions of its own, which block */
 };
 
 /* Forks and executes. Returns 0 once the program runs; else a negative errno, and reterr names the

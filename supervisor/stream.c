@@ -1,6 +1,7 @@
 /* Log capture: bytes go from a worker's FIFO to its log file. */
 #include "stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -139,9 +140,11 @@ static size_t peek(struct stream *stream)
 
     while (n > 0 && have < (size_t)n) {
         got = read(pump->scratch[0], pump->bytes + have, (size_t)n - have);
-        if (got <= 0 && errno != EINTR)
-            return 0;
-        have += got > 0 ? (size_t)got : 0;
+        if (got < 0 && errno == EINTR)
+            continue;
+        /* tee has just put n bytes there. */
+        assert(got > 0);
+        have += (size_t)got;
     }
     return have;
 }
@@ -160,7 +163,7 @@ static size_t whole_lines(const struct stream *stream, size_t n, bool drain)
 
     if (end)
         return (size_t)(end - stream->pump->bytes) + 1;
-    return drain || n >= STREAM_LOOK_BYTES || fifo_is_full(stream) ? n : 0;
+    return drain || n >= stream->pump->long_line || fifo_is_full(stream) ? n : 0;
 }
 
 /* Returns how many bytes reached the file; fewer than n when it takes no more (a full disk). */
@@ -174,10 +177,12 @@ static size_t move(struct stream *stream, size_t n)
     while (done < n) {
         at = sink->offset;
         moved = splice(stream->fd, NULL, sink->fd, &at, n - done, SPLICE_F_NONBLOCK);
-        if (moved <= 0 && errno != EINTR)
+        if (moved < 0 && errno == EINTR)
+            continue;
+        if (moved <= 0)
             break;
-        sink->offset += moved > 0 ? moved : 0;
-        done += moved > 0 ? (size_t)moved : 0;
+        sink->offset += moved;
+        done += (size_t)moved;
     }
     return done;
 }
@@ -262,6 +267,15 @@ static void fifos_ready(uv_poll_t *poll_handle, int status, int events)
         enqueue(ready[i].data.ptr);
 }
 
+/* A pipe that could not be made larger shows less, in the worst case half of what it holds: its
+ * pages need not be full. */
+static size_t long_line_of(int scratch)
+{
+    size_t shows = (size_t)fcntl(scratch, F_GETPIPE_SZ) / 2;
+
+    return shows < STREAM_LOOK_BYTES ? shows : STREAM_LOOK_BYTES;
+}
+
 int pump_init(struct pump *pump, uv_loop_t *loop)
 {
     int r;
@@ -272,6 +286,7 @@ int pump_init(struct pump *pump, uv_loop_t *loop)
     if (pump->epoll_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, FIFO_BYTES);
+    pump->long_line = long_line_of(pump->scratch[1]);
     pump->bytes = malloc(STREAM_LOOK_BYTES);
     if (!pump->bytes)
         return -ENOMEM;
@@ -342,8 +357,11 @@ void stream_close(struct stream *stream)
     *p = stream->next_in_sink;
     if (!stream->sink->streams)
         sink_close(stream->sink);
-    if (stream->fd >= 0)
+    if (stream->fd >= 0) {
+        /* A child on its way to exec may hold the descriptor for a moment longer. */
+        (void)epoll_ctl(stream->pump->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
         (void)close(stream->fd);
+    }
     stream->sink = NULL;
     stream->fd = -1;
 }

@@ -56,6 +56,7 @@ struct pump {
     uv_idle_t more;   /* runs while streams are queued */
     uv_timer_t again; /* runs while bytes are left in a FIFO */
     uint64_t again_ms;
+    size_t long_line; /* this much without its end is not waited for any longer */
     struct stream *first_queued, **last_queued;
     struct sink *sinks;
 };

@@ -1,4 +1,4 @@
-/* The last lines of a log file, whatever their length. */
+/* Places in a log file. */
 #include "tail.h"
 
 #include <errno.h>
@@ -29,4 +29,31 @@ int64_t tail_find(int fd, int64_t begin, int64_t end, int64_t n)
         }
     }
     return begin;
+}
+
+int64_t tail_skip(int fd, int64_t from, int64_t to, int64_t end, int64_t *ret_lines)
+{
+    int64_t at = from, lines = 0;
+    char block[BLOCK];
+    ssize_t got;
+
+    while (at < end) {
+        got = pread(fd, block, end - at < BLOCK ? (size_t)(end - at) : BLOCK, at);
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        for (ssize_t i = 0; i < got; i++) {
+            if (block[i] != '\n')
+                continue;
+            lines++;
+            if (at + i + 1 >= to) {
+                *ret_lines = lines;
+                return at + i + 1;
+            }
+        }
+        at += got;
+    }
+    *ret_lines = lines;
+    return at;
 }

@@ -39,12 +39,15 @@ static void check_app(const struct manifest *manifest, const struct app *app)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct manifest_source source = {
+        .text = (const char *)data, .n = size, .folder = "/srv/fleet", .profile = "embedded"
+    };
     struct manifest manifest = { .count = SIZE_MAX };
     struct buf problems;
     int r;
 
     buf_init(&problems, PROBLEMS_BYTES_MAX);
-    r = manifest_parse((const char *)data, size, "/srv/fleet", "embedded", &manifest, &problems);
+    r = manifest_parse(&source, &manifest, &problems);
     assert(problems.len == 0 || problems.p[problems.len - 1] == '\n');
     if (r < 0) {
         assert(problems.len > 0 && manifest.count == SIZE_MAX);

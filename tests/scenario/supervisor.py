@@ -80,6 +80,16 @@ def py(script, name="w", **fields):
             "args": ["-S", "-E", "-c", tell + script], **fields}
 
 
+def _environment(entry):
+    """Empty for a moment, while a process executes another program."""
+    for _ in range(100):
+        text = (entry / "environ").read_bytes()
+        if text or not is_alive(entry.name):
+            break
+        time.sleep(0.001)
+    return text.split(b"\0")
+
+
 class Refused(Exception):
     def __init__(self, error):
         super().__init__(error["message"])
@@ -228,12 +238,11 @@ class Fleet:
         """Every living process that carries the fleet's mark, opsd itself left out."""
         found = []
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            pid = int(entry.name)
             with contextlib.suppress(OSError):
-                if self.mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    if is_alive(pid) and os.path.basename(os.readlink(entry / "exe")) not in (
-                            "opsd", "opsctl"):
-                        found.append(pid)
+                program = os.path.basename(os.readlink(entry / "exe"))
+                if (self.mark.encode() in _environment(entry) and is_alive(entry.name)
+                        and program not in ("opsd", "opsctl")):
+                    found.append(int(entry.name))
         return sorted(set(found) - set(but))
 
     def zombies(self):

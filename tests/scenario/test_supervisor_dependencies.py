@@ -77,7 +77,7 @@ def test_a_probe_that_is_due_while_its_worker_is_stopped_costs_nothing(fleet):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     before = cpu()
     assert fleet.opsctl("stop", "w").returncode == 0
-    assert cpu() - before < 0.4
+    assert cpu() - before < 0.3
 
 
 def test_s39_b_follows_a(fleet):
@@ -114,12 +114,20 @@ def test_starting_one_starts_what_it_needs(fleet):
 
 
 def test_a_web_of_dependencies_takes_no_exponential_time(fleet):
-    layers = [[f"l{l}n{n}" for n in range(8)] for l in range(12)]
+    layers = [[f"l{l}n{n}" for n in range(4)] for l in range(24)]
     fleet.apps(*(sh("exec sleep 1000", name, depends_on=layers[l - 1] if l else [])
                  for l, layer in enumerate(layers) for name in layer))
     fleet.start("--no-start")
-    assert fleet.opsctl("start", "l11n0").returncode == 0
-    wait_until(lambda: fleet.state("l11n0") == "online")
+    assert fleet.opsctl("start", "l23n0").returncode == 0
+    wait_until(lambda: fleet.state("l23n0") == "online")
+
+
+def test_a_dependent_is_started_though_nothing_else_happens(fleet):
+    """No request, no output, no exit: only opsd itself knows that its turn has come."""
+    fleet.apps(*(sh(f"touch started{n}; exec sleep 1000", f"w{n}", depends_on=[f"w{n + 1}"])
+                 for n in range(4)), sh("exec sleep 1000", "w4"))
+    fleet.start(ready=False)
+    wait_until(fleet.file("started0").exists)
 
 
 def test_s40_a_late_success_still_starts_the_dependent(fleet):
@@ -220,7 +228,7 @@ tell('X_STATS=nonsense')
 tell('X_STATS=[1]')
 tell('X_STATS={"a":1,"a":2}')
 s = '\\u043f' * 150
-tell('STATUS=x' + s)
+tell('STATUS=' + s)
 tell('BOGUS')
 open('told', 'w')
 time.sleep(1000)"""))
@@ -231,7 +239,7 @@ time.sleep(1000)"""))
     fleet.file("go").touch()
     wait_until(fleet.file("told").exists)
     # a text is cut, but what is sent stays UTF-8
-    row = wait_until(lambda: fleet.row("w")["status_text"].startswith("x\u043f") and fleet.row("w"))
+    row = wait_until(lambda: fleet.row("w")["status_text"].startswith("\u043f") and fleet.row("w"))
     assert row["stats"] == {"selected": 12, "nested": {"a": [1]}}
     assert fleet.opsctl("stat", "--json").returncode == 0
 
@@ -246,9 +254,11 @@ def test_a_worker_that_floods_its_notify_socket_keeps_nobody_waiting(fleet):
 
 
 def test_stopping_everything_stops_dependents_first(fleet):
-    slow = "trap 'sleep 0.1; echo $name >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done"
-    fleet.apps(sh(slow, "db"), sh(slow, "api", depends_on=["db"]), sh(slow, "web", depends_on=["api"]),
-               sh(slow, "job", depends_on=["db"]))
+    def slow(seconds):
+        return (f"trap 'sleep {seconds}; echo $name >> order; exit 0' INT; echo ready; "
+                "while :; do sleep 0.01; done")
+    fleet.apps(sh(slow(0), "db"), sh(slow(0), "api", depends_on=["db"]),
+               sh(slow(0.3), "web", depends_on=["api"]), sh(slow(0.1), "job", depends_on=["db"]))
     fleet.start()
     names = ["db", "api", "web", "job"]
     wait_until(lambda: all(fleet.lines(n) == ["ready"] for n in names))

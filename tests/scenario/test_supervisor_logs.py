@@ -117,7 +117,7 @@ def test_a_dead_worker_does_not_wait_for_anothers_long_line(fleet):
 
 
 def test_a_child_that_never_stops_talking_does_not_hold_up_its_dead_parent(fleet):
-    fleet.apps(sh("setsid yes & sleep 0.05; exit 1", max_restarts=2, out_file="/dev/null", **QUICK))
+    fleet.apps(sh("for i in 1 2 3 4 5 6; do setsid yes & done; sleep 0.05; exit 1", max_restarts=2, out_file="/dev/null", **QUICK))
     fleet.start()
     try:
         fleet.wait_state("w", "errored", seconds=10)

@@ -14,8 +14,12 @@ enum { PROBLEMS_BYTES_MAX = 4 << 20 };
 static inline int manifest_of(const char *text, const char *profile, struct manifest *ret,
                               struct buf *problems)
 {
+    struct manifest_source source = {
+        .text = text, .n = strlen(text), .folder = "/srv/fleet", .profile = profile
+    };
+
     buf_init(problems, PROBLEMS_BYTES_MAX);
-    return manifest_parse(text, strlen(text), "/srv/fleet", profile, ret, problems);
+    return manifest_parse(&source, ret, problems);
 }
 
 /* Parses what has to be right; notes are not looked at. */

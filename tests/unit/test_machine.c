@@ -77,7 +77,7 @@ static void a_crash_is_followed_by_a_start_after_a_delay(void **state)
     machine_ready(&m, &app, 5100);
     exits(&m, &app, killed, 5200);
     assert_int_equal(m.unstable_restarts, 1);
-    assert_string_equal(m.reason.text, "killed by signal 9 after 100 ms");
+    assert_string_equal(m.reason.text, "killed by signal 9 (SIGKILL) after 100 ms");
 }
 
 static void a_crash_loop_ends_errored_and_a_start_by_hand_begins_anew(void **state)
@@ -155,7 +155,7 @@ static void a_stop_is_kept_to_whatever_else_happens(void **state)
     assert_int_equal(machine_due(&m, &app, 4600), DO_KILL);
     exits(&m, &app, killed, 4700);
     assert_int_equal(m.state, STATE_STOPPED);
-    assert_string_equal(m.reason.text, "stopped by hand, killed by signal 9 after 3700 ms");
+    assert_string_equal(m.reason.text, "stopped by hand, killed by signal 9 (SIGKILL) after 3700 ms");
     assert_int_equal(machine_unblock(&m, &app, 5000), DO_NOTHING);
 }
 
@@ -200,7 +200,7 @@ static void ready_in_time_or_it_is_stopped(void **state)
     assert_int_equal(m.deadline_ms, 4000);
     assert_false(m.ready);
     assert_int_equal(machine_due(&m, &app, 4000), DO_SIGNAL);
-    assert_string_equal(m.reason.text, "not ready within 3000 ms");
+    assert_string_equal(m.reason.text, "not ready within 3000 ms (listen_timeout)");
     machine_ready(&m, &app, 4001);
     assert_int_equal(m.state, STATE_STOPPING);
     /* Even if it then leaves with 0: that was no start. */
@@ -277,7 +277,7 @@ static void a_run_that_takes_too_long_failed(void **state)
     assert_int_equal(machine_due(&m, &app, 1500), DO_SIGNAL);
     exits(&m, &app, ok, 1510);
     assert_int_equal(m.state, STATE_BACKOFF);
-    assert_string_equal(m.reason.text, "ran too long, exited with code 0 after 510 ms");
+    assert_string_equal(m.reason.text, "ran longer than 500 ms (timeout), exited with code 0 after 510 ms");
 }
 
 static void a_tick_for_what_is_stopped_or_waits_is_refused(void **state)

@@ -121,7 +121,12 @@ static const struct refusal refusals[] = {
     /* JSON */
     { "nothing", "", "line 1, column 1: want a value, got the end of the file\n" },
     { "no end", "{\n", "line 2, column 1: want a name in double quotes, got the end of the file\n" },
-    { "a comma too many", "[1,\n ]", "line 2, column 2: want a value, got ]\n" },
+    { "a comma too many", "[1,\n ]", "line 1, column 3: a comma too many\n" },
+    { "a comma after the last member", "{\"a\": {\"b\": 1 , // the last\n}}", "line 1, column 15: a comma too many\n" },
+    { "only a comma", "[,]", "line 1, column 2: want a value, got ,\n" },
+    { "two commas", "[1,,2]", "line 1, column 4: want a value, got ,\n" },
+    { "PM2's JavaScript", "// all of them\nmodule.exports = {apps: []}", "JavaScript is not read; write it as JSON\n" },
+    { "newer JavaScript", "export default {apps: []}", "JavaScript is not read; write it as JSON\n" },
     { "a comma too few", "{\"a\": 1\n\"b\": 2}", "line 2, column 1: want , or } after a member, got \"\n" },
     { "no comma in a list", "[1 2]", "line 1, column 4: want , or ] after an element, got 2\n" },
     { "no colon", "{\"a\" 1}", "line 1, column 6: want : after the name, got 1\n" },
@@ -181,6 +186,7 @@ static void refuses_what_is_too_large(void **state)
 {
     size_t n = MANIFEST_BYTES_MAX + 1;
     char *text = malloc(n);
+    struct manifest_source source = { .text = text, .n = n, .folder = "/" };
     struct manifest manifest;
     struct buf problems;
 
@@ -189,12 +195,15 @@ static void refuses_what_is_too_large(void **state)
     memset(text, ' ', n);
     memcpy(text, "[]", 2);
     buf_init(&problems, PROBLEMS_BYTES_MAX);
-    assert_int_equal(manifest_parse(text, n, "/", NULL, &manifest, &problems), -E2BIG);
+    assert_int_equal(manifest_parse(&source, &manifest, &problems), -E2BIG);
     assert_string_equal(problems.p, "the manifest has 4194305 bytes, at most 4194304 are read\n");
-    assert_int_equal(manifest_parse(text, n - 1, "/", NULL, &manifest, &problems), 0);
+    source.n--;
+    assert_int_equal(manifest_parse(&source, &manifest, &problems), 0);
     manifest_free(&manifest);
     buf_clear(&problems);
-    assert_int_equal(manifest_parse("[]\n\0", 4, "/", NULL, &manifest, &problems), -EINVAL);
+    source.text = "[]\n\0";
+    source.n = 4;
+    assert_int_equal(manifest_parse(&source, &manifest, &problems), -EINVAL);
     assert_string_equal(problems.p, "line 2: a NUL byte\n");
     buf_done(&problems);
     free(text);

@@ -120,6 +120,7 @@ static void joins_paths_to_the_folder(void **state)
     struct manifest manifest = parsed_app("\"cwd\": \"./a/.././b\", \"env_file\": \".env\", "
                                           "\"out\": \"NULL\", \"err_log\": \"/var/log/e\"");
     const struct app *app = &manifest.apps[0];
+    struct manifest_source source = { .text = "{\"script\": \"./x\"}", .n = 17, .folder = "/" };
     struct buf problems;
 
     (void)state;
@@ -129,8 +130,7 @@ static void joins_paths_to_the_folder(void **state)
     assert_string_equal(app->error_file, "/var/log/e");
     manifest_free(&manifest);
     buf_init(&problems, PROBLEMS_BYTES_MAX);
-    assert_int_equal(manifest_parse("{\"script\": \"./x\"}", 17, "/", NULL, &manifest, &problems),
-                     0);
+    assert_int_equal(manifest_parse(&source, &manifest, &problems), 0);
     assert_string_equal(manifest.apps[0].script, "/x");
     assert_string_equal(manifest.apps[0].cwd, "/");
     manifest_free(&manifest);
@@ -239,7 +239,6 @@ static void reads_schedules(void **state)
     assert_int_equal(app->schedule.hours, 1 << 3);
     assert_string_equal(app->timezone, "Europe/Moscow");
     assert_int_equal(app->overlap, OVERLAP_QUEUE);
-    assert_int_equal(app->catch_up, CATCH_UP_ONCE);
     assert_int_equal(app->jitter_ms, 5000);
     assert_int_equal(app->timeout_ms, 3600000);
     manifest_free(&manifest);

@@ -226,7 +226,9 @@ static const char *sample_of(const struct field *field)
     };
 
     if (field->read == read_choice)
-        return strstr(field->words, "json") ? "\"json\"" : "\"cluster\"";
+        return strstr(field->words, "json")   ? "\"json\""
+               : strstr(field->words, "once") ? "\"once\""
+                                              : "\"cluster\"";
     if (field->fallback && strcmp(field->fallback, "true") == 0)
         return "false";
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)

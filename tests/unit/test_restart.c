@@ -225,8 +225,12 @@ static void each_row_is_decided_as_it_says(void **unused)
             struct restart_decision got;
 
             now += e->after_ms;
-            got = restart_decide(&policy, &history, (struct exit_status){ e->code, e->signal },
-                                 e->uptime_ms, !e->unready, now, 0.5);
+            got = restart_decide(&policy, &history,
+                                 &(struct life){ .status = { e->code, e->signal },
+                                                 .uptime_ms = e->uptime_ms,
+                                                 .ready = !e->unready,
+                                                 .ended_ms = now },
+                                 0.5);
             if (got.verdict != e->want || got.delay_ms != e->want_delay_ms)
                 fail_msg("%s, exit %d: verdict %d after %lld ms, want %d after %lld ms",
                          rows[r].title, (int)(e - rows[r].exits) + 1, got.verdict,
@@ -264,8 +268,12 @@ static void a_window_remembers_as_many_exits_as_it_may_count(void **unused)
     policy.max_restarts = RESTART_WINDOW_MAX;
     policy.restart_window_ms = 1000000000;
     for (int i = 1; i <= RESTART_WINDOW_MAX; i++) {
-        got = restart_decide(&policy, &history, (struct exit_status){ .signal = 11 }, 5000, true,
-                             i * 5000, 0.5);
+        got = restart_decide(&policy, &history,
+                             &(struct life){ .status = { .signal = 11 },
+                                             .uptime_ms = 5000,
+                                             .ready = true,
+                                             .ended_ms = i * 5000 },
+                             0.5);
         assert_int_equal(got.verdict, i < RESTART_WINDOW_MAX ? RESTART_AGAIN : RESTART_GIVE_UP);
     }
 }

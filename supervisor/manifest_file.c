@@ -1,0 +1,122 @@
+/* A manifest as it lies on the disk: the text, the profile that holds beside it, and what only the
+ * system knows, its time zones. */
+#include "manifest_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "envfile.h"
+#include "file.h"
+#include "own.h"
+#include "zone.h"
+
+static int find_profile(void *context, const char *name, const char *value)
+{
+    char **profile = context;
+
+    if (strcmp(name, "OPS_PROFILE") != 0)
+        return 0;
+    free(*profile);
+    *profile = strdup(value);
+    return *profile ? 0 : -ENOMEM;
+}
+
+/* Sets *ret, which the caller frees, to the profile; NULL: there is none. */
+static int read_profile(const char *folder, char **ret, struct buf *problems)
+{
+    const char *from_environment = getenv("OPS_PROFILE");
+    OWN(free) char *path = NULL;
+    struct err why;
+    int r;
+
+    if (from_environment) {
+        *ret = strdup(from_environment);
+        return *ret ? 0 : -ENOMEM;
+    }
+    if (asprintf(&path, "%s/.env", folder) < 0)
+        return -ENOMEM;
+    r = envfile_read(path, find_profile, ret, NULL, &why);
+    if (r == 0 || r == -ENOENT)
+        return 0;
+    /* Without it nobody can tell which apps are meant. */
+    (void)buf_printf(problems, "%s\n", why.text);
+    return r == -EINVAL ? -EBADMSG : r;
+}
+
+/* JavaScript is a program: what it would say only Node can tell. */
+static bool is_javascript(const char *path)
+{
+    static const char *const endings[] = { ".js", ".cjs", ".mjs" };
+    const char *ending = strrchr(path, '.');
+
+    for (size_t i = 0; ending && i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(ending, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The last of what makes a fleet: notes give way to these problems. */
+static int check_zones(const struct manifest *manifest, struct buf *problems)
+{
+    OWN_BUF struct buf wrong;
+    const struct zone *zone;
+    struct err why;
+    int r = 0;
+
+    buf_init(&wrong, problems->max);
+    for (size_t i = 0; i < manifest->count && r == 0; i++) {
+        const struct app *app = &manifest->apps[i];
+
+        if (app->scheduled && zone_open(app->timezone, &zone, &why) < 0)
+            r = buf_printf(&wrong, "%s.timezone: %s (line %d)\n", app->name, why.text, app->line);
+    }
+    if (!wrong.len)
+        return r;
+    buf_clear(problems);
+    (void)buf_add(problems, wrong.p, wrong.len);
+    return -EINVAL;
+}
+
+static int read_text(const char *path, char **ret, size_t *ret_n, struct buf *problems)
+{
+    int r = is_javascript(path) ? -EBADMSG : file_read(path, MANIFEST_BYTES_MAX, ret, ret_n);
+
+    if (r == -EBADMSG)
+        (void)buf_printf(problems, "%s: JavaScript is not read; write it as JSON\n", path);
+    else if (r == -EFBIG)
+        (void)buf_printf(problems, "%s: more than %d MB\n", path, MANIFEST_BYTES_MAX >> 20);
+    else if (r < 0)
+        (void)buf_printf(problems, "%s: %s\n", path, strerror(-r));
+    return r;
+}
+
+int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
+{
+    OWN(free) char *text = NULL, *folder = NULL, *profile = NULL;
+    struct manifest_source source = { 0 };
+    struct manifest manifest;
+    int r;
+
+    r = read_text(path, &text, &source.n, problems);
+    if (r < 0)
+        return r;
+    /* The folder of /ecosystem.json is "/". */
+    folder = strndup(path, (size_t)(strrchr(path, '/') - path) + (strrchr(path, '/') == path));
+    r = folder ? read_profile(folder, &profile, problems) : -ENOMEM;
+    if (r < 0)
+        return r;
+    source.text = text;
+    source.folder = folder;
+    source.profile = profile;
+    r = manifest_parse(&source, &manifest, problems);
+    if (r < 0)
+        return r;
+    r = check_zones(&manifest, problems);
+    if (r < 0) {
+        manifest_free(&manifest);
+        return r;
+    }
+    *ret = manifest;
+    return 0;
+}

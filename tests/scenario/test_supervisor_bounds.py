@@ -1,0 +1,132 @@
+"""What one client or one worker may cost: descriptors, time on the loop, other people's answers."""
+import os
+import socket
+
+import pytest
+
+from supervisor import Client, Refused, descriptors, fleet, sh, wait_until  # noqa: F401
+
+LOGS_A_CONNECTION = 16
+
+
+def test_one_connection_cannot_take_all_descriptors(fleet):
+    fleet.apps(*(sh("exec sleep 1000", f"w{n}") for n in range(5)))
+    fleet.start()
+    fleet.opsctl("start", "all", "--wait")
+    before = descriptors(fleet.process.pid)
+    with Client(fleet.home) as greedy:
+        for _ in range(300):
+            greedy.send("logs", follow=True, lines=0)
+        refused = 0
+        while refused < 300 - LOGS_A_CONNECTION:
+            refused += "too many" in greedy.receive()["error"]["message"]
+        assert descriptors(fleet.process.pid) <= before + 1 + LOGS_A_CONNECTION * 2 * 5
+        assert fleet.opsctl("restart", "w0", "--wait").returncode == 0
+    wait_until(lambda: descriptors(fleet.process.pid) <= before + 1)
+
+
+@pytest.mark.parametrize("method, params", [
+    ("logs", {"follow": True, "names": ["w"]}),
+    ("run_worker", {"app": "default", "worker": "w"}),
+])
+def test_a_client_that_shuts_down_and_then_goes_is_noticed(fleet, method, params):
+    fleet.apps(sh("exec sleep 1000", autostart=False))
+    fleet.start()
+    before = descriptors(fleet.process.pid)
+    clients = [Client(fleet.home) for _ in range(5)]
+    for client in clients:
+        client.send(method, **params)
+        client.socket.shutdown(socket.SHUT_WR)
+    wait_until(lambda: descriptors(fleet.process.pid) >= before + 10)
+    for client in clients:
+        client.close()
+    wait_until(lambda: descriptors(fleet.process.pid) <= before)
+    assert not fleet.processes()
+
+
+def test_a_client_that_only_notifies_and_goes_is_noticed(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    before = descriptors(fleet.process.pid)
+    for _ in range(5):
+        with Client(fleet.home) as client:
+            client.socket.sendall(b'{"jsonrpc":"2.0","method":"ping"}\n')
+            client.socket.shutdown(socket.SHUT_WR)
+    wait_until(lambda: descriptors(fleet.process.pid) <= before)
+
+
+def test_a_huge_log_does_not_hold_up_the_others(fleet):
+    """Gigabytes without a newline have to be read to know where the last lines begin."""
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    log = fleet.folder / "logs" / "w-out.log"
+    os.truncate(log, 2 << 30)  # sparse: it costs no disk
+    with Client(fleet.home) as reader:
+        reader.send("logs", names=["w"], lines=10)
+        for _ in range(5):
+            assert fleet.opsctl("ping", "--timeout", "500ms").returncode == 0
+
+
+def test_another_log_file_in_the_manifest_counts_from_the_next_start(fleet):
+    fleet.apps(sh("echo one; exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    fleet.apps(sh("echo two; exec sleep 1000", out_file="new/w.log"))
+    assert fleet.opsctl("restart", "w").returncode == 0
+    wait_until(lambda: (fleet.folder / "new" / "w.log").read_text() == "two\n")
+    assert (fleet.folder / "logs" / "w-out.log").read_text() == "one\n"
+    assert fleet.opsctl("logs", "w", "--out").stdout == "two\n"
+    assert str(fleet.folder / "new" / "w.log") in fleet.opsctl("describe", "w").stdout
+
+
+def test_a_deleted_fifo_is_no_obstacle(fleet):
+    fleet.apps(sh("echo here; exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    for name in os.listdir(fleet.home / "run"):
+        (fleet.home / "run" / name).unlink()
+    assert fleet.opsctl("restart", "w", "--wait").returncode == 0
+    log = fleet.folder / "logs" / "w-out.log"
+    wait_until(lambda: log.read_text() == "here\nhere\n")
+
+
+def test_a_start_that_fails_blames_only_those_that_failed(fleet):
+    fleet.apps(sh("exit 1", "bad", max_restarts=1), sh("exec sleep 1000", "slow", min_uptime="1m"))
+    fleet.start("--no-start")
+    with pytest.raises(Refused) as caught:
+        fleet.rpc("start", names=["all"], wait=True)
+    assert [w["name"] for w in caught.value.data["workers"]] == ["bad"]
+
+
+def test_a_start_that_never_ran_shows_no_lines_of_an_earlier_one(fleet):
+    script = fleet.folder / "w.sh"
+    script.write_text("#!/bin/sh\necho earlier\nexec sleep 1000\n")
+    script.chmod(0o755)
+    fleet.apps({"name": "w", "script": "./w.sh", "interpreter": "none"})
+    fleet.start()
+    fleet.wait_state("w", "online")
+    script.unlink()
+    got = fleet.opsctl("restart", "w", "--wait")
+    assert got.returncode == 1 and "No such file" in got.stderr and "earlier" not in got.stderr
+
+
+def test_run_worker_knows_what_the_manifest_says_now(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.apps(sh("exec sleep 1000"), sh("echo new", "greet", namespace="shop", autostart=False))
+    got = fleet.opsctl("run_worker", "shop", "greet")
+    assert (got.returncode, got.stdout) == (0, "new\n")
+    got = fleet.opsctl("run_worker", "default", "greet")
+    assert got.returncode == 4 and "opsctl run_worker shop greet" in got.stderr
+
+
+def test_the_daemons_log_tells_what_happened_and_when(fleet):
+    fleet.apps(sh("exit 3", max_restarts=1))
+    fleet.opsctl("start", "all")
+    fleet.wait_state("w", "errored")
+    lines = (fleet.home / "opsd.log").read_text().splitlines()
+    started = next(line for line in lines if " started worker=w " in line)
+    ended = next(line for line in lines if " ended worker=w " in line)
+    assert started[:4].isdigit() and started[10] == "T"
+    assert "exited with code 3" in ended and "state=errored" in ended
