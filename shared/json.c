@@ -185,7 +185,7 @@ bool json_put_null(cJSON *object, const char *name)
 cJSON *json_lossy_text(const char *bytes, size_t n)
 {
     static const char replacement[] = "\xef\xbf\xbd";
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     size_t length;
     int r = 0;
 

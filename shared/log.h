@@ -7,7 +7,8 @@
  *     log_info("subscription renewed", LOG_INT("subscription", id), LOG_TEXT("until", end));
  *
  * Secrets are not for here: whoever logs a connection string or a URL scrubs it first.
- * A worker's lines carry no time: opsd knows when it got them. Debug lines appear only when OPS_DEBUG is set to anything but 0.
+ * A worker's lines carry no time: opsd knows when it got them. Debug lines appear only when
+ * OPS_DEBUG is set to anything but 0.
  */
 #include <stdint.h>
 

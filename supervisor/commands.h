@@ -66,6 +66,7 @@ enum who { WHO_ANY, WHO_OWNER };
  *  word          method          arguments                           least most            who        help */
 #define OPS_COMMANDS(X) \
     X(start,      start,          "all|NAME|APP... [--wait]",            1, ARGUMENTS_MANY, WHO_OWNER, "start workers; starts opsd when it is not running") \
+    X(run_all_workers, start,     "[--wait]",                            0, 0,              WHO_OWNER, "the same as start all") \
     X(stop,       stop,           "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, "stop workers; returns when they are gone") \
     X(restart,    restart,        "all|NAME|APP... [--wait]",            1, ARGUMENTS_MANY, WHO_OWNER, "restart workers with the manifest as it is now") \
     X(stat,       workers_stat,   "[NAME] [--json]",                     0, 1,              WHO_ANY,   "show the fleet") \

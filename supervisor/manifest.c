@@ -150,7 +150,7 @@ static int check_fleet(struct reader *reader, const struct fleet_draft *fleet, c
 
 int manifest_parse(const struct manifest_source *source, struct manifest *ret, struct buf *errors)
 {
-    OWN(problems) struct problems problems;
+    OWN(problems) struct problems problems = { 0 };
     OWN(arena) struct arena *arena = arena_new(MANIFEST_ARENA_MAX);
     struct reader reader = { .arena = arena, .problems = &problems, .folder = source->folder };
     struct manifest manifest = { .count = 0 };

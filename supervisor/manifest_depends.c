@@ -174,7 +174,7 @@ static void report_circle(struct walk *walk, const struct step *last, const stru
 {
     const struct step *steps[CIRCLE_SHOWN_MAX], *step = last;
     struct place place = { .key = "depends_on", .line = start->line };
-    OWN_BUF struct buf names;
+    OWN_BUF struct buf names = { 0 };
     size_t n = 0;
 
     for (; n < CIRCLE_SHOWN_MAX && step->app != start; step = step->up)

@@ -59,7 +59,7 @@ static bool is_javascript(const char *path)
 /* The last of what makes a fleet: notes give way to these problems. */
 static int check_zones(const struct manifest *manifest, struct buf *problems)
 {
-    OWN_BUF struct buf wrong;
+    OWN_BUF struct buf wrong = { 0 };
     const struct zone *zone;
     struct err why;
     int r = 0;

@@ -134,7 +134,7 @@ static bool is_javascript(const char *text)
 
 int manifest_json_parse(const char *text, size_t n, cJSON **ret, struct problems *problems)
 {
-    OWN_BUF struct buf lines;
+    OWN_BUF struct buf lines = { 0 };
     OWN(free) char *copy = NULL;
     OWN(json) cJSON *json = NULL;
     const char *next_line;

@@ -41,7 +41,7 @@ static size_t shown_length(const char *text)
 
 static void add_quoted(struct buf *to, const char *text)
 {
-    OWN_BUF struct buf escaped;
+    OWN_BUF struct buf escaped = { 0 };
     size_t n = shown_length(text);
     const char *quote, *dots = text[n] ? "..." : "";
 
@@ -94,7 +94,7 @@ static int place_line(const struct place *place)
 /* One finished line goes into the caller's buffer whole or, when that is full, not at all. */
 static void add_line(struct buf *to, const struct place *place, const char *text)
 {
-    OWN_BUF struct buf line;
+    OWN_BUF struct buf line = { 0 };
 
     buf_init(&line, PROBLEM_LINE_MAX);
     if (place) {
@@ -136,7 +136,7 @@ int problems_add(struct problems *problems, const struct place *place, const cha
 
 int problems_add_wanted(struct problems *problems, const struct place *place, const char *wants)
 {
-    OWN_BUF struct buf got;
+    OWN_BUF struct buf got = { 0 };
 
     buf_init(&got, PROBLEM_LINE_MAX);
     add_value(&got, place->value);

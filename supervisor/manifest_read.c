@@ -213,7 +213,7 @@ int read_variable(struct reader *reader, const struct field *field, const struct
 
 const char *path_within(const struct reader *reader, const char *path)
 {
-    OWN_BUF struct buf joined;
+    OWN_BUF struct buf joined = { 0 };
     size_t n = strlen(reader->folder);
 
     buf_init(&joined, MANIFEST_BYTES_MAX);

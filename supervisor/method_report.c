@@ -34,10 +34,12 @@ static double cpu_percent(struct instance *i, const struct proc_stat *stat)
 {
     int64_t now = (int64_t)monotonic_now_ms();
     int64_t since = i->cpu_seen_at ? i->cpu_seen_at : i->machine.started_ms;
+    int64_t tenths;
 
     if (now - since < CPU_WINDOW_MS)
         return i->cpu_percent;
-    i->cpu_percent = (double)((stat->cpu_ms - i->cpu_seen_ms) * 1000 / (now - since)) / 10;
+    tenths = (stat->cpu_ms - i->cpu_seen_ms) * 1000 / (now - since);
+    i->cpu_percent = (double)tenths / 10;
     i->cpu_seen_at = now;
     i->cpu_seen_ms = stat->cpu_ms;
     return i->cpu_percent;

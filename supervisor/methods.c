@@ -73,6 +73,7 @@ void fail_no_worker(struct connection *connection, const struct wire_request *re
     char message[256];
     size_t n = 0;
 
+    words[n++] = "all";
     for (size_t i = 0; i < fleet->count && n + 2 <= NAMES_MAX; i++) {
         words[n++] = fleet->instances[i]->app->name;
         words[n++] = fleet->instances[i]->app->space;
@@ -129,7 +130,7 @@ bool methods_reload(struct connection *connection, const struct wire_request *re
                     cJSON **ret_notes)
 {
     struct fleet *fleet = connection->control->fleet;
-    OWN_BUF struct buf problems;
+    OWN_BUF struct buf problems = { 0 };
     char message[512];
     cJSON *data;
 

@@ -4,6 +4,7 @@
  */
 #include "opsctl_args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -78,6 +79,18 @@ bool args_option(const struct command *command, size_t i, struct option_info *re
     return false;
 }
 
+/* In a manifest a bare number is milliseconds; typed here it would as likely mean seconds. */
+static int span_parse(const char *value, int64_t *ret_ms)
+{
+    int64_t number;
+
+    if (text_to_int(value, INT64_MIN, INT64_MAX, &number) == 0 ||
+        duration_parse(value, &number) < 0 || number <= 0)
+        return -EINVAL;
+    *ret_ms = number;
+    return 0;
+}
+
 static int option_store(const struct option *option, const char *value, struct args *args,
                         struct err *reterr)
 {
@@ -96,15 +109,13 @@ static int option_store(const struct option *option, const char *value, struct a
         r = text_to_int(value, 0, INT32_MAX, (int64_t *)place);
         break;
     case OPTION_SPAN:
-        r = duration_parse(value, (int64_t *)place);
-        if (r == 0 && *(int64_t *)place <= 0)
-            r = -EINVAL;
+        r = span_parse(value, (int64_t *)place);
         break;
     }
     if (r < 0)
-        return err_set(reterr, -EINVAL, "--%s wants %s, got \"%s\"", option->info.name,
+        return err_set(reterr, -EINVAL, "--%s: want %s, got \"%s\"", option->info.name,
                        option->kind == OPTION_COUNT  ? "a whole number from 0"
-                       : option->kind == OPTION_SPAN ? "a duration such as 30s"
+                       : option->kind == OPTION_SPAN ? "a duration with its unit (5s, 2m)"
                                                      : "a folder",
                        value);
     return 0;
@@ -132,11 +143,22 @@ static int option_take(struct scan *scan, size_t i, const char *rest, struct err
     return option_store(option, rest, scan->args, reterr);
 }
 
-static int option_unknown(const char *word, struct err *reterr)
+/* Whether the command passes words on to a worker, options for it after "--". */
+static bool passes_words(const struct command *command)
 {
+    return mentions(command->arguments, "--");
+}
+
+static int option_unknown(const struct scan *scan, const char *word, struct err *reterr)
+{
+    const struct args *args = scan->args;
+    const struct command *command = args->count ? command_find(args->words[0]) : NULL;
     const char *names[OPTIONS];
     const char *near;
 
+    if (command && passes_words(command))
+        return err_set(reterr, -EINVAL,
+                       "%s is no option of opsctl; options for the worker go after --", word);
     for (size_t i = 0; i < OPTIONS; i++)
         names[i] = options[i].info.name;
     near = text_nearest(word + strspn(word, "-"), names, OPTIONS);
@@ -156,7 +178,7 @@ static int scan_long(struct scan *scan, const char *word, struct err *reterr)
             return err_set(reterr, -EINVAL, "--%s takes no value", options[i].info.name);
         return option_take(scan, i, value, reterr);
     }
-    return option_unknown(word, reterr);
+    return option_unknown(scan, word, reterr);
 }
 
 /* Letters may be joined, and the last one's value with them: -fn20. */
@@ -170,7 +192,7 @@ static int scan_letters(struct scan *scan, const char *word, struct err *reterr)
         for (i = 0; i < OPTIONS && options[i].info.letter != *letter; i++)
             ;
         if (i == OPTIONS)
-            return option_unknown(word, reterr);
+            return option_unknown(scan, word, reterr);
         rest = options[i].kind != OPTION_FLAG && letter[1] ? letter + 1 : NULL;
         r = option_take(scan, i, rest, reterr);
         if (rest)
@@ -182,7 +204,7 @@ static int scan_letters(struct scan *scan, const char *word, struct err *reterr)
 /* Gathers the words that are no options at the front of argv. */
 static int scan_words(struct scan *scan, struct err *reterr)
 {
-    size_t count = 0;
+    struct args *args = scan->args;
     int r = 0;
 
     while (scan->at < scan->argc && r == 0) {
@@ -195,30 +217,58 @@ static int scan_words(struct scan *scan, struct err *reterr)
         else if (word[0] == '-' && word[1])
             r = scan_letters(scan, word, reterr);
         else
-            scan->args->words[count++] = word;
+            args->words[args->count++] = word;
     }
     while (scan->at < scan->argc)
-        scan->args->words[count++] = scan->argv[scan->at++];
-    scan->args->count = count;
+        args->words[args->count++] = scan->argv[scan->at++];
     return r;
 }
 
 static int check_options(const struct command *command, uint32_t given, struct err *reterr)
 {
     for (size_t i = 0; i < OPTIONS; i++) {
-        if ((given >> i & 1) && !command_takes(command, &options[i]))
-            return err_set(reterr, -EINVAL, "%s takes no --%s; see: opsctl help %s", command->word,
-                           options[i].info.name, command->word);
+        if (!(given >> i & 1) || command_takes(command, &options[i]))
+            continue;
+        if (passes_words(command))
+            return err_set(reterr, -EINVAL, "%s takes no --%s; options for the worker go after --",
+                           command->word, options[i].info.name);
+        return err_set(reterr, -EINVAL, "%s takes no --%s; see: opsctl help %s", command->word,
+                       options[i].info.name, command->word);
     }
     return 0;
 }
 
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+enum { NOUN_MAX = 16 };
+
+/* What a command's words are, from its arguments: "name" for "[NAME...] [-f]". A command that wants
+ * several wants them to be different things. */
+static void word_of(const struct command *command, char noun[static NOUN_MAX])
+{
+    const char *from = command->arguments + strcspn(command->arguments, CAPITALS);
+    size_t n = strspn(from, CAPITALS);
+
+    if (!n || n >= NOUN_MAX || command->least > 1) {
+        from = "word";
+        n = strlen(from);
+    }
+    for (size_t i = 0; i < n; i++)
+        noun[i] = (char)tolower((unsigned char)from[i]);
+    noun[n] = '\0';
+}
+
 static int check_count(const struct command *command, size_t count, struct err *reterr)
 {
-    if (count < (size_t)command->least || count > (size_t)command->most)
-        return err_set(reterr, -EINVAL, "usage: opsctl %s%s%s", command->word,
-                       command->arguments[0] ? " " : "", command->arguments);
-    return 0;
+    bool few = count < (size_t)command->least;
+    int bound = few ? command->least : command->most;
+    char noun[NOUN_MAX];
+
+    if (!few && count <= (size_t)command->most)
+        return 0;
+    word_of(command, noun);
+    return err_set(reterr, -EINVAL, "%s takes at %s %d %s%s, got %zu\nusage: opsctl %s%s%s",
+                   command->word, few ? "least" : "most", bound, noun, bound == 1 ? "" : "s", count,
+                   command->word, command->arguments[0] ? " " : "", command->arguments);
 }
 
 static int find_command(struct args *args, struct err *reterr)

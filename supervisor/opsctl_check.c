@@ -14,6 +14,7 @@
 #include "manifest_file.h"
 #include "opsctl.h"
 #include "own.h"
+#include "spawn.h"
 
 enum { PROBLEMS_BYTES_MAX = 4 << 20 };
 
@@ -53,34 +54,18 @@ static int look_at_file(const char *path, int mode)
     return access(path, mode) < 0 ? -errno : 0;
 }
 
-static const char *worker_path(const struct look *look)
-{
-    for (char **entry = look->env.list; *entry; entry++)
-        if (strncmp(*entry, "PATH=", 5) == 0)
-            return *entry + 5;
-    return "";
-}
-
 /* As opsd will look for it: a bare word in the worker's PATH, the rest from the worker's folder. */
 static int look_for_program(const struct look *look, const char *name)
 {
-    const char *path = worker_path(look);
-    char file[PATH_MAX];
-    size_t n;
+    OWN(free) char *file = NULL;
 
-    if (name[0] == '/')
-        return look_at_file(name, X_OK);
-    if (strchr(name, '/')) {
-        (void)snprintf(file, sizeof file, "%s/%s", look->app->cwd, name);
-        return look_at_file(file, X_OK);
+    if (name[0] != '/' && strchr(name, '/')) {
+        if (asprintf(&file, "%s/%s", look->app->cwd, name) < 0)
+            return -ENOMEM;
+    } else {
+        file = spawn_find_program(name, look->env.list);
     }
-    for (; *path; path += n + (path[n] == ':')) {
-        n = strcspn(path, ":");
-        (void)snprintf(file, sizeof file, "%.*s/%s", (int)n, path, name);
-        if (look_at_file(file, X_OK) == 0)
-            return 0;
-    }
-    return -ENOENT;
+    return file ? look_at_file(file, X_OK) : -errno;
 }
 
 /* Says what r, the outcome of a look at thing, means. */

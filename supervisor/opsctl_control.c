@@ -54,7 +54,7 @@ static cJSON *selection_params(const struct args *args)
 static int print_states(const cJSON *workers)
 {
     struct row_context context = { 0 };
-    OWN_BUF struct buf line;
+    OWN_BUF struct buf line = { 0 };
     int r = 0;
 
     buf_init(&line, CLIENT_LINE_MAX);
@@ -105,6 +105,22 @@ int command_start(struct session *s)
     int r = session_open_or_start(s);
 
     return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+}
+
+int command_run_all_workers(struct session *s)
+{
+    static char all[] = "all";
+    char *words[] = { all };
+    const struct args *given = s->args;
+    struct args args = *given;
+    int r;
+
+    args.words = words;
+    args.count = 1;
+    s->args = &args;
+    r = command_start(s);
+    s->args = given;
+    return r;
 }
 
 int command_restart(struct session *s)

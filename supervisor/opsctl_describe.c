@@ -11,8 +11,17 @@
 #include "opsctl_display.h"
 #include "opsctl_row.h"
 #include "own.h"
+#include "zone.h"
 
-enum { LABEL_COLUMNS = 12 };
+enum { LABEL_COLUMNS = 14 };
+
+/* "2026-11-22T00:10:00Z (in 9h3m": what else there is to say about it may follow. */
+static int add_instant_open(struct buf *to, const char *instant, int64_t now)
+{
+    int r = buf_printf(to, "%s (", instant);
+
+    return r < 0 ? r : row_add_instant(to, instant, now);
+}
 
 /* "2026-11-22T00:10:00Z (in 9h3m)" */
 static int add_instant(struct buf *to, const char *instant, int64_t now)
@@ -21,9 +30,7 @@ static int add_instant(struct buf *to, const char *instant, int64_t now)
 
     if (!instant)
         return 0;
-    r = buf_printf(to, "%s (", instant);
-    if (r == 0)
-        r = row_add_instant(to, instant, now);
+    r = add_instant_open(to, instant, now);
     return r < 0 ? r : buf_add_text(to, ")");
 }
 
@@ -47,9 +54,32 @@ static int text_next_try(const struct row_context *context, struct buf *to)
     return buf_printf(to, "in %s", display_span(ms, text));
 }
 
+/* ", 2026-11-22 03:10:00 Europe/Moscow" */
+static int add_local(struct buf *to, const char *instant, const char *name)
+{
+    const struct zone *zone;
+    struct local at;
+    int64_t ms;
+
+    if (instant_parse(instant, &ms) < 0 || zone_open(name, &zone, NULL) < 0)
+        return 0;
+    zone_local(zone, ms, &at);
+    return buf_printf(to, ", %04d-%02d-%02d %02d:%02d:%02d %s", at.year, at.month, at.day, at.hour,
+                      at.minute, at.second, name);
+}
+
 static int text_next_run(const struct row_context *context, struct buf *to)
 {
-    return add_instant(to, json_get_text(context->row, "next_run"), context->now);
+    const char *instant = json_get_text(context->row, "next_run");
+    const char *zone = json_get_text(context->row, "timezone");
+    int r;
+
+    if (!instant)
+        return 0;
+    r = add_instant_open(to, instant, context->now);
+    if (r == 0 && zone)
+        r = add_local(to, instant, zone);
+    return r < 0 ? r : buf_add_text(to, ")");
 }
 
 static int text_started(const struct row_context *context, struct buf *to)
@@ -57,14 +87,30 @@ static int text_started(const struct row_context *context, struct buf *to)
     return add_instant(to, json_get_text(context->row, "started"), context->now);
 }
 
+static bool is_scheduled(const cJSON *row)
+{
+    return json_get_text(row, "schedule");
+}
+
 static int text_restarts(const struct row_context *context, struct buf *to)
 {
     int64_t unstable;
     int r = row_restarts(context, to);
 
-    if (r == 0 && json_get_id(context->row, "unstable_restarts", &unstable) == 0)
+    if (r == 0 && !is_scheduled(context->row) &&
+        json_get_id(context->row, "unstable_restarts", &unstable) == 0)
         r = buf_printf(to, " (%lld unstable)", (long long)unstable);
     return r;
+}
+
+/* A tick that failed is tried again, which is no restart of anything. */
+static int text_failed_tries(const struct row_context *context, struct buf *to)
+{
+    int64_t tries;
+
+    if (!is_scheduled(context->row) || json_get_id(context->row, "unstable_restarts", &tries) < 0)
+        return 0;
+    return buf_printf(to, "%lld", (long long)tries);
 }
 
 static int text_schedule(const struct row_context *context, struct buf *to)
@@ -74,7 +120,7 @@ static int text_schedule(const struct row_context *context, struct buf *to)
 
     if (!schedule)
         return 0;
-    return zone ? buf_printf(to, "%s (%s)", schedule, zone) : buf_add_text(to, schedule);
+    return buf_printf(to, "%s (%s)", schedule, zone ? zone : "system's zone");
 }
 
 static int text_depends_on(const struct row_context *context, struct buf *to)
@@ -134,6 +180,7 @@ static const struct {
     { "started",    text_started },
     { "uptime",     row_uptime },
     { "restarts",   text_restarts },
+    { "failed tries", text_failed_tries },
     { "cpu",        row_cpu },
     { "memory",     row_memory },
     { "command",    text_command },
@@ -155,7 +202,7 @@ static int add_field(const struct row_context *context, size_t i, struct buf *to
 
 static int print_fields(const struct row_context *context)
 {
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     char label[LABEL_COLUMNS + 3];
     int r = 0;
 
@@ -185,7 +232,7 @@ static int add_exit(const struct row_context *exit, struct buf *to)
 
 static int print_exit(const struct row_context *exit)
 {
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     const cJSON *line;
     int r;
 
@@ -203,7 +250,7 @@ static int print_exit(const struct row_context *exit)
 
 static int print_title(const struct row_context *context)
 {
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     int r;
 
     buf_init(&text, CLIENT_LINE_MAX);

@@ -64,7 +64,7 @@ int display_add(struct buf *to, const char *text, size_t n, enum display how)
 
 int display_print(FILE *to, const char *before, const char *text, enum display how)
 {
-    OWN_BUF struct buf safe;
+    OWN_BUF struct buf safe = { 0 };
     int r;
 
     buf_init(&safe, SIZE_MAX);

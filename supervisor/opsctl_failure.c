@@ -101,7 +101,7 @@ int complain(int code, const char *format, ...)
 /* One worker of a failure's data: what became of it, and the last that it printed. */
 static void complain_worker(const struct row_context *worker)
 {
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     const char *reason = json_get_text(worker->row, "reason");
     const cJSON *line;
 

@@ -10,7 +10,7 @@
 #include "opsctl.h"
 #include "own.h"
 
-enum { WORD_COLUMNS = 14, OPTION_COLUMNS = 26 };
+enum { WORD_COLUMNS = 17, OPTION_COLUMNS = 26 };
 
 static void print_options(FILE *to, const struct command *command)
 {
@@ -38,6 +38,29 @@ void help_print(FILE *to)
                       "more: opsctl help COMMAND, opsctl help manifest\n");
 }
 
+/* What the row of a command in commands.h has no room for. */
+static const struct {
+    const char *word, *text;
+} remarks[] = {
+    { "stat",
+      "With NAME the exit code tells whether it is up: 0 when it is online, launching or\n"
+      "scheduled (waiting for its tick), or one of several is; otherwise 3, also when it has\n"
+      "completed.\n" },
+    { "stop", "With --timeout only the wait ends early; the stop goes on in the background.\n" },
+    { "kill", "With --timeout only the wait ends early; the stop goes on in the background.\n" },
+    { "check",
+      "Reads what opsd would read: the apps of the profile that OPS_PROFILE names, in the\n"
+      "environment or in the .env beside FILE.\n" },
+};
+
+static void print_remark(FILE *to, const struct command *command)
+{
+    for (size_t i = 0; i < sizeof remarks / sizeof remarks[0]; i++) {
+        if (strcmp(remarks[i].word, command->word) == 0)
+            (void)fprintf(to, "%s", remarks[i].text);
+    }
+}
+
 void help_print_command(FILE *to, const struct command *command)
 {
     struct option_info option;
@@ -45,6 +68,7 @@ void help_print_command(FILE *to, const struct command *command)
 
     (void)fprintf(to, "usage: opsctl %s%s%s\n\n%s\n", command->word,
                   command->arguments[0] ? " " : "", command->arguments, command->help);
+    print_remark(to, command);
     for (const struct alias *alias = aliases; alias->word; alias++) {
         if (strcmp(alias->of, command->word) != 0)
             continue;

@@ -54,7 +54,7 @@ int session_open(struct session *s)
 
 int session_open_or_start(struct session *s)
 {
-    OWN_BUF struct buf reason;
+    OWN_BUF struct buf reason = { 0 };
     int r = find_home(s);
 
     buf_init(&reason, SPAWN_REASON_MAX);

@@ -23,13 +23,13 @@ static const struct stat_column {
     { { "NAMESPACE", false, 0,   9 }, row_namespace },
     { { "STATE",     false, 0,   0 }, row_state },
     { { "PID",       true,  0,   6 }, row_pid },
-    { { "UPTIME",    true,  0,   2 }, row_uptime },
-    { { "RESTARTS",  true,  0,   5 }, row_restarts },
+    { { "UPTIME",    true,  0,   3 }, row_uptime },
+    { { "RESTARTS",  true,  0,   2 }, row_restarts },
     { { "CPU",       true,  0,   8 }, row_cpu },
     { { "MEMORY",    true,  0,   7 }, row_memory },
-    { { "LAST RUN",  false, 0,   4 }, row_last_run },
-    { { "NEXT RUN",  false, 0,   3 }, row_next_run },
-    { { "STATUS",    false, 20,  1 }, row_status },
+    { { "LAST RUN",  false, 0,   5 }, row_last_run },
+    { { "NEXT RUN",  false, 0,   4 }, row_next_run },
+    { { "STATUS",    false, 16,  1 }, row_status },
 };
 /* clang-format on */
 
@@ -47,8 +47,8 @@ static int print_table(const cJSON *workers)
     struct column columns[STAT_COLUMNS];
     struct terminal terminal = terminal_look(STDOUT_FILENO);
     struct row_context context = { .now = instant_now() };
-    OWN_TABLE struct table table;
-    OWN_BUF struct buf text;
+    OWN_TABLE struct table table = { 0 };
+    OWN_BUF struct buf text = { 0 };
     int r = 0;
 
     for (size_t i = 0; i < STAT_COLUMNS; i++)

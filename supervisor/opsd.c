@@ -246,7 +246,7 @@ static int open_everything(struct opsd *opsd, struct err *reterr)
 
 static int load(struct opsd *opsd, bool start)
 {
-    OWN_BUF struct buf problems;
+    OWN_BUF struct buf problems = { 0 };
     int r;
 
     buf_init(&problems, PROBLEMS_MAX);
@@ -311,7 +311,8 @@ static int run(struct opsd *opsd, const struct options *options, struct err *ret
     if (r < 0)
         return r;
     if (load(opsd, !options->no_start) < 0)
-        return err_set(reterr, -EINVAL, "nothing was started: mend the manifest and try again");
+        return err_set(reterr, -EINVAL, "nothing was started: mend %s and try again",
+                       opsd->home.manifest ? opsd->home.manifest : "the manifest");
     if (ready_fd >= 0 && (r = redirect(&opsd->home, ready_fd)) < 0)
         return err_set(reterr, r, "cannot write opsd.log in %s: %s", opsd->home.path, strerror(-r));
     log_with_time();

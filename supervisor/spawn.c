@@ -38,19 +38,17 @@ static const char *env_value(char *const *env, const char *name)
     return NULL;
 }
 
-/* Looks file up as execvp(3) does, but in the worker's PATH; in the parent, where it may take
- * memory. Returns a path to free, or NULL with errno. */
-static char *find_program(const struct spawn *what)
+char *spawn_find_program(const char *file, char *const *env)
 {
-    const char *path = env_value(what->env, "PATH"), *end;
+    const char *path = env_value(env, "PATH"), *end;
     char *found;
     struct stat st;
 
-    if (strchr(what->file, '/'))
-        return strdup(what->file);
+    if (strchr(file, '/'))
+        return strdup(file);
     for (path = path ? path : "/usr/bin:/bin"; *path; path = *end ? end + 1 : end) {
         end = strchrnul(path, ':');
-        if (asprintf(&found, "%.*s/%s", (int)(end - path), path, what->file) < 0)
+        if (asprintf(&found, "%.*s/%s", (int)(end - path), path, file) < 0)
             return NULL;
         if (stat(found, &st) == 0 && S_ISREG(st.st_mode) && access(found, X_OK) == 0)
             return found;
@@ -140,7 +138,7 @@ static int explain(const struct spawn *what, const char *program, struct failure
 
 int spawn_process(const struct spawn *what, struct process *ret, struct err *reterr)
 {
-    OWN(free) char *program = find_program(what);
+    OWN(free) char *program = spawn_find_program(what->file, what->env);
     OWN(close) int hear = -1;
     struct failure failure;
     int report[2], error;

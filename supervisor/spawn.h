@@ -27,6 +27,10 @@ struct spawn {
     bool fifos; /* they are FIFOs: the program gets descriptions of its own, which block */
 };
 
+/* Where a program is: file itself when it has a slash, else looked up as execvp(3) does, but in the
+ * PATH of env. Returns a path to free, or NULL with errno. */
+char *spawn_find_program(const char *file, char *const *env);
+
 /* Forks and executes. Returns 0 once the program runs; else a negative errno, and reterr names the
  * step and the file that failed. Nothing is left behind on failure. */
 int spawn_process(const struct spawn *what, struct process *ret, struct err *reterr);

@@ -154,7 +154,7 @@ FLEET = [
 
 
 @pytest.mark.parametrize("words", [["stat"], ["ping"], ["describe", "a"], ["logs"], ["stop", "a"],
-                                   ["run_worker", "a", "b"], ["kill"], ["stat", "--json"]])
+                                   ["run_worker", "a", "b"], ["kill"]])
 @pytest.mark.parametrize("dead", ["no home", "empty home", "dead socket"])
 def test_without_opsd_it_says_so_within_a_second(home, words, dead):
     if dead == "empty home":
@@ -292,6 +292,42 @@ def test_a_refusal_before_any_request_was_read(home, opsd):
     assert (done.returncode, done.stderr) == (1, b"opsctl: full\n")
 
 
+def failure_of(done):
+    """The error on stdout, which must be a single line."""
+    assert done.stdout.count(b"\n") == 1
+    return json.loads(done.stdout)["error"]
+
+
+def test_with_json_a_failure_is_a_document(home, opsd):
+    done = opsctl(home, "stat", "--json")
+    assert done.returncode == 3
+    why = f"opsd is not running (home {home}); start it with: opsctl start all"
+    assert failure_of(done) == {"code": -32003, "message": why}
+    assert done.stderr.decode() == f"opsctl: {why}\n"
+    data = {"workers": [{"name": "a", "instance": 0, "state": "errored", "lines": []}]}
+    opsd(lambda request: {"stat": b"what?\n", "stop": Refusal(-32004, "no worker"),
+                          "start": Refusal(-32001, "did not come up", data=data),
+                          "run_worker": Refusal(-32004, "no worker"),
+                          }.get(request["method"], b"what?\n"))
+    done = opsctl(home, "start", "a", "--json")
+    assert done.returncode == 1
+    assert failure_of(done) == {"code": -32001, "message": "did not come up", "data": data}
+    assert done.stderr == b"opsctl: did not come up\nopsctl: a errored\n"
+    for words in (["stop", "a"], ["run_worker", "a", "b"]):
+        done = opsctl(home, *words, "--json")
+        assert (done.returncode, failure_of(done)["code"]) == (4, -32004)
+    assert failure_of(opsctl(home, "stat", "--json"))["code"] == -32001
+    done = opsctl(home, "help", "lgos", "--json")
+    assert (done.returncode, failure_of(done)["code"]) == (2, -32602)
+
+
+def test_a_document_that_was_printed_is_the_only_one(home, opsd):
+    opsd(lambda request: [{"exit_code": None, "exit_signal": None, "duration_ms": 1}])
+    done = opsctl(home, "run_worker", "a", "b", "--json")
+    assert (done.returncode, done.stdout.count(b"\n")) == (1, 1)
+    assert b"does not tell how the run ended" in done.stderr
+
+
 # --- words and options
 
 
@@ -300,15 +336,26 @@ def test_a_refusal_before_any_request_was_read(home, opsd):
     (["strat"], 'did you mean "stat"?'),
     (["statuss"], 'did you mean "status"?'),
     (["qqqqqq"], "see: opsctl help"),
-    (["stop"], "usage: opsctl stop all|NAME|APP..."),
-    (["stat", "a", "b"], "usage: opsctl stat"),
-    (["ping", "x"], "usage: opsctl ping\n"),
+    (["stop"], "opsctl: stop takes at least 1 name, got 0\nopsctl: usage: opsctl stop all|NAME|APP...\n"),
+    (["stat", "a", "b"], "opsctl: stat takes at most 1 name, got 2\nopsctl: usage: opsctl stat [NAME]"),
+    (["check", "a", "b"], "check takes at most 1 file, got 2\n"),
+    (["run", "a"], "run_worker takes at least 2 words, got 1\nopsctl: usage: opsctl run_worker APP WORKER"),
+    (["ping", "x"], "opsctl: ping takes at most 0 words, got 1\nopsctl: usage: opsctl ping\n"),
+    (["run_worker", "billing", "autopayments", "--dry-run"],
+     "opsctl: --dry-run is no option of opsctl; options for the worker go after --\n"),
+    (["run", "billing", "autopayments", "-x"], "-x is no option of opsctl; options for the worker"),
+    (["run", "billing", "autopayments", "--lines", "5"],
+     "run_worker takes no --lines; options for the worker go after --\n"),
+    (["--dry-run", "run", "billing", "autopayments"], 'there is no option "--dry-run"'),
+    (["stat", "--timeout", "5"], '--timeout: want a duration with its unit (5s, 2m), got "5"\n'),
+    (["stat", "--timeout=0s"], 'got "0s"'),
+    (["stat", "--timeout=-5"], 'got "-5"'),
     (["stop", "a", "--wait"], "stop takes no --wait"),
     (["stat", "-f"], "stat takes no --follow"),
     (["logs", "-n"], "--lines wants LINES after it"),
-    (["logs", "-n", "-1"], '--lines wants a whole number from 0, got "-1"'),
+    (["logs", "-n", "-1"], '--lines: want a whole number from 0, got "-1"'),
     (["logs", "-fnx"], 'got "x"'),
-    (["start", "all", "--timeout", "soon"], '--timeout wants a duration such as 30s, got "soon"'),
+    (["start", "all", "--timeout", "soon"], '--timeout: want a duration with its unit (5s, 2m), got "soon"'),
     (["stat", "--jsno"], "did you mean --json?"),
     (["stat", "--json=1"], "--json takes no value"),
     (["stat", "-q"], 'no option "-q"'),
@@ -374,6 +421,42 @@ def test_a_failed_start_shows_reason_and_last_lines(home, opsd):
         "opsctl:     | error no DATABASE_URL\n"
         "opsctl:     | \\x1b[31mred\n"
         "opsctl: multi:1 online\n")
+
+
+def test_problems_of_the_manifest_are_lines_and_notes_too(home, opsd):
+    said = [Refusal(-32001, "/srv/ecosystem.json is wrong", data={"problems": [
+        'apps[0].max_restarts: want a whole number from 0, got "ten" (line 4)',
+        "apps[1].x: unknown field (line 9)"]}),
+        {"workers": [worker(name="a")], "notes": ["apps[0].vizion: is accepted but means nothing"]}]
+    opsd(lambda request: said[request["method"] == "restart"])
+    done = opsctl(home, "start", "all")
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "opsctl: /srv/ecosystem.json is wrong\n"
+        'opsctl: apps[0].max_restarts: want a whole number from 0, got "ten" (line 4)\n'
+        "opsctl: apps[1].x: unknown field (line 9)\n")
+    done = opsctl(home, "restart", "all")
+    assert (done.returncode, done.stdout) == (0, b"a online\n")
+    assert done.stderr == b"opsctl: note: apps[0].vizion: is accepted but means nothing\n"
+    assert opsctl(home, "restart", "all", "--json").stderr == b""
+
+
+def test_giving_up_says_what_goes_on(home, opsd):
+    data = {"workers": [{"name": "a", "instance": 0, "state": "launching", "lines": []},
+                        {"name": "b", "instance": 0, "state": "errored", "lines": []}]}
+    opsd(lambda request: Refusal(-32001, "2 of 2 did not come up", data=data)
+         if request["method"] in ("start", "restart") else b"")
+    for word in ("kill", "stop"):
+        began = time.monotonic()
+        done = opsctl(home, word, *(["a"] if word == "stop" else []), "--timeout", "200ms")
+        assert time.monotonic() - began < 4
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr == (b"opsctl: opsd did not answer within 0.2 s: "
+                               b"still stopping; it goes on in the background\n")
+    for word in ("start", "restart"):
+        assert opsctl(home, word, "a", "--wait").stderr == (
+            b"opsctl: 2 of 2 did not come up\nopsctl: a launching\nopsctl: b errored\n"
+            b"opsctl: what is still under way goes on in the background\n")
 
 
 FAKE_OPSD = """import json, os, socket, sys, time
@@ -457,6 +540,8 @@ def test_start_starts_opsd_and_leaks_nothing_into_it(tmp_path, home, installed):
 
 @pytest.mark.parametrize("act, says", [
     ("sys.exit('opsd: another opsd holds the lock')", "opsd: another opsd holds the lock"),
+    ("sys.exit('opsd: ecosystem.json is wrong\\napps[0].x: unknown\\napps[1].y: ' + 'y' * 6000)",
+     "opsd: ecosystem.json is wrong\nopsctl: apps[0].x: unknown\nopsctl: apps[1].y: " + "y" * 6000),
     ("sys.exit(9)", "opsd did not start: it ended with exit code 9"),
     ("os.kill(os.getpid(), 9)", "opsd was ended by signal 9 while it started"),
 ])
@@ -556,6 +641,18 @@ def test_columns_without_anything_are_left_out_on_a_terminal(home, opsd):
     assert "NEXT RUN" not in text and "STATUS" not in text and "MEMORY" in text
 
 
+@pytest.mark.parametrize("more, head", [
+    ({}, ["ID", "NAME", "STATE", "UPTIME", "RESTARTS", "STATUS"]),
+    ({"state": "waiting restart"}, ["ID", "NAME", "STATE", "RESTARTS", "STATUS"]),
+    ({"name": "web", "status_text": None, "cpu_percent": None},  # where nothing stands, goes first
+     ["ID", "NAME", "NAMESPACE", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY"]),
+])
+def test_eighty_columns_have_room_for_restarts(home, opsd, more, head):
+    opsd(lambda request: document(worker(**{"name": "matching_successful_payments",
+                                            "status_text": "selected=12 " * 8, **more})))
+    assert plain(in_terminal(home, 80, "stat")).splitlines()[0].split() == head
+
+
 def test_colour_and_width_by_environment(home, opsd):
     opsd(lambda request: document(*FLEET))
     assert "\x1b" not in in_terminal(home, 80, "stat", NO_COLOR="1")
@@ -586,7 +683,7 @@ def test_instances_are_told_apart(home, opsd):
 
 
 @pytest.mark.parametrize("state, exit_code", [("online", 0), ("launching", 0), ("stopped", 3),
-                                              ("errored", 3), ("scheduled", 3), ("waiting", 3),
+                                              ("errored", 3), ("scheduled", 0), ("waiting", 3),
                                               ("waiting restart", 3), ("stopping", 3)])
 def test_stat_of_one_tells_by_exit_code_whether_it_runs(home, opsd, state, exit_code):
     server = opsd(lambda request: document(worker(state=state)))
@@ -594,6 +691,34 @@ def test_stat_of_one_tells_by_exit_code_whether_it_runs(home, opsd, state, exit_
     assert opsctl(home, "stat", "sender", "--json").returncode == exit_code
     assert server.requests[0]["params"] == {"name": "sender"}
     assert opsctl(home, "stat").returncode == 0
+
+
+def test_a_worker_that_completed_is_not_up_but_well(home, opsd):
+    one = worker(name="migrate", state="stopped", completed=True, exit_code=0, reason="exit 0")
+    server = opsd(lambda request: {**document(one)})
+    done = opsctl(home, "stat", "migrate")
+    assert done.returncode == 3
+    row = done.stdout.decode().splitlines()[1].split()
+    assert (row[3], row[-1]) == ("stopped", "completed")
+    for words in (["start", "all"], ["restart", "all"]):
+        assert opsctl(home, *words).stdout == b"migrate completed\n"
+    assert "  state         completed\n" in opsctl(home, "describe", "migrate").stdout.decode()
+    one.update(completed=False)
+    assert opsctl(home, "start", "all").stdout == b"migrate stopped\n"
+    assert b"exit code tells" in opsctl(home, "help", "stat").stdout
+    assert server.requests
+
+
+@pytest.mark.parametrize("more, status", [
+    ({"state": "stopped", "wanted": "up"}, "it is so"),
+    ({"state": "stopped", "wanted": "down"}, "about me"),
+    ({"state": "stopped", "wanted": "up", "completed": True}, "completed"),
+    ({"state": "online"}, "about me"), ({"state": "scheduled"}, "about me"),
+    ({"state": "errored"}, "it is so"), ({"state": "waiting restart"}, "it is so"),
+])
+def test_the_status_is_the_reason_where_something_is_wrong(home, opsd, more, status):
+    opsd(lambda request: document(worker(reason="it is so", status_text="about me", **more)))
+    assert opsctl(home, "stat").stdout.decode().splitlines()[1].endswith(f"  {status}")
 
 
 def test_stat_json_is_the_document_as_it_came(home, opsd):
@@ -631,16 +756,33 @@ def test_describe_says_why_and_when_next(home, opsd):
     text = done.stdout.decode()
     head, *lines = text.splitlines()
     assert head == "gateway, id 0"
-    for line in ("  state       waiting restart (wanted: up)", "  why         exit 1",
-                 "  next try    in 2s", "  command     /srv/gateway -x 1",
-                 "  depends on  postgres ready, migrate completed (not yet)",
-                 "  schedule    10 0 * * * (Europe/Moscow)", "  restarts    2 (1 unstable)",
-                 "  output      /srv/logs/gateway-out.log", "  last exits",
+    for line in ("  state         waiting restart (wanted: up)", "  why           exit 1",
+                 "  next try      in 2s", "  command       /srv/gateway -x 1",
+                 "  depends on    postgres ready, migrate completed (not yet)",
+                 "  schedule      10 0 * * * (Europe/Moscow)", "  restarts      2",
+                 "  failed tries  1",
+                 "  output        /srv/logs/gateway-out.log", "  last exits",
                  "      | ready", "      | ", "      | about to fail"):
         assert line in lines, text
     assert "    2000-01-01T00:00:00Z (" in text and " ago)  killed by signal 11\n" in text
     assert "pid " not in text and "errors" not in text
     assert json.loads(opsctl(home, "describe", "gateway", "--json").stdout) == {"workers": [one]}
+
+
+def test_describe_of_a_schedule_speaks_of_its_own_zone(home, opsd):
+    one = worker(state="scheduled", schedule="0 3 * * *", timezone="Europe/Moscow", restarts=0,
+                 unstable_restarts=5, next_run="2100-01-01T00:00:00Z")
+    opsd(lambda request: {"workers": [one]})
+    text = opsctl(home, "describe", "a", env=environment(TZ="America/New_York")).stdout.decode()
+    assert "  next run      2100-01-01T00:00:00Z (in " in text
+    assert "d, 2100-01-01 03:00:00 Europe/Moscow)\n" in text or "h, 2100-01-01 03:00:00 Europe/Moscow)\n" in text
+    assert "  restarts      0\n" in text and "  failed tries  5\n" in text
+    one.update(timezone=None)
+    text = opsctl(home, "describe", "a").stdout.decode()
+    assert "  schedule      0 3 * * * (system's zone)\n" in text
+    one.update(schedule=None)
+    text = opsctl(home, "describe", "a").stdout.decode()
+    assert "  restarts      0 (5 unstable)\n" in text and "failed tries" not in text
 
 
 def test_describe_of_several_leaves_a_line_between_them(home, opsd):
@@ -868,13 +1010,14 @@ def test_every_fault_that_the_disk_tells_is_said_at_once(tmp_path):
     done = check(tmp_path, app(script="./gone"), app(name="two", script="./plain"),
                  app(name="three", script="no-such-word-in-path"),
                  app(name="four", cwd="/no/such/folder"),
-                 app(name="five", schedule="@hourly", timezone="Europe/Moskow"),
+                 app(name="five", ready={"exec": ["no-such-probe"]}),
                  app(name="six", script="./gone.py", interpreter="python3"),
                  app(name="seven", script="./plain", interpreter="no-such-interpreter"))
     assert (done.returncode, done.stdout) == (1, b"")
     text = done.stderr.decode()
     for part in ("one.script: ", "two.script: ", "three.script: no-such-word-in-path: No such file",
-                 "four.cwd: /no/such/folder: No such file", "five.timezone: ", "six.script: ",
+                 "four.cwd: /no/such/folder: No such file", "five.ready.exec: no-such-probe: No such",
+                 "six.script: ",
                  "seven.interpreter: no-such-interpreter: No such file"):
         assert f"opsctl: {tmp_path}/ecosystem.json: {part}" in text
     assert text.count("\n") == 7
@@ -889,6 +1032,74 @@ def test_every_fault_that_the_parser_finds_is_said_at_once(tmp_path):
     assert "max_restarts" in lines[0] and "autorestart" in lines[1]
     assert len(json.loads(check(tmp_path, app(max_restarts="ten"), words=["--json"]).stdout)
                ["problems"]) == 1
+
+
+def test_what_is_checked_is_what_opsd_would_run(tmp_path):
+    embedded = app(name="two", script="./gone", profiles=["embedded"])
+    assert b"1 worker, fine" in check(tmp_path, app(), embedded).stdout
+    (tmp_path / ".env").write_text("SECRET=x\nOPS_PROFILE=embedded\n")
+    done = check(tmp_path, app(), embedded)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"two.script: " in done.stderr
+    done = subprocess.run([OPSCTL, "check"], cwd=tmp_path, capture_output=True,
+                          env=environment(OPS_PROFILE="other"), timeout=DEADLINE)
+    assert b"1 worker, fine" in done.stdout
+    (tmp_path / ".env").write_text("A=1\nOPS_PROFILE='embedded\n")
+    done = check(tmp_path, app())
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"opsctl: {tmp_path}/.env: line 2: OPS_PROFILE: ")
+
+
+def test_zones_are_checked_with_the_manifest(tmp_path):
+    done = check(tmp_path, app(), app(name="five", schedule="@hourly", timezone="Europe/Moskow",
+                                      catch_up="once"))
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"opsctl: {tmp_path}/ecosystem.json: five.timezone: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_programs_are_looked_for_where_the_worker_looks(tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("tool", "probe"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    (tmp_path / "variables").write_text(f"PATH={tools}\n")
+    assert b"script: tool: No such file or directory in PATH" in check(
+        tmp_path, app(script="tool")).stderr
+    assert check(tmp_path, app(script="tool", env={"PATH": f"/nowhere:{tools}"})).returncode == 0
+    assert check(tmp_path, app(script="tool", env_file="variables",
+                               ready={"exec": ["probe"]})).returncode == 0
+    assert b"one.script: sleep: " in check(
+        tmp_path, app(script="sleep", env={"PATH": str(tools)})).stderr
+    assert check(tmp_path, app(cwd="tools", ready={"exec": ["./probe"]})).returncode == 0
+    assert b"one.ready.exec: ./probe: No such file or directory (line " in check(
+        tmp_path, app(ready={"exec": ["./probe"]})).stderr
+
+
+def test_an_env_file_that_is_not_there_or_not_right(tmp_path):
+    done = check(tmp_path, app(env_file="variables"))
+    assert done.returncode == 1
+    assert f"one.env_file: {tmp_path}/variables: No such file" in done.stderr.decode()
+    (tmp_path / "variables").write_text("A=1\nwhat\n")
+    assert b"/variables: line 2: want NAME=value" in check(
+        tmp_path, app(env_file="variables")).stderr
+
+
+def test_javascript_is_not_read(tmp_path):
+    for name, text in (("ecosystem.config.js", "const apps = []"),
+                       ("ecosystem.json", "module.exports = {apps: []}")):
+        (tmp_path / name).write_text(text)
+        done = subprocess.run([OPSCTL, "check", name], cwd=tmp_path, capture_output=True,
+                              env=environment(), timeout=DEADLINE)
+        assert (done.returncode, done.stderr.decode()) == (
+            1, f"opsctl: {tmp_path}/{name}: JavaScript is not read; write it as JSON\n")
+
+
+def test_fields_that_are_not_honoured_are_noted(tmp_path):
+    done = check(tmp_path, app(schedule="@hourly", catch_up="once"))
+    assert done.returncode == 0
+    assert b"note: apps[0].catch_up: is accepted but not honoured yet" in done.stderr
 
 
 def test_a_manifest_that_is_not_there(tmp_path):

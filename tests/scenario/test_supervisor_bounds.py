@@ -130,3 +130,11 @@ def test_the_daemons_log_tells_what_happened_and_when(fleet):
     ended = next(line for line in lines if " ended worker=w " in line)
     assert started[:4].isdigit() and started[10] == "T"
     assert "exited with code 3" in ended and "state=errored" in ended
+
+
+def test_the_requirement_documents_words_work_too(fleet):
+    """`run_all_workers` and `workers_stat`, and a worker named with the ending of its old file."""
+    fleet.apps(sh("exec sleep 1000"), sh("echo once", "job", namespace="shop", autostart=False))
+    assert fleet.opsctl("run_all_workers", "--wait").returncode == 0
+    assert " online " in fleet.opsctl("workers_stat").stdout
+    assert fleet.opsctl("run_worker", "shop", "job.py").stdout == "once\n"

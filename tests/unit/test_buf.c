@@ -10,7 +10,7 @@
 
 static void grows_up_to_its_limit_and_not_beyond(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
 
     (void)state;
     buf_init(&b, 1000);
@@ -27,7 +27,7 @@ static void grows_up_to_its_limit_and_not_beyond(void **state)
 
 static void an_add_that_does_not_fit_changes_nothing(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
 
     (void)state;
     buf_init(&b, 8);
@@ -42,7 +42,7 @@ static void an_add_that_does_not_fit_changes_nothing(void **state)
 
 static void ends_with_nul_after_anything_was_added(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
 
     (void)state;
     buf_init(&b, 100);
@@ -61,7 +61,7 @@ static void ends_with_nul_after_anything_was_added(void **state)
 static void bytes_may_be_any(void **state)
 {
     static const char bytes[] = { 0, '\n', (char)0xff, 0 };
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
 
     (void)state;
     buf_init(&b, 4);
@@ -71,7 +71,7 @@ static void bytes_may_be_any(void **state)
 
 static void drops_from_the_front(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
 
     (void)state;
     buf_init(&b, 100);
@@ -86,7 +86,7 @@ static void drops_from_the_front(void **state)
 
 static void room_is_given_and_filled_in_part(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
     char *room;
 
     (void)state;
@@ -102,7 +102,7 @@ static void room_is_given_and_filled_in_part(void **state)
 
 static void a_taken_text_is_the_takers(void **state)
 {
-    OWN_BUF struct buf b;
+    OWN_BUF struct buf b = { 0 };
     OWN(free) char *taken = NULL;
 
     (void)state;

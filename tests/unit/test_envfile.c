@@ -68,7 +68,7 @@ static void lines_are_read(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        OWN_BUF struct buf got;
+        OWN_BUF struct buf got = { 0 };
         struct err why = { "" };
 
         buf_init(&got, 1000);
@@ -83,7 +83,7 @@ static void a_bad_line_is_named_and_its_value_is_not(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        OWN_BUF struct buf got;
+        OWN_BUF struct buf got = { 0 };
         struct err why = { "" };
 
         buf_init(&got, 1000);
@@ -107,7 +107,7 @@ static void a_file_that_others_may_read_is_told_of(void **state)
 {
     char path[] = "/tmp/test_envfile.XXXXXX";
     OWN(close) int fd = mkstemp(path);
-    OWN_BUF struct buf got;
+    OWN_BUF struct buf got = { 0 };
     bool exposed = true;
 
     (void)state;

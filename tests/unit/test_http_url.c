@@ -110,7 +110,7 @@ static void queries_are_percent_encoded(void **state)
 
     (void)state;
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
-        OWN_BUF struct buf url;
+        OWN_BUF struct buf url = { 0 };
 
         buf_init(&url, 1000);
         assert_int_equal(buf_add_text(&url, rows[i].before), 0);
@@ -125,7 +125,7 @@ static void a_query_that_does_not_fit_leaves_the_url_alone(void **state)
 
     (void)state;
     for (room = 0; room < strlen("?name=a%20b"); room++) {
-        OWN_BUF struct buf url;
+        OWN_BUF struct buf url = { 0 };
 
         buf_init(&url, strlen("/path") + room);
         assert_int_equal(buf_add_text(&url, "/path"), 0);

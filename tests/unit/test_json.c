@@ -102,7 +102,7 @@ static void nesting_has_a_limit(void **state)
     for (int depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++)
         for (int object = 0; object < 2; object++) {
             const char *open = object ? "{\"a\":" : "[", *close = object ? "}" : "]";
-            OWN_BUF struct buf text;
+            OWN_BUF struct buf text = { 0 };
             OWN(json) cJSON *json = NULL;
 
             buf_init(&text, 1000);
@@ -118,7 +118,7 @@ static void nesting_has_a_limit(void **state)
 
 static void many_keys_take_no_quadratic_time(void **state)
 {
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     OWN(json) cJSON *json = NULL;
 
     (void)state;

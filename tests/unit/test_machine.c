@@ -155,7 +155,8 @@ static void a_stop_is_kept_to_whatever_else_happens(void **state)
     assert_int_equal(machine_due(&m, &app, 4600), DO_KILL);
     exits(&m, &app, killed, 4700);
     assert_int_equal(m.state, STATE_STOPPED);
-    assert_string_equal(m.reason.text, "stopped by hand, killed by signal 9 (SIGKILL) after 3700 ms");
+    assert_string_equal(m.reason.text,
+                        "stopped by hand, killed by signal 9 (SIGKILL) after 3700 ms");
     assert_int_equal(machine_unblock(&m, &app, 5000), DO_NOTHING);
 }
 
@@ -277,7 +278,8 @@ static void a_run_that_takes_too_long_failed(void **state)
     assert_int_equal(machine_due(&m, &app, 1500), DO_SIGNAL);
     exits(&m, &app, ok, 1510);
     assert_int_equal(m.state, STATE_BACKOFF);
-    assert_string_equal(m.reason.text, "ran longer than 500 ms (timeout), exited with code 0 after 510 ms");
+    assert_string_equal(m.reason.text,
+                        "ran longer than 500 ms (timeout), exited with code 0 after 510 ms");
 }
 
 static void a_tick_for_what_is_stopped_or_waits_is_refused(void **state)

@@ -96,6 +96,33 @@ static void an_error_is_told(void **state)
     assert_int_equal(tail_find(-1, 0, 10, 1), -EBADF);
 }
 
+/* clang-format off */
+static const struct { const char *text; int64_t from, to, want, lines; } skips[] = {
+    { "a\nb\nc\n", 0, 0, 2, 1 },  /* the line that begins at from is left out, too */
+    { "a\nb\nc\n", 0, 2, 2, 1 },
+    { "a\nb\nc\n", 0, 3, 4, 2 },
+    { "a\nb\nc\n", 2, 5, 6, 2 },
+    { "aaaa\nb\n",  0, 2, 5, 1 },
+    { "abc",        0, 2, 3, 0 },  /* no line begins any more */
+    { "",           0, 0, 0, 0 },
+};
+/* clang-format on */
+
+static void a_jump_ends_where_a_line_begins(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof skips / sizeof *skips; i++) {
+        size_t n = strlen(skips[i].text);
+        OWN(close) int fd = file_of(skips[i].text, n);
+        int64_t lines = -1;
+        int64_t got = tail_skip(fd, skips[i].from, skips[i].to, (int64_t)n, &lines);
+
+        if (got != skips[i].want || lines != skips[i].lines)
+            fail_msg("row %zu: %lld after %lld lines, want %lld after %lld", i, (long long)got,
+                     (long long)lines, (long long)skips[i].want, (long long)skips[i].lines);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +131,7 @@ int main(void)
         cmocka_unit_test(what_was_added_later_is_left_out),
         cmocka_unit_test(a_file_that_became_shorter_is_survived),
         cmocka_unit_test(an_error_is_told),
+        cmocka_unit_test(a_jump_ends_where_a_line_begins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,7 @@ static void one_event_stays_one_line(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
-        OWN_BUF struct buf b;
+        OWN_BUF struct buf b = { 0 };
 
         buf_init(&b, 100);
         assert_int_equal(text_add_escaped(&b, escapes[i].bytes, escapes[i].n), 0);
@@ -112,7 +112,7 @@ static void escaping_keeps_to_the_buffers_limit(void **state)
 {
     (void)state;
     for (size_t max = 0; max < 14; max++) {
-        OWN_BUF struct buf b;
+        OWN_BUF struct buf b = { 0 };
 
         buf_init(&b, max);
         assert_int_equal(text_add_escaped(&b, "a \x01\n\"", 5), max < 12 ? -EMSGSIZE : 0);
@@ -124,7 +124,7 @@ static void no_byte_can_steer_a_terminal(void **state)
     (void)state;
     for (int c = 0; c < 256; c++) {
         char bytes[] = { 'x', (char)c, 'y' };
-        OWN_BUF struct buf b;
+        OWN_BUF struct buf b = { 0 };
 
         buf_init(&b, 100);
         assert_int_equal(text_add_escaped(&b, bytes, 3), 0);
