@@ -77,38 +77,66 @@ static const char *option_value(const PQconninfoOption *options, const char *key
 {
     for (; options->keyword; options++)
         if (strcmp(options->keyword, keyword) == 0)
-            return options->val;
-    return NULL;
+            return options->val ? options->val : "";
+    return "";
 }
 
-/* True for the rest of a password that held an unescaped @, which libpq takes for the host and
- * prints. A host that begins with @ is an abstract socket. */
-static bool holds_password(const char *host)
+/* A password with an unescaped @ leaves its rest there. A host that begins with @ is an abstract
+ * socket. */
+static bool holds_password(const PQconninfoOption *options)
 {
+    const char *host = option_value(options, "host");
+
     for (const char *p = host; *p; p++)
         if (*p == '@' && p != host && p[-1] != ',')
+            return true;
+    return strchr(option_value(options, "dbname"), '@');
+}
+
+/* Of these numbers libpq complains only once it has found the server. */
+static bool holds_wrong_number(const PQconninfoOption *options)
+{
+    int64_t number;
+
+    for (; options->keyword; options++)
+        if (options->val &&
+            (strstr(options->keyword, "timeout") || strstr(options->keyword, "keepalives")) &&
+            text_to_int(options->val, INT32_MIN, INT32_MAX, &number) < 0)
             return true;
     return false;
 }
 
-/* libpq's own complaint quotes the string, password and all, so ours does not pass it on. */
+/* Libpq's own complaints quote the string, or a value which may be a piece of the password. */
+static int malformed(struct err *reterr)
+{
+    return err_set(reterr, -EBADMSG,
+                   "not a connection string: want postgresql://user:password@host/database, with "
+                   "@ : / ? and %% in the password percent-encoded, or host=... dbname=...");
+}
+
 static int check_conninfo(const char *conninfo, struct err *reterr)
 {
     PQconninfoOption *options;
-    const char *host;
     char *complaint = NULL;
     bool good;
 
     options = PQconninfoParse(conninfo, &complaint);
     PQfreemem(complaint);
-    host = options ? option_value(options, "host") : NULL;
-    good = options && !(host && holds_password(host));
+    good = options && !holds_password(options) && !holds_wrong_number(options);
     PQconninfoFree(options);
-    if (good)
-        return 0;
-    return err_set(reterr, -EBADMSG,
-                   "not a connection string: want postgresql://user:password@host/database, with "
-                   "@ : / and %% in the password percent-encoded, or host=... dbname=...");
+    return good ? 0 : malformed(reterr);
+}
+
+/* True where libpq did not come so far as to look for a server, which it would name first. */
+static bool is_malformed(const PGconn *conn)
+{
+    static const char *const complaints[] = { "invalid ", "could not parse network address " };
+    const char *said = PQerrorMessage(conn);
+
+    for (size_t i = 0; i < sizeof complaints / sizeof *complaints; i++)
+        if (strncmp(said, complaints[i], strlen(complaints[i])) == 0)
+            return true;
+    return false;
 }
 
 static PGconn *connect_to(const char *conninfo, const char *application_name)
@@ -186,7 +214,7 @@ int db_open(const char *conninfo, const char *application_name, struct db **ret,
         r = set_up_session(db);
     }
     if (r < 0) {
-        (void)err_set(reterr, r, "%s", db->error);
+        r = is_malformed(db->conn) ? malformed(reterr) : err_set(reterr, r, "%s", db->error);
         db_close(db);
         return r;
     }
@@ -226,8 +254,9 @@ int db_dry_run(struct db *db)
     if (r < 0)
         return r;
     db->dry_run = true;
-    /* The transaction stays open while the worker asks an outside service. */
-    return execute(db, "set local idle_in_transaction_session_timeout = 0", "dry run");
+    /* The transaction stays open, with its locks, while the worker asks an outside service: for
+     * long enough to hear from one, and not for ever. */
+    return execute(db, "set local idle_in_transaction_session_timeout = '3min'", "dry run");
 }
 
 /* In the transaction of a dry run, a savepoint stands for each transaction of the worker. */

@@ -17,7 +17,7 @@ enum { READ_STEP = 16384 };
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n)
 {
     OWN(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    OWN_BUF struct buf text;
+    OWN_BUF struct buf text = { 0 };
     struct stat st;
     ssize_t got;
     char *room;

@@ -43,7 +43,7 @@ const char *log_or_null(const char *text)
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
     char now[INSTANT_TEXT_MAX];
-    OWN_BUF struct buf line;
+    OWN_BUF struct buf line = { 0 };
     size_t n;
 
     buf_init(&line, LOG_LINE_MAX);

@@ -60,8 +60,10 @@ struct run {
     struct http *http; /* NULL when the worker makes no requests */
     const char *now;   /* RFC 3339, fixed for the whole run; for SQL parameters */
     int64_t now_ms;
-    const char *tick; /* OPS_TICK or NULL */
-    bool dry_run;     /* change nothing outside the transaction, send nothing */
+    int64_t started_ms; /* by the host's clock, before anything else */
+    bool now_given;     /* now is what --now or OPS_NOW says, not the clock */
+    const char *tick;   /* OPS_TICK or NULL */
+    bool dry_run;       /* change nothing outside the transaction, send nothing */
     struct run_stats stats;
     int argc;
     char **argv; /* arguments after the options, ends with NULL */

@@ -5,6 +5,10 @@
 -- $1 lock name
 select pg_try_advisory_lock(hashtextextended($1, 0));
 
+-- name: clock
+-- Milliseconds since 1970 by the database's clock.
+select (extract(epoch from clock_timestamp()) * 1000)::bigint;
+
 -- name: unlock
 -- The end of the session would do it too, but only once the server has noticed that.
 -- $1 lock name

@@ -184,10 +184,12 @@ static int read_instants(const char *now, struct run *run)
     int64_t tick_ms;
     int r;
 
-    run->now_ms = instant_now();
+    run->started_ms = instant_now();
+    run->now_ms = run->started_ms;
     r = read_instant("OPS_NOW", &from_environment, &run->now_ms);
     if (now)
         r = instant_parse(now, &run->now_ms);
+    run->now_given = now || from_environment;
     run->now = instant_print(run->now_ms, now_text);
     return read_instant("OPS_TICK", &run->tick, &tick_ms) < 0 ? -EBADMSG : r;
 }

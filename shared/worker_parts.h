@@ -72,8 +72,9 @@ struct tick {
 
 int tick_prepare(struct db *db);
 
-/* Takes the worker's lock and claims run->tick. Returns 1 (claimed), 0 (it is done, nothing to do)
- * or a negative errno, -EAGAIN when another run holds the lock; logs all but 1. */
+/* Compares the clocks of host and database, takes the worker's lock and claims run->tick. Returns 1
+ * (claimed), 0 (it is done, nothing to do) or a negative errno, -EAGAIN when another run holds the
+ * lock; logs all but 1. */
 int tick_claim(const struct worker *w, struct run *run, struct tick *ret);
 
 /* Writes down how the run ended. Returns 0 or as db.h; does not log. */

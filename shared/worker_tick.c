@@ -7,12 +7,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "instant.h"
 #include "worker_parts.h"
 #include "worker_sql.h"
 
 enum { LOCK_NAME_MAX = 160, HOST_MAX = 256, NUMBER_MAX = 24 };
+
+/* What is due is decided by this host's clock, and other hosts rely on it. */
+enum { CLOCKS_APART_MAX_MS = 5 * 60 * 1000 };
 
 int tick_prepare(struct db *db)
 {
@@ -63,13 +68,35 @@ void tick_release(const struct worker *w, struct run *run)
     (void)db_run(run->db, &sql[SQL_UNLOCK], NULL, lock);
 }
 
+static int check_clock(struct run *run)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    struct err why;
+    int64_t ahead_ms;
+    int r;
+
+    if (run->now_given)
+        return 0;
+    r = db_run0(run->db, &sql[SQL_CLOCK], &rows);
+    if (r < 0)
+        return run_db_failed(run, r, "cannot ask for the time");
+    ahead_ms = instant_now() - rows_int(&rows, 0, 0);
+    if (llabs(ahead_ms) <= CLOCKS_APART_MAX_MS)
+        return 0;
+    (void)err_set(&why, 0, "the clock of this host is %lld s %s the database's; set both by NTP",
+                  (long long)llabs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
+    return run_failed(run, -EAGAIN, why.text);
+}
+
 int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
 {
     OWN_ROWS struct rows rows = { 0 };
     char host[HOST_MAX] = "", pid[NUMBER_MAX];
     int r;
 
-    r = take_lock(w, run);
+    r = check_clock(run);
+    if (r == 0)
+        r = take_lock(w, run);
     if (r < 0)
         return r;
     /* A longer name is cut; POSIX leaves open whether it then ends. */

@@ -187,12 +187,64 @@ def test_a_database_that_is_not_there_is_tried_again_later(worker, probe, host):
 
 
 @pytest.mark.parametrize("url", ["postgresql://ops:hu@sh@db/x", "postgresql:/ops:hush@db", "hush",
-                                 "postgresql://ops:hush@db/x?colour=hush"])
+                                 "postgresql://ops:hush@db/x?colour=hush",
+                                 # An unescaped / ? or : cuts the password in two.
+                                 "postgresql://ops:hush/sh@db/x", "postgresql://ops:12/hush@db/x",
+                                 "postgresql://op/s:hush@db/x",
+                                 "host=db port=hush", "host=db sslmode=hush", "hostaddr=hush",
+                                 "host=db connect_timeout=hush", "host=db dbname=x@hush",
+                                 "host=localhost port=1 keepalives_idle=hush",
+                                 "host=db channel_binding=hush", "host=db ssl_max_protocol_version=hush",
+                                 "host=db sslcert=x sslcompression=0 gssencmode=hush"])
 def test_a_malformed_database_url_is_not_quoted(worker, probe, url):
     done = worker(probe, DATABASE_URL=url, **SETTINGS)
     assert done.returncode == 78
     assert "DATABASE_URL" in done.stderr
     assert "hush" not in done.stdout + done.stderr and "sh@db" not in done.stderr
+
+
+@pytest.mark.parametrize("options", ["port=5432", "connect_timeout=3&sslmode=prefer",
+                                     "target_session_attrs=any&keepalives=1"])
+def test_options_of_a_database_url_are_taken(ready, probe, database, options):
+    assert "application=test/probe" in ready(
+        probe, "show", DATABASE_URL=f"{database.url}&{options}").stdout
+
+
+OTHER_CLOCK = """
+    create schema other;
+    create function other.clock_timestamp() returns timestamptz language sql
+        as $$ select now() + interval '%s' $$;
+    do $$ begin
+        execute format('alter database %%I set search_path = other, pg_catalog, "$user"',
+                       current_database());
+    end $$
+"""
+
+
+@pytest.mark.parametrize("apart, words", [("6 min", "behind"), ("-6 min", "ahead of")])
+def test_a_host_whose_clock_is_wrong_decides_nothing(ready, probe, database, apart, words):
+    database.execute(OTHER_CLOCK % apart)
+    done = ready(probe, "touch")
+    assert done.returncode == 75 and f"{words} the database's" in done.stderr, done.stderr
+    assert database.query("select 1 from ops.run") == []
+    assert ready(probe, "--now", TICK, "touch").returncode == 0
+    assert ready(probe, "touch", OPS_NOW=TICK).returncode == 0
+
+
+def test_a_clock_that_is_a_little_wrong_is_good_enough(ready, probe, database):
+    database.execute(OTHER_CLOCK % "4 min")
+    assert ready(probe, "touch").returncode == 0
+
+
+def test_no_session_waits_for_ever(ready, probe, database):
+    """Not for a lock, and not inside of the transaction of a dry run."""
+    log = database.cluster.folder / "log"
+    database.execute(f"alter database {database.name} set log_statement = 'all'")
+    before = log.stat().st_size
+    assert ready(probe, "--dry-run", "touch").returncode == 0
+    said = log.read_text()[before:]
+    assert "set_config('lock_timeout', '20s', false)" in said
+    assert "set local idle_in_transaction_session_timeout = '3min'" in said
 
 
 # --- ticks

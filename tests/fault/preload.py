@@ -7,7 +7,7 @@ from harness import BUILD
 
 
 @functools.cache
-def _sanitizer():
+def sanitizer():
     """libasan must come first, or it refuses to start; empty for a build without it."""
     if "-san" not in BUILD.name:
         return []
@@ -19,7 +19,7 @@ def preload(library, **settings):
     """preload("kill_at", KILL_AT=3): settings for World.run or the fixture `worker`."""
     path = BUILD / "tests" / f"{library}.so"
     assert path.exists(), f"{path} is missing: make test builds it"
-    return {"LD_PRELOAD": " ".join([*_sanitizer(), str(path)]), **settings}
+    return {"LD_PRELOAD": " ".join([*sanitizer(), str(path)]), **settings}
 
 
 def kill_at(number, when="before", what="worker", **settings):

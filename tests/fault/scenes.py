@@ -94,7 +94,6 @@ def matching_pending_payments(town):
     town.sandbox.cancel(town.pending(created_at=DAYS_AGO), reason="expired_on_confirmation")
     town.pending(created_at=RECENTLY)
     town.expect_payments(CANCELED=2, PENDING=1)
-    town.patience = 6 * 60 + 1
 
 
 def matching_successful_payments(town):

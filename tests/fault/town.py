@@ -45,7 +45,6 @@ class Town(World):
         self.name, self.runs, self.users = worker, 0, FIRST_USER
         self.began, self.expected, self.bought = {}, {}, []
         self.told, self.payment_counts, self.unmatched = Counter(), {}, 0
-        self.patience = 0  # minutes until what a dead run put off is due again
         SCENES[worker](self)
 
     # --- the words of a scene
@@ -131,14 +130,9 @@ class Town(World):
         self.at((datetime.fromisoformat(self.now) + timedelta(minutes=minutes)).isoformat())
 
     def finish(self, worker=None, **settings):
-        """As opsd does it: 75 is tried again, a little later."""
-        self.run_until_done(worker, **settings)
-        if self.patience:
-            self.later(self.patience)
-            self.run_until_done(worker, OPS_TICK=self.now)
-
-    def run_until_done(self, worker, **settings):
+        """As opsd does it: what died, or ended with 75, is tried again a little later."""
         deadline = time.monotonic() + DEADLINE_S
+        self.later()
         done = self.run(worker, **settings)
         while done.returncode == AGAIN and time.monotonic() < deadline:
             self.later()

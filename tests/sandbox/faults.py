@@ -187,7 +187,8 @@ async def hold(case: Case) -> web.StreamResponse:
 
 async def invalid_json(case: Case) -> web.StreamResponse:
     text = case.fault.params.get("text", '{"id": undefined,}')
-    return web.Response(text=text, status=case.right().status, content_type="application/json")
+    status = int(case.fault.params.get("status", case.right().status))
+    return web.Response(text=text, status=status, content_type="application/json")
 
 
 async def truncated_json(case: Case) -> web.StreamResponse:
@@ -227,7 +228,7 @@ KINDS: dict[str, FaultKind] = {
     "stall-before": FaultKind(False, stall_in_vain, SECONDS),
     "drip": FaultKind(True, drip, SECONDS),
     "hold": FaultKind(True, hold),
-    "invalid-json": FaultKind(True, invalid_json, frozenset({"text"})),
+    "invalid-json": FaultKind(True, invalid_json, frozenset({"text", "status"})),
     "truncated-json": FaultKind(True, truncated_json),
 }
 

@@ -33,7 +33,8 @@ def test_due_subscription_is_charged_and_prolonged(world):
     assert (payment.user_id, payment.tariff_id) == (1000, world.tariff)
     assert charge["payment_method_id"] == "good"
     assert charge["metadata"] == {"subscription_id": str(subscription),
-                                  "period_end": "2026-03-11T09:00:00Z"}
+                                  "period_end": "2026-03-11T09:00:00Z",
+                                  "charge": str(world.charge(subscription).idempotence_key)}
     [text] = world.notices(1000)
     assert "11.04.2026" in text and "100.00" in text
 

@@ -179,6 +179,21 @@ def test_pending_payments_are_asked_for_at_growing_intervals(world):
     assert gaps == sorted(gaps)
 
 
+@pytest.mark.parametrize("status, want", [(500, [1, 1, 0, 0]), (404, [1, 0, 0, 0])])
+def test_only_a_question_without_an_answer_is_repeated_soon(world, status, want):
+    payment = world.pending(created_at="2026-03-01T00:00:00Z")
+    asked = []
+    for minute in (10, 12, 14, 59):
+        world.at(f"2026-03-10T21:{minute}:00Z")
+        world.sandbox.forget_requests()
+        world.sandbox.clear_faults()
+        if minute == 10:
+            world.sandbox.fault("error", method="GET", path=f"/v3/payments/{payment}", status=status)
+        world.run("matching_pending_payments")
+        asked.append(len(world.sandbox.requests("GET", f"/v3/payments/{payment}")))
+    assert asked == want
+
+
 def test_failure_for_one_does_not_stop_the_others(world):
     long_ago = "2026-03-09T00:00:00Z"  # outside of both windows: only asking by id finds them
     stuck, fine = [world.pending(user_id=user, created_at=long_ago) for user in (6, 7)]

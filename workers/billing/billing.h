@@ -23,7 +23,8 @@
 
 /* Starts the request of one row; returns what http_submit does. */
 typedef int billing_send(struct run *run, const struct rows *rows, int row);
-/* Records its answer, which is never ANSWER_DENIED. */
+/* Records its answer. After ANSWER_DENIED, for which the alarm is raised already, the run ends
+ * whatever this returns. */
 typedef int billing_take(struct run *run, const struct rows *rows, int row,
                          const struct answer *answer);
 
@@ -33,8 +34,9 @@ typedef int billing_take(struct run *run, const struct rows *rows, int row,
 int billing_ask_all(struct run *run, const struct rows *rows, billing_send *send,
                     billing_take *take);
 
-/* Hands each page of the list to statement ($1 items, $2 now, $3 zone, $4 administrators' chat; it
- * returns the columns of settle), at most pages_max of them (0: all). */
+/* Hands each page of the list to statement ($1 page, $2 now, $3 zone, $4 administrators' chat; it
+ * returns the columns of settle), at most pages_max of them (0: all). Where absence counts, a list
+ * with anything that is no payment fails with -EAGAIN. */
 int billing_read_list(struct run *run, const struct payment_filter *filter, int64_t pages_max,
                       const struct statement *statement);
 
@@ -44,6 +46,10 @@ int billing_match(struct run *run, const struct statement *statement);
 
 /* Settles one payment. charge is the autopayment whose request it answers, or NULL. */
 int billing_settle(struct run *run, const char *document, const char *charge);
+
+/* Tells administrators of a lasting trouble, once a day for each name. That it cannot be told is
+ * logged and changes nothing. */
+void billing_alert(struct run *run, const char *name, const char *text);
 
 /* Logs and counts rows of provider's id, outcome, subscription, jobs. */
 void billing_report(struct run *run, const struct rows *rows);

@@ -32,21 +32,32 @@ static int record_unpaid(struct run *run, const struct rows *rows, int row)
     return r < 0 ? run_db_failed(run, r, "record an unpaid payment") : 0;
 }
 
+static int record_not_found(struct run *run, const struct rows *rows, int row)
+{
+    int r = db_run(run->db, &sql[SQL_RECORD_NOT_FOUND], NULL, rows_text(rows, row, COL_ID),
+                   run->now);
+
+    return r < 0 ? run_db_failed(run, r, "record that a payment is not known") : 0;
+}
+
 static int ask_take(struct run *run, const struct rows *rows, int row, const struct answer *answer)
 {
-    int r = 0;
+    int64_t failed = run->stats.failed;
+    int r;
 
-    if (answer->kind == ANSWER_UNKNOWN) {
-        run->stats.failed++;
-        log_warn("no answer about a payment; it waits for the next run",
-                 LOG_TEXT("payment", rows_text(rows, row, COL_PROVIDER_ID)),
-                 LOG_TEXT("why", answer->why.text));
-        return 0;
-    }
-    /* A succeeded or canceled one is no longer pending after this, and so cannot expire. */
-    if (answer->kind == ANSWER_PAYMENT)
+    if (answer->kind == ANSWER_NOT_FOUND)
+        return record_not_found(run, rows, row);
+    if (answer->kind == ANSWER_PAYMENT) {
+        /* A succeeded or canceled one is no longer pending after this, and so cannot expire; one
+         * that could not be recorded may be either. */
         r = billing_settle(run, answer->document, NULL);
-    return r < 0 ? r : record_unpaid(run, rows, row);
+        return r < 0 || run->stats.failed > failed ? r : record_unpaid(run, rows, row);
+    }
+    run->stats.failed++;
+    log_warn("no answer about a payment; it waits for the next run",
+             LOG_TEXT("payment", rows_text(rows, row, COL_PROVIDER_ID)),
+             LOG_TEXT("why", answer->why.text));
+    return 0;
 }
 
 static int ask_by_list(struct run *run)
@@ -92,14 +103,32 @@ static int ask_one_by_one(struct run *run)
     return r;
 }
 
+/* Nothing that was asked about is known there: that is rather another shop. */
+static void spare_unknown(struct run *run, int64_t count)
+{
+    char text[256];
+
+    if (count == 0)
+        return;
+    log_warn("YooKassa knows none of the payments; they are spared, check YOOKASSA_SHOP_ID",
+             LOG_INT("count", count));
+    (void)snprintf(text, sizeof text,
+                   "YooKassa не знает ни одного из просроченных платежей (%lld). Проверьте "
+                   "YOOKASSA_SHOP_ID: тот ли это магазин?",
+                   (long long)count);
+    billing_alert(run, "unknown payments", text);
+}
+
 static int expire_answered(struct run *run)
 {
     OWN_ROWS struct rows rows = { 0 };
     int r;
 
-    r = db_run(run->db, &sql[SQL_EXPIRE], &rows, run->now, setting_text("BILLING_PENDING_DAYS"));
+    r = db_run(run->db, &sql[SQL_EXPIRE], &rows, run->now, setting_text("BILLING_PENDING_DAYS"),
+               run->stats.changed > 0 ? "true" : "false");
     if (r < 0)
         return run_db_failed(run, r, "expire payments");
+    spare_unknown(run, rows_int(&rows, 0, 1));
     run->stats.changed += rows_int(&rows, 0, 0);
     log_info(run->dry_run ? "would expire payments" : "payments expired",
              LOG_INT("count", rows_int(&rows, 0, 0)), LOG_INT("unanswered", run->stats.failed));

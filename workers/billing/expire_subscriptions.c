@@ -5,8 +5,26 @@
  * Does      nothing outside of the database.
  * Records   status EXPIRED and a notice to each owner, in one statement however many there are.
  */
+#include <errno.h>
+
 #include "expire_subscriptions_sql.h"
 #include "worker.h"
+
+static int check_none_left(struct run *run)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    struct err why;
+    int r;
+
+    r = db_run(run->db, &sql[SQL_LEFT_OVER], &rows, run->now, setting_text("BILLING_GRACE_DAYS"));
+    if (r < 0)
+        return run_db_failed(run, r, "count subscriptions that are left");
+    if (rows_int(&rows, 0, 0) == 0)
+        return 0;
+    (void)err_set(&why, 0, "%s subscriptions were locked; the next run takes them",
+                  rows_text(&rows, 0, 0));
+    return run_failed(run, -EAGAIN, why.text);
+}
 
 static int expire_subscriptions(struct run *run)
 {
@@ -22,7 +40,7 @@ static int expire_subscriptions(struct run *run)
     log_info(run->dry_run ? "would expire subscriptions" : "subscriptions expired",
              LOG_INT("count", run->stats.changed),
              LOG_INT("skipped", run->stats.selected - run->stats.changed));
-    return 0;
+    return check_none_left(run);
 }
 
 const struct worker worker = {

@@ -19,16 +19,27 @@ static int check_send(struct run *run, const struct rows *rows, int row)
     return yookassa_ask(run->http, rows_text(rows, row, COL_PROVIDER_ID), row);
 }
 
+static int record_answer(struct run *run, const struct rows *rows, int row)
+{
+    int r = db_run(run->db, &sql[SQL_RECORD_ANSWER], NULL, rows_text(rows, row, COL_ID), run->now);
+
+    return r < 0 ? run_db_failed(run, r, "put off the next question about a payment") : 0;
+}
+
 static int check_take(struct run *run, const struct rows *rows, int row,
                       const struct answer *answer)
 {
-    if (answer->kind == ANSWER_PAYMENT)
-        return billing_settle(run, answer->document, NULL);
+    int r = 0;
+
+    if (answer->kind == ANSWER_PAYMENT) {
+        r = billing_settle(run, answer->document, NULL);
+        return r < 0 ? r : record_answer(run, rows, row);
+    }
     run->stats.failed++;
     log_warn("cannot tell about a payment; it is asked for again later",
              LOG_TEXT("payment", rows_text(rows, row, COL_PROVIDER_ID)),
              LOG_TEXT("why", answer->why.text));
-    return 0;
+    return answer->kind == ANSWER_NOT_FOUND ? record_answer(run, rows, row) : 0;
 }
 
 static int check_pending(struct run *run)

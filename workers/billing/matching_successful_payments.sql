@@ -3,7 +3,7 @@
 -- payment that is here in any status is matching_pending_payments' affair.
 with missing as materialized (
     select item
-      from jsonb_array_elements($1::jsonb) as item
+      from jsonb_array_elements($1::jsonb -> 'items') as item
      where item ->> 'id' is not null
        and not exists (select from billing.payment p where p.provider_payment_id = item ->> 'id')
        and not exists (select from billing.unmatched_payment u

@@ -63,12 +63,23 @@ static bool is_duplicated_key(const cJSON *error)
            (description && strcasestr(description, "Idempotence key duplicated"));
 }
 
+/* A proxy on the way says 400, too: only the provider's own words are a refusal. */
+static bool is_refusal(const cJSON *error)
+{
+    const char *type = json_get_text(error, "type");
+    const char *code = json_get_text(error, "code");
+
+    return type && code && strcmp(type, "error") == 0 &&
+           (strcmp(code, "invalid_request") == 0 || strcmp(code, "not_supported") == 0) &&
+           !is_duplicated_key(error);
+}
+
 static void read_error(const struct http_reply *reply, const cJSON *error, struct answer *answer)
 {
     const char *code = plain(json_get_text(error, "code"));
     const char *parameter = plain(json_get_text(error, "parameter"));
 
-    if (answer->kind == ANSWER_REFUSED && is_duplicated_key(error))
+    if (answer->kind == ANSWER_REFUSED && !is_refusal(error))
         answer->kind = ANSWER_UNKNOWN;
     (void)snprintf(answer->reason, sizeof answer->reason, "request %s",
                    parameter ? parameter : (code ? code : "refused"));
@@ -76,17 +87,11 @@ static void read_error(const struct http_reply *reply, const cJSON *error, struc
                   code ? code : "", parameter ? " " : "", parameter ? parameter : "");
 }
 
-static int read_payment(const cJSON *payment, struct answer *answer)
+static bool is_payment(const cJSON *item)
 {
-    const char *id = json_get_text(payment, "id");
+    const char *id = json_get_text(item, "id");
 
-    if (!id || !*id || !json_get_text(payment, "status")) {
-        answer->kind = ANSWER_UNKNOWN;
-        (void)err_set(&answer->why, 0, "the answer is not a payment");
-        return 0;
-    }
-    answer->document = cJSON_PrintUnformatted(payment);
-    return answer->document ? 0 : -ENOMEM;
+    return id && *id && json_get_text(item, "status");
 }
 
 int answer_read(const struct http_reply *reply, struct answer *ret)
@@ -96,7 +101,7 @@ int answer_read(const struct http_reply *reply, struct answer *ret)
         .wait_ms = reply->retry_after_ms,
     };
     OWN(json) cJSON *json = NULL;
-    int r = 0;
+    int r;
 
     if (reply->status == 0) {
         (void)err_set(&answer.why, 0, "no answer: %s", reply->error.text);
@@ -111,19 +116,14 @@ int answer_read(const struct http_reply *reply, struct answer *ret)
     } else if (r < 0) {
         answer.kind = ANSWER_UNKNOWN;
         (void)err_set(&answer.why, 0, "the answer is not JSON");
+    } else if (!is_payment(json)) {
+        answer.kind = ANSWER_UNKNOWN;
+        (void)err_set(&answer.why, 0, "the answer is not a payment");
     } else {
-        r = read_payment(json, &answer);
-        if (r < 0)
-            return r;
+        answer.document = reply->body;
     }
     *ret = answer;
     return 0;
-}
-
-void answer_done(struct answer *answer)
-{
-    free(answer->document);
-    answer->document = NULL;
 }
 
 /* Rows count from 0; the tag is never NULL. */
@@ -149,7 +149,7 @@ static void request_init(struct http_request *request)
 int yookassa_charge(struct http *http, const char *key, const char *body, int row)
 {
     struct http_request request;
-    OWN_BUF struct buf url;
+    OWN_BUF struct buf url = { 0 };
     char header[96];
 
     buf_init(&url, HTTP_URL_MAX);
@@ -180,7 +180,7 @@ static int add_segment(struct buf *url, const char *text)
 int yookassa_ask(struct http *http, const char *payment_id, int row)
 {
     struct http_request request;
-    OWN_BUF struct buf url;
+    OWN_BUF struct buf url = { 0 };
     int r;
 
     buf_init(&url, HTTP_URL_MAX);
@@ -215,7 +215,25 @@ static int list_url(struct buf *url, const struct payment_filter *filter, const 
     return r;
 }
 
-static int read_page(const struct http_reply *reply, struct payment_page *ret, struct err *reterr)
+static bool are_payments(const cJSON *items)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, items)
+    {
+        if (!is_payment(item))
+            return false;
+    }
+    return true;
+}
+
+/* Only a cursor that is absent or null says that this is the last page. */
+static bool is_cursor(const cJSON *cursor)
+{
+    return !cursor || cJSON_IsNull(cursor) || (cJSON_IsString(cursor) && *cursor->valuestring);
+}
+
+static int read_page(struct http_reply *reply, struct payment_page *ret, struct err *reterr)
 {
     OWN(json) cJSON *json = NULL;
     const cJSON *items;
@@ -228,23 +246,27 @@ static int read_page(const struct http_reply *reply, struct payment_page *ret, s
     items = r == 0 ? json_get(json, "items") : NULL;
     if (!cJSON_IsArray(items))
         return err_set(reterr, -EAGAIN, "the answer is not a list of payments");
+    if (!is_cursor(json_get(json, "next_cursor")))
+        return err_set(reterr, -EAGAIN, "next_cursor is neither a text nor null");
     cursor = json_get_text(json, "next_cursor");
+    if (cursor) {
+        ret->cursor = strdup(cursor);
+        if (!ret->cursor)
+            return err_set(reterr, -ENOMEM, "out of memory");
+    }
     ret->count = cJSON_GetArraySize(items);
-    ret->items = cJSON_PrintUnformatted(items);
-    ret->cursor = cursor ? strdup(cursor) : NULL;
-    if (ret->items && (ret->cursor || !cursor))
-        return 0;
-    page_done(ret);
-    return err_set(reterr, -ENOMEM, "out of memory");
+    ret->sound = are_payments(items);
+    ret->document = TAKE(reply->body);
+    return 0;
 }
 
 int yookassa_list(struct http *http, const struct payment_filter *filter, const char *cursor,
                   struct payment_page *ret, struct err *reterr)
 {
     OWN_REPLY struct http_reply reply = { 0 };
-    OWN_ANSWER struct answer answer = { 0 };
+    struct answer answer;
     struct http_request request;
-    OWN_BUF struct buf url;
+    OWN_BUF struct buf url = { 0 };
     int r;
 
     buf_init(&url, HTTP_URL_MAX);
@@ -266,7 +288,7 @@ int yookassa_list(struct http *http, const struct payment_filter *filter, const 
 
 void page_done(struct payment_page *page)
 {
-    free(page->items);
+    free(page->document);
     free(page->cursor);
     *page = (struct payment_page){ 0 };
 }

@@ -4,9 +4,11 @@
  * YooKassa's API v3, as far as billing speaks it (https://yookassa.ru/developers/api): charge a
  * saved method, ask for one payment, list payments. What an answer means is decided here, once.
  *
- * Payments stay JSON text: the database reads their fields (billing.settle).
+ * Payments stay the bytes that came: the database reads their fields (billing.settle), to the last
+ * digit.
  * Nothing here logs. The secret key is in no error text.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -15,7 +17,7 @@
 enum answer_kind {
     ANSWER_UNKNOWN,   /* it may or may not have acted: same key and body again, later */
     ANSWER_PAYMENT,   /* document is the payment */
-    ANSWER_REFUSED,   /* certainly not done, and repeating it is no use */
+    ANSWER_REFUSED,   /* the provider itself says: not done, and repeating it is no use */
     ANSWER_NOT_FOUND, /* no such payment */
     ANSWER_DENIED,    /* our credentials or rights: no other request will fare better */
     ANSWER_KINDS,
@@ -23,18 +25,15 @@ enum answer_kind {
 
 struct answer {
     enum answer_kind kind;
-    char *document;  /* of ANSWER_PAYMENT, with id and status; else NULL */
-    char reason[96]; /* of ANSWER_REFUSED: "request PARAMETER" or "request CODE", ASCII */
-    struct err why;  /* of all but ANSWER_PAYMENT, ASCII */
-    int64_t wait_ms; /* the provider asks us to wait so long; else 0 */
+    const char *document; /* of ANSWER_PAYMENT, with id and status: the reply's body; else NULL */
+    char reason[96];      /* of ANSWER_REFUSED: "request PARAMETER" or "request CODE", ASCII */
+    struct err why;       /* of all but ANSWER_PAYMENT, ASCII */
+    int64_t wait_ms;      /* the provider asks us to wait so long; else 0 */
 };
 
-/* Judges the answer to yookassa_charge or yookassa_ask. The caller calls answer_done (OWN_ANSWER).
- * Fails with -ENOMEM only. */
+/* Judges the answer to yookassa_charge or yookassa_ask; *ret lives as long as reply. Fails with
+ * -ENOMEM only. */
 int answer_read(const struct http_reply *reply, struct answer *ret);
-void answer_done(struct answer *answer);
-
-#define OWN_ANSWER __attribute__((cleanup(answer_done)))
 
 /* Start a request, for http_collect to finish; row comes back by answer_row. They return what
  * http_submit does. request is the exact body: the provider compares it with what it got before
@@ -49,12 +48,14 @@ struct payment_filter {
     const char *field;  /* "created_at" or "captured_at" */
     const char *from;   /* inclusive */
     const char *to;     /* inclusive; NULL: no end */
+    bool absence;       /* what is not listed will count as never made */
 };
 
 struct payment_page {
-    char *items;  /* a JSON array */
-    int count;    /* payments in it */
-    char *cursor; /* of the next page; NULL on the last */
+    char *document; /* a JSON object; its items are the payments */
+    int count;      /* payments in it */
+    bool sound;     /* each is an object with an id and a status: what is not in it is absent */
+    char *cursor;   /* of the next page; NULL on the last */
 };
 
 /* Asks for the page at cursor (NULL: the first, which has the newest), repeating the request as
