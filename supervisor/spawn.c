@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,10 +61,14 @@ char *spawn_find_program(const char *file, char *const *env)
 
 static void reset_signals(void)
 {
+    /* The kernel's struct sigaction: SIG_DFL, no flags, no restorer, an empty mask. */
+    static const unsigned long default_action[4];
     sigset_t none;
 
+    /* By the kernel's own call: signal(3) refuses 32 and 33, which C libraries keep for themselves,
+     * and an opsd that was started with those ignored would pass that on. */
     for (int i = 1; i < NSIG; i++)
-        (void)signal(i, SIG_DFL);
+        (void)syscall(SYS_rt_sigaction, i, default_action, NULL, sizeof(unsigned long));
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
