@@ -9,6 +9,7 @@
 One PostgreSQL cluster serves a whole pytest run. Databases are copies of a template that
 main/migrate made once. Everything is gone at the end. The classes are in postgres.py and harness.py.
 """
+import signal
 import subprocess
 
 import pytest
@@ -16,6 +17,10 @@ import pytest
 import harness
 from harness import BUILD, WorkerRunner, worker_environment
 from postgres import Cluster
+
+# A shell that starts us in the background ignores these, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture
