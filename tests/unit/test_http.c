@@ -214,7 +214,8 @@ static void an_untrusted_certificate_is_refused(void **state)
     (void)state;
     assert_int_not_equal(server.port, 0);
     (void)snprintf(url, sizeof url, "https://127.0.0.1:%d/", server.port);
-    OWN_REPLY struct http_reply reply = ask(http, &(struct http_request){ .url = url });
+    OWN_REPLY struct http_reply reply = ask(
+        http, &(struct http_request){ .url = url, .timeout_ms = GENEROUS_MS });
     untrusted_tls_stop(&server);
     assert_int_equal(reply.status, 0);
     assert_false(reply.sent);

@@ -30,7 +30,7 @@ static const char tls_server[] =
     "    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
     "    context.load_cert_chain(file.name)\n"
     "listener = socket.create_server(('127.0.0.1', 0))\n"
-    "print(listener.getsockname()[1], flush=True)\n"
+    "os.write(1, b'%d\\n' % listener.getsockname()[1])\n"
     "threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()\n"
     "while True:\n"
     "    try:\n"
