@@ -160,3 +160,8 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
     }
     return nearest;
 }
+
+bool text_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}

@@ -35,4 +35,7 @@ int text_add_escaped(struct buf *to, const char *bytes, size_t n);
  * distance above a third of the length). */
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
+/* True when both are the same text, or both NULL. */
+bool text_same(const char *a, const char *b);
+
 #endif

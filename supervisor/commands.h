@@ -12,9 +12,20 @@
  *
  *   start, stop, restart  {"names":[…],"wait":bool,"timeout_ms":N}
  *                         → {"workers":[row…],"notes":["…"]}; rows as in workers_stat
+ *                         start, instead of names: {"file":PATH,"only":[…]?,"env_name"?}, or
+ *                         {"script","name"?,"args":[…],"cwd"}; start, restart, reload:
+ *                         {"update_env":bool,"env":{…}}, a script's env without being asked
  *                         failed: error WIRE_FAILED, data {"workers":[{"name","instance","state",
  *                         "reason","lines":["…"]}]}
  *                         wrong manifest: error WIRE_FAILED, data {"problems":["…"]}
+ *   reload                {"names":[…],"timeout_ms":N?} → as restart, once the new ones have taken
+ *                         over; WIRE_FAILED: the old ones serve on
+ *   delete                {"names":[…]} → {"deleted":["…"]} once they are stopped
+ *   scale                 {"name","count":"N"|"+N"|"-N"} → as start
+ *   diff                  {} → {"changes":[{"name","change":"new"|"gone"|"restart"|"live",
+ *                         "fields":["…"]}],"notes":["…"]}; live: without a restart
+ *   apply                 {"timeout_ms":N?} → the same with "workers":[row…], of those that were
+ *                         touched, once it is done
  *   workers_stat          {"name":…}? → the document of `stat --json`
  *   describe              {"name":…} → {"workers":[{row…, "script","args","cwd","interpreter",
  *                         "schedule","timezone","depends_on":[{"name","condition","met"}],
@@ -24,12 +35,29 @@
  *                         → notifications "log" {"name","instance","stream":"out"|"err","line"},
  *                         "gap" {"lines":N}; then, unless following, the result {"lines":N}.
  *                         A line that is not UTF-8 has "base64" instead of "line".
+ *                         With "places":true first "source" {"source":K,"name","instance",
+ *                         "stream","file","at"} for each file, and each "log" has "source":K and
+ *                         "at", where the file goes on after it. A client that comes back gives the
+ *                         last of each as "from":[{"name","instance","stream","file","at"}].
  *   run_worker            {"app","worker","args":[…]} → notifications "output" {"stream","line"};
  *                         "gap" {"lines":N} where a run that is to stop went on without a client
  *                         that does not read; then {"exit_code","exit_signal","duration_ms"}
  *   cancel                {"id":…}: stops the run that this connection started under that id
+ *   wait                  {"names":[…],"timeout_ms":N?,"since":MS?} → {"workers":[{"name",
+ *                         "instance","exit_code","exit_signal","at","uptime_ms","reason"}]} once
+ *                         the run of each has ended: the present one, or else the last; with since
+ *                         (wall clock) the first that ended later
+ *   signal                {"names":[…],"signal":"HUP"|"SIGHUP"|"1"} → {"workers":[{"name",
+ *                         "instance","pid"}]}: to the worker's process alone
+ *   env                   {"names":[…]} → {"workers":[{"name","instance","env":{…}}]}, what looks
+ *                         secret in it masked
+ *   reset                 {"names":[…]} → {"workers":[row…]}: counters and back-off begin anew
+ *   save                  {} → {"file","wanted":N}: which workers are wanted, kept in the home
+ *   resurrect             {"timeout_ms":N?} → as start; what was saved as wanted is started
+ *   upgrade               {"path":…?} → {"pid","guard_pid","version","path"}; then another
+ *                         supervisor, of that binary, takes over
  *   kill                  → {"stopped":N} once everything is stopped; then opsd leaves
- *   ping                  → {"pid":N,"version":"…"}
+ *   ping                  → {"pid":N,"guard_pid":N,"version":"…","rolled_back":bool}
  *
  * Names select by worker name, NAME:INSTANCE, namespace, id or "all".
  */
@@ -60,21 +88,38 @@ enum { ARGUMENTS_MANY = 1024 };
 /* Who may ask: everybody who may connect, or only root and the owner. */
 enum who { WHO_ANY, WHO_OWNER };
 
+/* Whether a request may be sent again when the opsd that had it was replaced before it answered:
+ * because asking twice is asking once. */
+enum repeat { ONCE, AGAIN };
+
 /* clang-format off */
 
 /* Commands that opsd answers.
- *  word          method          arguments                           least most            who        help */
+ *  word          method          arguments                           least most            who        repeat help */
 #define OPS_COMMANDS(X) \
-    X(start,      start,          "all|NAME|APP... [--wait]",            1, ARGUMENTS_MANY, WHO_OWNER, "start workers; starts opsd when it is not running") \
-    X(run_all_workers, start,     "[--wait]",                            0, 0,              WHO_OWNER, "the same as start all") \
-    X(stop,       stop,           "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, "stop workers; returns when they are gone") \
-    X(restart,    restart,        "all|NAME|APP... [--wait]",            1, ARGUMENTS_MANY, WHO_OWNER, "restart workers with the manifest as it is now") \
-    X(stat,       workers_stat,   "[NAME] [--json]",                     0, 1,              WHO_ANY,   "show the fleet") \
-    X(describe,   describe,       "NAME [--json]",                       1, 1,              WHO_ANY,   "tell everything about a worker: why it is in its state, its last exits") \
-    X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY, "show what workers printed") \
-    X(run_worker, run_worker,     "APP WORKER [-- ARGS...]",             2, ARGUMENTS_MANY, WHO_OWNER, "one run in the foreground; exits with the worker's code") \
-    X(kill,       kill,           "",                                    0, 0,              WHO_OWNER, "stop every worker, then opsd") \
-    X(ping,       ping,           "",                                    0, 0,              WHO_ANY,   "ask opsd whether it is there")
+    X(start,      start,          "all|NAME|APP...|FILE.json|SCRIPT [--name NAME] [--only A,B] [--env NAME] [--update-env] [--wait] [-- ARGS...]", 1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "start workers; starts opsd when it is not running") \
+    X(run_all_workers, start,     "[--wait]",                            0, 0,              WHO_OWNER, AGAIN, "the same as start all") \
+    X(stop,       stop,           "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "stop workers; returns when they are gone") \
+    X(restart,    restart,        "all|NAME|APP... [--update-env] [--wait]", 1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "restart workers with the manifest as it is now") \
+    X(reload,     reload,         "all|NAME|APP... [--update-env]",      1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "put new processes in the place of those that serve; each is ready before the old one leaves") \
+    X(delete,     delete,         "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "stop workers and forget them, until they are started again") \
+    X(scale,      scale,          "NAME N|+N|-N",                        2, 2,              WHO_OWNER, ONCE,  "have more or fewer processes of a worker") \
+    X(stat,       workers_stat,   "[NAME] [--json]",                     0, 1,              WHO_ANY,   AGAIN, "show the fleet") \
+    X(describe,   describe,       "NAME [--json]",                       1, 1,              WHO_ANY,   AGAIN, "tell everything about a worker: why it is in its state, its last exits") \
+    X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY,   AGAIN, "show what workers printed") \
+    X(run_worker, run_worker,     "APP WORKER [-- ARGS...]",             2, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "one run in the foreground; exits with the worker's code") \
+    X(wait,       wait,           "NAME",                                1, 1,              WHO_ANY,   AGAIN, "wait until a worker's run ends; exits with its code") \
+    X(pid,        workers_stat,   "NAME",                                1, 1,              WHO_ANY,   AGAIN, "print the process id of a worker") \
+    X(env,        env,            "NAME",                                1, 1,              WHO_OWNER, AGAIN, "print a worker's environment; what looks secret is masked") \
+    X(signal,     signal,         "SIG NAME",                            2, 2,              WHO_OWNER, ONCE,  "send a signal to a worker's process") \
+    X(reset,      reset,          "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "set the counters of restarts to 0") \
+    X(diff,       diff,           "[--json]",                            0, 0,              WHO_ANY,   AGAIN, "show what apply would change") \
+    X(apply,      apply,          "",                                    0, 0,              WHO_OWNER, ONCE,  "make the fleet what the manifest says now; what did not change is left alone") \
+    X(save,       save,           "",                                    0, 0,              WHO_OWNER, AGAIN, "note which workers are wanted, for resurrect") \
+    X(resurrect,  resurrect,      "",                                    0, 0,              WHO_OWNER, AGAIN, "start what was wanted at the last save; starts opsd when it is not running") \
+    X(upgrade,    upgrade,        "[PATH]",                              0, 1,              WHO_OWNER, ONCE,  "put another opsd in the place of this one; workers go on") \
+    X(kill,       kill,           "",                                    0, 0,              WHO_OWNER, AGAIN, "stop every worker, then opsd") \
+    X(ping,       ping,           "",                                    0, 0,              WHO_ANY,   AGAIN, "ask opsd whether it is there")
 
 /* Methods without a word of their own. */
 #define OPS_METHODS(X) \
@@ -83,6 +128,8 @@ enum who { WHO_ANY, WHO_OWNER };
 /* Commands that need no opsd. */
 #define OPS_LOCAL_COMMANDS(X) \
     X(check,      "[FILE]",       0, 1, "read the manifest and say everything that is wrong with it") \
+    X(startup,    "[--name NAME] [--root DIR]", 0, 0, "have systemd start opsd with the machine") \
+    X(unstartup,  "[--name NAME] [--root DIR]", 0, 0, "take that back") \
     X(version,    "",             0, 0, "print the version") \
     X(help,       "[COMMAND]",    0, 1, "this list, or one command")
 

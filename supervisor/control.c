@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "heap.h"
+
 struct outgoing {
     uv_write_t write;
     char *bytes;
@@ -162,6 +164,7 @@ static void closed(uv_handle_t *handle)
         free(connection);
     else
         connection->control->spare = connection;
+    heap_trim();
 }
 
 static void connection_close(struct connection *connection)
@@ -347,23 +350,44 @@ static void connected(uv_stream_t *listener, int status)
     }
 }
 
-int control_open(struct control *control, struct fleet *fleet, int fd)
+static void listener_closed(uv_handle_t *handle)
 {
+    free(handle);
+}
+
+int control_listen(struct control *control, int fd)
+{
+    uv_pipe_t *listener = calloc(1, sizeof *listener);
     int r;
 
+    r = listener ? uv_pipe_init(control->fleet->loop, listener, 0) : -ENOMEM;
+    if (r < 0) {
+        free(listener);
+        return r;
+    }
+    listener->data = control;
+    r = uv_pipe_open(listener, fd);
+    if (r == 0)
+        r = uv_listen((uv_stream_t *)listener, SOMAXCONN, connected);
+    if (r < 0) {
+        uv_close((uv_handle_t *)listener, listener_closed);
+        return r;
+    }
+    if (control->listener)
+        uv_close((uv_handle_t *)control->listener, listener_closed);
+    control->listener = listener;
+    return 0;
+}
+
+int control_open(struct control *control, struct fleet *fleet, int fd)
+{
     *control = (struct control){ .fleet = fleet, .spare = calloc(1, sizeof *control->spare) };
     if (!control->spare)
         return -ENOMEM;
     (void)uv_timer_init(fleet->loop, &control->hangups);
     control->hangups.data = control;
-    r = uv_pipe_init(fleet->loop, &control->listener, 0);
-    if (r == 0)
-        r = uv_pipe_open(&control->listener, fd);
-    if (r < 0)
-        return r;
-    control->listener.data = control;
     fleet->control = control;
-    return uv_listen((uv_stream_t *)&control->listener, SOMAXCONN, connected);
+    return control_listen(control, fd);
 }
 
 void control_close(struct control *control)
@@ -371,7 +395,8 @@ void control_close(struct control *control)
     control->closing = true;
     while (control->connections)
         connection_close(control->connections);
-    uv_close((uv_handle_t *)&control->listener, NULL);
+    if (control->listener)
+        uv_close((uv_handle_t *)control->listener, listener_closed);
     uv_close((uv_handle_t *)&control->hangups, NULL);
     free(control->spare);
     control->spare = NULL;

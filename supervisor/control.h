@@ -59,7 +59,7 @@ struct connection {
 
 struct control {
     struct fleet *fleet;
-    uv_pipe_t listener;
+    uv_pipe_t *listener;
     struct connection *connections;
     /* Always one, so that memory running out does not leave a client at the door: libuv stops
      * listening until it is let in. */
@@ -71,6 +71,9 @@ struct control {
 
 /* Serves the listening descriptor. Returns 0 or a negative errno. */
 int control_open(struct control *control, struct fleet *fleet, int fd);
+
+/* Serves another listening descriptor instead; connections stay. Returns 0 or a negative errno. */
+int control_listen(struct control *control, int fd);
 
 /* Closes everything; the memory of connections goes with their close callbacks. */
 void control_close(struct control *control);

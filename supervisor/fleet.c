@@ -9,10 +9,14 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "instant.h"
-#include "manifest_file.h"
+#include "json.h"
+#include "log.h"
+#include "record.h"
 #include "text.h"
+
+/* A journal that could not be written is tried again this often. */
+enum { JOURNAL_AGAIN_MS = 1000 };
 
 double fleet_chance(void)
 {
@@ -20,14 +24,6 @@ double fleet_chance(void)
 
     (void)!getrandom(&bits, sizeof bits, GRND_NONBLOCK);
     return bits / 4294967296.0;
-}
-
-void generation_unref(struct generation *generation)
-{
-    if (!generation || --generation->references > 0)
-        return;
-    manifest_free(&generation->manifest);
-    free(generation);
 }
 
 static void clock_ready(uv_poll_t *poll, int status, int events)
@@ -40,9 +36,11 @@ static void clock_ready(uv_poll_t *poll, int status, int events)
     /* ECANCELED: somebody set the wall clock. Ticks are counted anew from the new time, so that a
      * jump causes no burst and no gap. */
     if (read(fleet->clock_fd, &times, sizeof times) < 0 && errno == ECANCELED)
-        for (size_t i = 0; i < fleet->count; i++)
+        for (size_t i = 0; i < fleet->count; i++) {
             if (fleet->instances[i]->next_tick)
                 instance_plan(fleet->instances[i], instant_now());
+            renew_clock_set(fleet->instances[i]);
+        }
     fleet_touch(fleet);
 }
 
@@ -60,35 +58,33 @@ static int open_clock(struct fleet *fleet)
     return uv_poll_start(&fleet->clock_poll, UV_READABLE, clock_ready);
 }
 
-static int make_folders(struct fleet *fleet, struct err *reterr)
+static int find_log_folder(struct fleet *fleet, struct err *reterr)
 {
     const char *slash;
     int r;
 
-    if (asprintf(&fleet->folder, "%s/run", fleet->home->path) < 0)
-        return err_set(reterr, -ENOMEM, "out of memory");
     slash = fleet->home->manifest ? strrchr(fleet->home->manifest, '/') : NULL;
     r = slash ? asprintf(&fleet->log_folder, "%.*s/logs", (int)(slash - fleet->home->manifest),
                          fleet->home->manifest)
               : asprintf(&fleet->log_folder, "%s/logs", fleet->home->path);
-    if (r < 0)
-        return err_set(reterr, -ENOMEM, "out of memory");
-    r = file_make_dirs(fleet->folder, 0700);
-    return r < 0 ? err_set(reterr, r, "cannot make %s: %s", fleet->folder, strerror(-r)) : 0;
+    return r < 0 ? err_set(reterr, -ENOMEM, "out of memory") : 0;
 }
 
 int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct err *reterr)
 {
     int r;
 
-    *fleet = (struct fleet){ .loop = loop, .home = home, .clock_fd = -1 };
+    *fleet = (struct fleet){ .loop = loop, .home = home, .clock_fd = -1, .journal = { .fd = -1 } };
     fleet->started_ms = (int64_t)monotonic_now_ms();
-    r = make_folders(fleet, reterr);
+    r = find_log_folder(fleet, reterr);
     if (r < 0)
         return r;
     (void)uv_timer_init(loop, &fleet->timer);
     fleet->timer.data = fleet;
     r = pump_init(&fleet->pump, loop);
+    fleet->keepers.changed = instance_reported;
+    if (r == 0)
+        r = keepers_init(&fleet->keepers, loop, home->fd);
     if (r == 0)
         r = open_clock(fleet);
     return r < 0 ? err_set(reterr, r, "cannot set up the loop: %s", strerror(-r)) : 0;
@@ -97,12 +93,15 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
 void fleet_close(struct fleet *fleet)
 {
     pump_close(&fleet->pump);
+    renew_close(fleet);
     uv_close((uv_handle_t *)&fleet->timer, NULL);
     uv_close((uv_handle_t *)&fleet->clock_poll, NULL);
     (void)close(fleet->clock_fd);
-    generation_unref(fleet->generation);
+    keepers_close(&fleet->keepers);
+    listen_close(&fleet->listeners, fleet->leaving);
+    journal_close(&fleet->journal);
+    sources_done(&fleet->sources);
     free(fleet->instances);
-    free(fleet->folder);
     free(fleet->log_folder);
 }
 
@@ -128,9 +127,12 @@ void fleet_remove(struct fleet *fleet, struct instance *instance)
             continue;
         memmove(&fleet->instances[i], &fleet->instances[i + 1],
                 (--fleet->count - i) * sizeof(void *));
-        instance_free(instance);
-        return;
+        break;
     }
+    for (size_t i = 0; i < fleet->count; i++)
+        if (fleet->instances[i]->other == instance)
+            fleet->instances[i]->other = NULL;
+    instance_free(instance);
 }
 
 void fleet_touch(struct fleet *fleet)
@@ -151,7 +153,7 @@ bool fleet_selects(const char *name, const struct instance *instance)
     size_t n = strlen(instance->app->name);
     int64_t number;
 
-    if (instance->run)
+    if (!instance_is_member(instance))
         return false;
     if (strcmp(name, "all") == 0 || strcmp(name, instance->app->name) == 0 ||
         strcmp(name, instance->app->space) == 0)
@@ -168,127 +170,70 @@ struct instance *fleet_find(const struct fleet *fleet, const char *name)
 
     for (size_t k = 0; k < fleet->count; k++) {
         i = fleet->instances[k];
-        if (!i->run && strcmp(i->app->name, name) == 0 && (!found || i->number < found->number))
+        if (instance_is_member(i) && strcmp(i->app->name, name) == 0 &&
+            (!found || i->number < found->number))
             found = i;
     }
     return found;
 }
 
-/* --- reading the manifest */
-
-static int read_manifest(struct fleet *fleet, struct manifest *ret, struct buf *problems)
-{
-    if (fleet->home->manifest)
-        return manifest_load(fleet->home->manifest, ret, problems);
-    (void)buf_printf(problems, "no ecosystem.json here or above; name one with --manifest\n");
-    return -ENOENT;
-}
-
-/* Gives a present instance its app in the new generation. */
-static void adopt(struct instance *instance, struct generation *generation, const struct app *app)
-{
-    generation->references++;
-    generation_unref(instance->generation);
-    instance->generation = generation;
-    instance->app = app;
-    free(instance->needs);
-    instance->needs = NULL;
-    instance->blocked = NULL;
-}
-
-static struct instance *find_member(struct fleet *fleet, const char *name, int number)
+struct instance *fleet_member(const struct fleet *fleet, const char *name, int number)
 {
     for (size_t i = 0; i < fleet->count; i++)
-        if (!fleet->instances[i]->run && fleet->instances[i]->number == number &&
+        if (instance_is_member(fleet->instances[i]) && fleet->instances[i]->number == number &&
             strcmp(fleet->instances[i]->app->name, name) == 0)
             return fleet->instances[i];
     return NULL;
 }
 
-static bool same_text(const char *a, const char *b)
+static void add_records(struct journal *journal, void *context)
 {
-    return a && b ? strcmp(a, b) == 0 : a == b;
+    const struct fleet *fleet = context;
+
+    for (size_t i = 0; i < fleet->count; i++)
+        journal_add(journal, record_print(fleet->instances[i], true));
 }
 
-/* A tick that is due but not begun must survive another reading of the same schedule. */
-static bool same_schedule(const struct app *a, const struct app *b)
+int fleet_open_journal(struct fleet *fleet)
 {
-    return a->scheduled == b->scheduled && same_text(a->schedule_text, b->schedule_text) &&
-           same_text(a->timezone, b->timezone);
+    return journal_begin(&fleet->journal, fleet->home->fd, fleet->started_ms, add_records, fleet);
 }
 
-static int take_app(struct fleet *fleet, struct generation *generation, const struct app *app)
+void fleet_commit(struct fleet *fleet)
 {
-    struct instance *instance;
-
-    for (int number = 0; number < instance_count(app); number++) {
-        instance = find_member(fleet, app->name, number);
-        if (instance) {
-            if (!same_schedule(instance->app, app))
-                instance->next_tick = instance->next_due = 0;
-            adopt(instance, generation, app);
-        } else {
-            instance = instance_new(fleet, generation, app, number);
-            if (!instance || fleet_add(fleet, instance) < 0)
-                return -ENOMEM;
-        }
-        if (app->scheduled)
-            (void)zone_open(app->timezone, &instance->zone, NULL);
-    }
-    return 0;
+    if (!fleet->recovered)
+        return;
+    for (size_t i = 0; i < fleet->count; i++)
+        if (record_changed(fleet->instances[i]))
+            journal_add(&fleet->journal, record_print(fleet->instances[i], false));
+    journal_flush(&fleet->journal, add_records, fleet);
+    if (fleet->journal.failing)
+        fleet->look_again_ms = (int64_t)monotonic_now_ms() + JOURNAL_AGAIN_MS;
+    for (struct keeper *k = fleet->keepers.first; k; k = k->next)
+        keeper_go(k);
 }
 
-/* Turns the names in depends_on into lists of instances. */
-static int resolve_needs(struct fleet *fleet, struct instance *instance)
+void fleet_journal_left(struct fleet *fleet)
 {
-    const struct app *app = instance->app;
-    size_t n = 0;
+    cJSON *line = cJSON_CreateObject();
 
-    free(instance->needs);
-    instance->needs = NULL;
-    if (!app->depends_count)
-        return 0;
-    for (size_t d = 0; d < app->depends_count; d++, n++)
-        for (size_t i = 0; i < fleet->count; i++)
-            n += strcmp(fleet->instances[i]->app->name, app->depends_on[d].name) == 0;
-    instance->needs = calloc(n, sizeof(void *));
-    if (!instance->needs)
-        return -ENOMEM;
-    n = 0;
-    for (size_t d = 0; d < app->depends_count; d++, n++)
-        for (size_t i = 0; i < fleet->count; i++)
-            if (!fleet->instances[i]->run &&
-                strcmp(fleet->instances[i]->app->name, app->depends_on[d].name) == 0)
-                instance->needs[n++] = fleet->instances[i];
-    return 0;
+    (void)json_put_bool(line, "left", true);
+    journal_add(&fleet->journal, line);
+    journal_flush(&fleet->journal, add_records, fleet);
 }
 
-int fleet_load(struct fleet *fleet, struct buf *problems)
+const struct app *fleet_app(const struct fleet *fleet, const char *name)
 {
-    struct generation *generation = calloc(1, sizeof *generation);
-    int r;
+    struct generation *generation;
 
-    if (!generation)
-        return -ENOMEM;
-    r = read_manifest(fleet, &generation->manifest, problems);
-    if (r < 0) {
-        free(generation);
-        return r;
-    }
-    generation->references = 1;
-    for (size_t a = 0; a < generation->manifest.count && r == 0; a++)
-        r = take_app(fleet, generation, &generation->manifest.apps[a]);
-    for (size_t i = 0; i < fleet->count && r == 0; i++)
-        r = resolve_needs(fleet, fleet->instances[i]);
-    generation_unref(fleet->generation);
-    fleet->generation = generation;
-    fleet_touch(fleet);
-    return r;
+    return sources_find(&fleet->sources, name, &generation);
 }
 
-struct instance *fleet_run(struct fleet *fleet, const struct app *app, struct run *run)
+struct instance *fleet_run(struct fleet *fleet, const char *name, struct run *run)
 {
-    struct instance *instance = instance_new(fleet, fleet->generation, app, 0);
+    struct generation *generation;
+    const struct app *app = sources_find(&fleet->sources, name, &generation);
+    struct instance *instance = app ? instance_new(fleet, generation, app, 0) : NULL;
 
     if (!instance)
         return NULL;

@@ -12,31 +12,35 @@
 #include "buf.h"
 #include "home.h"
 #include "instance.h"
+#include "journal.h"
+#include "listen.h"
 #include "manifest.h"
+#include "sources.h"
 #include "stream.h"
 
-/* One reading of the manifest; it lives as long as an instance comes from it. */
-struct generation {
-    int references;
-    struct manifest manifest;
-};
-
 struct control;
+struct guard_link;
 
 struct fleet {
     uv_loop_t *loop;
     struct home *home;
-    char *folder;     /* of FIFOs and notify sockets, in the home */
     char *log_folder; /* logs/ beside the manifest */
     struct pump pump;
-    struct generation *generation;
+    struct keepers keepers;
+    struct listeners listeners;
+    struct renewer renewer;
+    struct guard_link *link; /* to the guard; NULL: none */
+    struct journal journal;
+    struct sources sources;
     struct instance **instances;
     size_t count, room;
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    int starts_left; /* in this turn of the loop */
-    bool leaving;    /* opsd ends once everything is stopped */
+    int starts_left;  /* in this turn of the loop */
+    bool leaving;     /* opsd ends once everything is stopped */
+    bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
+    bool rolled_back; /* the opsd of an upgrade did not come up */
     uv_timer_t timer;
     int clock_fd; /* timerfd(2) on the wall clock, for ticks; tells when that clock is set */
     uv_poll_t clock_poll;
@@ -53,9 +57,14 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
 /* Closes the clocks and the pump; all instances are gone by now. */
 void fleet_close(struct fleet *fleet);
 
-/* Reads the manifest again: new apps become instances, present ones use it from their next start.
- * On failure the fleet goes on as it was and problems holds every error, one a line. */
-int fleet_load(struct fleet *fleet, struct buf *problems);
+/* Writes down what changed and only then does what must not be done without it. */
+void fleet_commit(struct fleet *fleet);
+
+/* Begins a new journal with what is. Returns 0 or a negative errno. */
+int fleet_open_journal(struct fleet *fleet);
+
+/* Writes down that everything was stopped in order. */
+void fleet_journal_left(struct fleet *fleet);
 
 /* Asks everything to stop, dependents first; whoever runs the loop leaves it when nothing runs any
  * more. */
@@ -63,6 +72,10 @@ void fleet_leave(struct fleet *fleet);
 
 /* Something happened to an instance. */
 void fleet_touch(struct fleet *fleet);
+
+/* Finds the instances that each depends on; after every change of which there are. Returns 0 or
+ * -ENOMEM. */
+int fleet_resolve(struct fleet *fleet);
 
 /* Whether the condition of the app's d-th dependency holds. */
 bool fleet_dependency_met(const struct instance *instance, size_t d);
@@ -76,15 +89,19 @@ bool fleet_selects(const char *name, const struct instance *instance);
 /* The instance of that name with the lowest number, or NULL. */
 struct instance *fleet_find(const struct fleet *fleet, const char *name);
 
-/* Starts one run by hand, outside the fleet's own instances. arguments end with NULL and are added
- * to those of the app. The instance is freed by itself after run_ended. */
-struct instance *fleet_run(struct fleet *fleet, const struct app *app, struct run *run);
+/* The app of that name, or NULL. */
+const struct app *fleet_app(const struct fleet *fleet, const char *name);
+
+/* Starts one run of that app by hand, outside the fleet's own instances. The instance is freed by
+ * itself after run->ended. NULL when there is no such app, or no memory. */
+struct instance *fleet_run(struct fleet *fleet, const char *name, struct run *run);
+
+/* The instance of that app with that number, or NULL; no run by hand. */
+struct instance *fleet_member(const struct fleet *fleet, const char *name, int number);
 
 /* Adds or removes an instance. */
 int fleet_add(struct fleet *fleet, struct instance *instance);
 void fleet_remove(struct fleet *fleet, struct instance *instance);
-
-void generation_unref(struct generation *generation);
 
 /* Random number from 0 to 1, for jitter. */
 double fleet_chance(void);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -227,9 +228,21 @@ int home_connect(const struct home *home)
     return take_fd(&fd);
 }
 
+/* Returns false when there is no socket of that name. */
+static bool note_socket(struct home *home, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(home->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    home->socket_device = st.st_dev;
+    home->socket_inode = st.st_ino;
+    return true;
+}
+
 /* Bound under another name, made ready and only then renamed: whoever looks finds the old dead
  * socket or the new live one, and nobody can connect before the mode is right. */
-int home_listen(const struct home *home)
+int home_listen(struct home *home)
 {
     struct sockaddr_un address = socket_address(home, SOCKET_NAME_NEW);
     OWN(close) int fd = socket_new();
@@ -239,10 +252,61 @@ int home_listen(const struct home *home)
     if (unlinkat(home->fd, SOCKET_NAME_NEW, 0) < 0 && errno != ENOENT)
         return -errno;
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
-        fchmodat(home->fd, SOCKET_NAME_NEW, 0600, 0) < 0 || listen(fd, SOCKET_BACKLOG) < 0 ||
-        renameat(home->fd, SOCKET_NAME_NEW, home->fd, SOCKET_NAME) < 0)
+        fchmodat(home->fd, SOCKET_NAME_NEW, 0600, 0) < 0 || listen(fd, SOCKET_BACKLOG) < 0)
+        return -errno;
+    (void)note_socket(home, SOCKET_NAME_NEW);
+    if (renameat(home->fd, SOCKET_NAME_NEW, home->fd, SOCKET_NAME) < 0)
         return -errno;
     return take_fd(&fd);
+}
+
+bool home_resume_listening(struct home *home)
+{
+    return note_socket(home, SOCKET_NAME);
+}
+
+bool home_is_listening(const struct home *home)
+{
+    struct stat st;
+
+    return fstatat(home->fd, SOCKET_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == home->socket_device && st.st_ino == home->socket_inode;
+}
+
+int home_watch(const struct home *home)
+{
+    OWN(close) int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    char path[32];
+
+    if (fd < 0)
+        return -errno;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d/.", home->fd);
+    if (inotify_add_watch(fd, path, IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+/* What happened matters less than what is there now. */
+void home_watch_read(int watch)
+{
+    char events[4096];
+
+    while (read(watch, events, sizeof events) > 0)
+        continue;
+}
+
+int home_detach(int home_fd)
+{
+    OWN(close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    OWN(close)
+    int log = openat(home_fd, "opsd.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    if (null < 0 || log < 0)
+        return -errno;
+    if (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+        dup2(log, STDERR_FILENO) < 0)
+        return -errno;
+    return chdir("/") < 0 ? -errno : 0;
 }
 
 void home_done(struct home *home)

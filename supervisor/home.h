@@ -1,7 +1,7 @@
 #ifndef OPS_HOME_H
 #define OPS_HOME_H
 /*
- * The home directory: where one supervisor keeps its lock, socket, FIFOs and journal.
+ * The home directory: where one supervisor keeps its lock, socket and journal.
  *
  * Chosen by --home, else OPS_HOME, else .ops/ beside the nearest ecosystem.json upward from the
  * current folder, else ~/.ops. Its path may be of any length: everything inside is reached through
@@ -11,13 +11,16 @@
  * the nearest one upward; so whoever works on one project while standing in another mixes nothing.
  */
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "err.h"
 
 struct home {
-    char *path;     /* absolute */
-    char *manifest; /* the ecosystem.json that belongs to it; NULL when none was found */
-    int fd;         /* of the directory, O_PATH or O_RDONLY; -1 until home_open */
+    char *path;          /* absolute */
+    char *manifest;      /* the ecosystem.json that belongs to it; NULL when none was found */
+    int fd;              /* of the directory, O_PATH or O_RDONLY; -1 until home_open */
+    dev_t socket_device; /* of opsd.sock, the one that we listen on */
+    ino_t socket_inode;  /* 0: none */
 };
 
 /* Decides on the paths without touching the disk beyond looking for ecosystem.json. The arguments
@@ -40,7 +43,23 @@ int home_connect(const struct home *home);
 
 /* Binds and listens on opsd.sock (0600), replacing a dead one; call with the lock held. Returns
  * the descriptor, non-blocking, or a negative errno. */
-int home_listen(const struct home *home);
+int home_listen(struct home *home);
+
+/* For a listener that an earlier supervisor made: the opsd.sock that is there is its name, since
+ * only whoever holds the lock makes one. Returns false when there is none any more. */
+bool home_resume_listening(struct home *home);
+
+/* Whether opsd.sock still is the socket that we listen on. */
+bool home_is_listening(const struct home *home);
+
+/* A descriptor that becomes readable when opsd.sock may have been removed or replaced, to be
+ * emptied by home_watch_read; -errno. Costs nothing while nobody touches the home. */
+int home_watch(const struct home *home);
+void home_watch_read(int watch);
+
+/* Leaves the caller's terminal, files and folder alone: stdin is empty from now on, stdout and
+ * stderr are opsd.log in the home, which is opened anew. Returns 0 or a negative errno. */
+int home_detach(int home_fd);
 
 void home_done(struct home *home);
 

@@ -2,34 +2,31 @@
 #include "instance.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "fleet.h"
-#include "instance_command.h"
+#include "instance_files.h"
+#include "instance_fork.h"
+#include "instance_probe.h"
 #include "instant.h"
-#include "json.h"
+#include "keeper_remains.h"
 #include "log.h"
 #include "own.h"
+#include "pid_file.h"
 #include "procfs.h"
 
 enum {
-    MESSAGES_A_TURN = 64,
     /* Killed processes are gone within a millisecond, unless the kernel holds them. */
     CLEAR_EVERY_MAX_MS = 1000,
+    ADOPT_EVERY_MS = 1000,
 };
 
-int instance_count(const struct app *app)
+bool instance_is_member(const struct instance *i)
 {
-    int count = app->instances;
-
-    if (count <= 0)
-        count += (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? count : 1;
+    return !i->run && !i->hidden && !i->retiring;
 }
 
 struct instance *instance_new(struct fleet *fleet, struct generation *generation,
@@ -46,94 +43,62 @@ struct instance *instance_new(struct fleet *fleet, struct generation *generation
     i->app = app;
     i->id = fleet->next_id++;
     i->number = number;
-    i->process.pidfd = i->probe.pidfd = i->out.fd = i->err.fd = i->notify_fd = -1;
+    i->out.fd = i->err.fd = i->notify_fd = -1;
+    readiness_init(&i->readiness);
+    i->ready_fd_write = i->channel_fd_theirs = -1;
     return i;
 }
 
-/* The path of one of the instance's own files in the home: NAME-NUMBER.out and the like. A run by
- * hand has the fleet-wide id instead, so that several can go on at once. */
-static char *own_path(const struct instance *i, const char *suffix)
+static void forget_keeper_file(const struct instance *i)
 {
-    char *path;
-    int r;
+    OWN(free) char *file = instance_file_name(i);
 
-    if (i->run)
-        r = asprintf(&path, "%s/run-%d.%s", i->fleet->folder, i->id, suffix);
-    else
-        r = asprintf(&path, "%s/%s-%d.%s", i->fleet->folder, i->app->name, i->number, suffix);
-    return r < 0 ? NULL : path;
-}
-
-static void close_notify(struct instance *i)
-{
-    watch_close(&i->notify_watch);
-    if (i->notify_fd < 0)
-        return;
-    (void)close(i->notify_fd);
-    if (i->notify_address[0] != '@')
-        (void)unlink(i->notify_address);
-    i->notify_fd = -1;
-}
-
-/* Its end is seen by probe_ready; it is not waited for here. */
-static void end_probe(struct instance *i)
-{
-    if (i->probe.pid)
-        (void)process_signal(&i->probe, SIGKILL);
-    i->probe_stale = true;
-    i->next_probe_ms = 0;
-}
-
-/* The FIFO goes with the instance, unless a process still writes to it. */
-static void close_stream(struct instance *i, struct stream *stream, const char *suffix)
-{
-    OWN(free) char *fifo = own_path(i, suffix);
-
-    stream_close(stream);
-    if (fifo && !i->process.pid)
-        (void)unlink(fifo);
+    if (file)
+        keepers_forget(&i->fleet->keepers, file);
 }
 
 void instance_free(struct instance *i)
 {
-    end_probe(i);
-    watch_close(&i->probe_watch);
-    if (i->probe.pid)
-        (void)close(i->probe.pidfd);
-    watch_close(&i->exit_watch);
-    close_stream(i, &i->out, "out");
-    close_stream(i, &i->err, "err");
-    close_notify(i);
+    instance_probe_close(i);
+    /* Its process, if it has one, goes on and can be adopted. */
+    if (i->keeper)
+        i->keeper->owner = NULL;
+    else
+        forget_keeper_file(i);
+    instance_close_files(i);
+    generation_unref(i->ran_generation);
     generation_unref(i->generation);
     free(i->needs);
+    free(i->exits);
+    free(i->stats);
     free(i);
 }
 
-struct log_span instance_span(const struct instance *i)
+struct exit_record *instance_next_exit(struct instance *i)
 {
-    struct log_span span = i->span;
-
-    if (i->out.sink)
-        span.out_to = stream_log_offset(&i->out);
-    if (i->err.sink)
-        span.err_to = stream_log_offset(&i->err);
-    return span;
+    if (!i->exits)
+        i->exits = calloc(EXITS_KEPT, sizeof *i->exits);
+    return i->exits ? &i->exits[i->exit_count++ % EXITS_KEPT] : NULL;
 }
 
 /* Writes the end of i's process down with whom it concerns: itself or, for a run by hand, the
  * worker that was run. */
 static void keep_exit(const struct instance *i, struct instance *whose)
 {
-    struct exit_record *record = &whose->exits[whose->exit_count++ % EXITS_KEPT];
+    struct exit_record *record = instance_next_exit(whose);
 
+    if (!record)
+        return;
     *record = (struct exit_record){ .at = instant_now(),
                                     .status = i->machine.last_exit,
                                     .uptime_ms = i->machine.last_uptime_ms,
                                     .span = instance_span(i) };
     (void)err_set(&record->reason, 0, "%s%.400s", i->run ? "run by hand: " : "",
                   i->machine.reason.text);
-    if (i->run)
-        (void)snprintf(whose->stats, sizeof whose->stats, "%s", i->stats);
+    if (i->run) {
+        free(whose->stats);
+        whose->stats = i->stats ? strdup(i->stats) : NULL;
+    }
     if (!i->app->scheduled)
         return;
     whose->last_run = (struct last_run){ .known = true,
@@ -145,7 +110,7 @@ static void keep_exit(const struct instance *i, struct instance *whose)
 
 static void log_exit(const struct instance *i)
 {
-    bool well = !i->ended.signal && i->ended.code == 0;
+    bool well = !i->machine.last_exit.signal && i->machine.last_exit.code == 0;
 
     log_write(well || !i->machine.wanted ? LOG_INFO : LOG_WARN, "ended",
               (const struct log_field[]){ LOG_TEXT("worker", i->app->name),
@@ -155,15 +120,79 @@ static void log_exit(const struct instance *i)
                                           { 0 } });
 }
 
-/* Nothing of it runs any more: take its last lines and decide. */
-static void finish_exit(struct instance *i, int64_t now_ms)
+/* --- starting */
+
+void instance_note_app(struct instance *i)
 {
+    generation_unref(i->ran_generation);
+    i->ran_generation = i->generation;
+    i->ran_generation->references++;
+    i->ran = i->app;
+}
+
+static void start_failed(struct instance *i, int error, const struct err *why)
+{
+    struct run *run = i->run;
+
+    log_error("cannot start", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
+              LOG_TEXT("why", why->text));
+    machine_spawn_failed(&i->machine, i->app, error, (int64_t)monotonic_now_ms(), fleet_chance());
+    i->machine.reason = *why;
+    fleet_touch(i->fleet);
+    if (!run)
+        return;
+    fleet_remove(i->fleet, i);
+    run->ended(run, (struct exit_status){ 0 }, 0, why->text);
+}
+
+/* The keeper starts the worker when it is told to (fleet_commit), and reports how that went. */
+static void launch(struct instance *i)
+{
+    struct err why = { "" };
+    int r;
+
+    fleet_touch(i->fleet);
+    i->fleet->starts_left--;
+    r = instance_open_files(i, &why);
+    if (r == 0) {
+        i->span = (struct log_span){ .out_from = stream_log_offset(&i->out),
+                                     .err_from = stream_log_offset(&i->err) };
+        r = instance_fork(i, &why);
+    }
+    i->started_at = instant_now();
+    free(i->stats);
+    i->stats = NULL;
+    i->cpu_seen_ms = i->cpu_seen_at = 0;
+    i->cpu_percent = 0;
+    if (r < 0)
+        start_failed(i, -r, &why);
+}
+
+/* --- ending */
+
+static void forget_process(struct instance *i)
+{
+    if (i->keeper)
+        keeper_dismiss(&i->keeper);
+    generation_unref(i->ran_generation);
+    i->ran_generation = NULL;
+    i->ran = NULL;
+    i->pid = i->keeper_pid = 0;
+    i->pid_start = i->keeper_start = 0;
+}
+
+/* Nothing of it runs any more: take its last lines and decide. */
+static void finish_exit(struct instance *i)
+{
+    struct exit_status status = i->report.status;
     struct instance *whose;
 
-    i->group = 0;
+    i->ended = i->lost = false;
     stream_drain(&i->out);
     stream_drain(&i->err);
-    machine_exited(&i->machine, i->app, i->ended, now_ms, fleet_chance());
+    machine_exited(&i->machine, i->app, status, i->report.ended_ms, fleet_chance());
+    pid_file_remove(i);
+    forget_process(i);
     whose = i->run ? fleet_find(i->fleet, i->app->name) : i;
     if (whose)
         keep_exit(i, whose);
@@ -171,7 +200,6 @@ static void finish_exit(struct instance *i, int64_t now_ms)
     i->status_text[0] = '\0';
     fleet_touch(i->fleet);
     if (i->run) {
-        struct exit_status status = i->ended;
         struct run *run = i->run;
         int64_t lived = i->machine.last_uptime_ms;
 
@@ -188,6 +216,14 @@ static bool is_behind(const struct instance *i)
             stream_pending(&i->err) > STREAM_LOOK_BYTES);
 }
 
+/* Its keeper died before it was told to start it, as one does when opsd dies. */
+static void never_ran(struct instance *i)
+{
+    i->ended = i->lost = false;
+    forget_process(i);
+    instance_resume(i);
+}
+
 static void clear_soon(struct instance *i)
 {
     i->next_clear_ms = 0;
@@ -195,12 +231,27 @@ static void clear_soon(struct instance *i)
     fleet_touch(i->fleet);
 }
 
+static bool is_cleared(const struct instance *i)
+{
+    char cookie[sizeof "NOTIFY_SOCKET=" + NOTIFY_ADDRESS_MAX];
+    struct keeper_remains remains = { .keeper = i->keeper_pid,
+                                      .worker = i->pid,
+                                      .worker_start = i->pid_start,
+                                      .cookie = i->notify_address[0] ? cookie : NULL };
+
+    (void)snprintf(cookie, sizeof cookie, "NOTIFY_SOCKET=%s", i->notify_address);
+    return !i->lost || !keeper_clear(&remains);
+}
+
 void instance_clear(struct instance *i, int64_t now_ms)
 {
-    if (!i->group || i->next_clear_ms > now_ms)
+    if (!i->ended || i->next_clear_ms > now_ms)
         return;
-    if (!procfs_group_runs(i->group) && !is_behind(i)) {
-        finish_exit(i, now_ms);
+    if (is_cleared(i) && !is_behind(i)) {
+        if (i->report.phase == KEEPER_WAITS)
+            never_ran(i);
+        else
+            finish_exit(i);
         return;
     }
     i->next_clear_ms = now_ms + i->clear_every_ms;
@@ -209,276 +260,171 @@ void instance_clear(struct instance *i, int64_t now_ms)
     fleet_touch(i->fleet);
 }
 
-/* The process has ended, and its group is killed with it; the next one must not meet them. */
-static void exit_ready(void *owner)
-{
-    struct instance *i = owner;
+/* --- what its keeper reports */
 
-    if (!process_ended(&i->process, &i->ended))
-        return;
-    watch_close(&i->exit_watch);
-    end_probe(i);
-    i->group = i->process.pid;
+static void runs(struct instance *i)
+{
+    int64_t now = (int64_t)monotonic_now_ms();
+    struct proc_stat stat;
+
+    /* It may have run for long, while there was no opsd. */
+    if (i->report.started_ms && i->report.started_ms < now)
+        now = i->report.started_ms;
+    i->pid = i->report.worker;
+    /* A child of its keeper, it cannot be somebody else yet. */
+    i->pid_start = procfs_stat(i->pid, &stat) == 0 && stat.parent == i->keeper_pid
+                       ? stat.start_ticks
+                       : 0;
+    log_info("started", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
+             LOG_INT("pid", i->pid));
+    pid_file_write(i);
+    instance_act(i, machine_spawned(&i->machine, i->app, now));
+    if (i->run)
+        machine_ready(&i->machine, i->app, now);
+    instance_probe_begin(i, now);
+}
+
+static void failed(struct instance *i)
+{
+    struct err why;
+    int r;
+
+    r = instance_explain(i, &why);
+    forget_process(i);
+    start_failed(i, -r, &why);
+}
+
+static void ended(struct instance *i)
+{
+    instance_probe_end(i);
+    i->ended = true;
     clear_soon(i);
-    process_reap(&i->process);
     instance_clear(i, (int64_t)monotonic_now_ms());
 }
 
-static void take_message(struct instance *i, const struct notify_message *message)
+/* The keeper was killed, and cleared nothing. What it last said of its worker's end, it said. */
+static void lost(struct instance *i)
 {
-    cJSON *stats;
-
-    if (message->ready)
-        machine_ready(&i->machine, i->app, (int64_t)monotonic_now_ms());
-    if (message->status)
-        (void)snprintf(i->status_text, sizeof i->status_text, "%s", message->status);
-    if (message->stats && strlen(message->stats) < sizeof i->stats &&
-        json_parse(message->stats, strlen(message->stats), &stats, NULL) == 0) {
-        if (cJSON_IsObject(stats))
-            (void)snprintf(i->stats, sizeof i->stats, "%s", message->stats);
-        cJSON_Delete(stats);
+    log_warn("its keeper is gone; what it kept is killed", LOG_TEXT("worker", i->app->name),
+             LOG_INT("instance", i->number));
+    i->lost = true;
+    if (i->report.phase != KEEPER_ENDED) {
+        i->report.status = (struct exit_status){ .signal = SIGKILL };
+        i->report.ended_ms = (int64_t)monotonic_now_ms();
     }
-    fleet_touch(i->fleet);
+    ended(i);
 }
 
-static void notify_ready(void *owner)
+/* What it started may take its time to leave, if it was asked to; an opsd that was killed may have
+ * asked, and not written it down. */
+static void worker_ended(struct instance *i)
 {
-    struct instance *i = owner;
-    char text[NOTIFY_BYTES_MAX + 1];
-    struct notify_message message;
-    int r;
-
-    /* More than that at once waits for the next turn of the loop. */
-    for (int n = 0; n < MESSAGES_A_TURN; n++) {
-        r = notify_socket_read(i->notify_fd, i->process.pid, text, &message);
-        if (r < 0)
-            return;
-        if (r > 0)
-            take_message(i, &message);
-    }
+    instance_probe_end(i);
+    if (i->machine.state != STATE_STOPPING)
+        instance_act(i, DO_KILL);
 }
 
-static void moved(struct stream *stream, const char *bytes, size_t n)
+static void take_report(struct instance *i, bool gone)
 {
-    struct instance *i = stream->owner;
-
-    if (i->run)
-        i->run->output(i->run, stream == &i->err, bytes, n);
-    if (i->fleet->logged)
-        i->fleet->logged(i->fleet, stream);
-}
-
-/* What the manifest says. */
-static char *wanted_log_path(const struct instance *i, bool err)
-{
-    const char *given = err ? i->app->error_file : i->app->out_file;
-    const char *kind = err ? "error" : "out";
-    char *path;
-    int r;
-
-    if (i->app->disable_logs)
-        return strdup("/dev/null");
-    if (given)
-        return strdup(given);
-    if (instance_count(i->app) > 1)
-        r = asprintf(&path, "%s/%s-%d-%s.log", i->fleet->log_folder, i->app->name, i->number, kind);
-    else
-        r = asprintf(&path, "%s/%s-%s.log", i->fleet->log_folder, i->app->name, kind);
-    return r < 0 ? NULL : path;
-}
-
-char *instance_log_path(const struct instance *i, bool err)
-{
-    const struct stream *stream = err ? &i->err : &i->out;
-
-    return stream->sink ? strdup(stream_log_path(stream)) : wanted_log_path(i, err);
-}
-
-static int open_stream(struct instance *i, struct stream *stream, bool err, struct err *reterr)
-{
-    OWN(free) char *fifo = own_path(i, err ? "err" : "out");
-    OWN(free) char *log = wanted_log_path(i, err);
-
-    if (!fifo || !log)
-        return err_set(reterr, -ENOMEM, "out of memory");
-    if (stream->sink && strcmp(stream_log_path(stream), log) == 0)
-        return 0;
-    /* The manifest names another file since. */
-    stream_close(stream);
-    stream->moved = moved;
-    stream->owner = i;
-    return stream_open(stream, &i->fleet->pump, fifo, log, reterr);
-}
-
-static int open_files(struct instance *i, struct err *reterr)
-{
-    char name[128];
-    int r;
-
-    r = open_stream(i, &i->out, false, reterr);
-    if (r == 0)
-        r = open_stream(i, &i->err, true, reterr);
-    if (r < 0 || i->notify_fd >= 0)
-        return r;
-    (void)snprintf(name, sizeof name, i->run ? "run-%s-%d.notify" : "%s-%d.notify", i->app->name,
-                   i->run ? i->id : i->number);
-    i->notify_fd = notify_socket_open(i->fleet->folder, name, i->notify_address, reterr);
-    if (i->notify_fd < 0)
-        return i->notify_fd;
-    r = watch_open(i->fleet->loop, i->notify_fd, notify_ready, i, &i->notify_watch);
-    if (r < 0)
-        close_notify(i);
-    return r < 0 ? err_set(reterr, r, "cannot watch the notify socket: %s", strerror(-r)) : 0;
-}
-
-/* One whose end would not be seen is not kept. */
-static int let_go(struct process *process, int error, struct err *reterr)
-{
-    process_reap(process);
-    return err_set(reterr, error, "cannot watch the process: %s", strerror(-error));
-}
-
-static int start_process(struct instance *i, struct err *reterr)
-{
-    OWN(free) const char **argv = NULL;
-    struct environment env;
-    struct spawn what;
-    int r;
-
-    r = open_files(i, reterr);
-    if (r < 0)
-        return r;
-    i->span = (struct log_span){ .out_from = stream_log_offset(&i->out),
-                                 .err_from = stream_log_offset(&i->err) };
-    r = instance_environment(i, &env, reterr);
-    argv = instance_argv(i);
-    if (r == 0 && !argv)
-        r = err_set(reterr, -ENOMEM, "out of memory");
-    if (r == 0) {
-        what = (struct spawn){ .file = argv[0],
-                               .argv = (char *const *)argv,
-                               .env = env.list,
-                               .cwd = i->app->cwd,
-                               .out_fd = i->out.fd,
-                               .err_fd = i->err.fd,
-                               .fifos = true };
-        r = spawn_process(&what, &i->process, reterr);
-    }
-    environment_done(&env);
-    if (r < 0)
-        return r;
-    r = watch_open(i->fleet->loop, i->process.pidfd, exit_ready, i, &i->exit_watch);
-    return r < 0 ? let_go(&i->process, r, reterr) : 0;
-}
-
-static void launch(struct instance *i)
-{
-    int64_t now = (int64_t)monotonic_now_ms();
-    struct err why = { "" };
-    int r = start_process(i, &why);
+    enum keeper_phase phase = i->report.phase;
 
     fleet_touch(i->fleet);
-    i->fleet->starts_left--;
-    if (r < 0) {
-        log_error("cannot start", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
+    if (phase != KEEPER_WAITS && phase != KEEPER_FAILED && !i->pid)
+        runs(i);
+    if (phase == KEEPER_FAILED)
+        failed(i);
+    else if (phase == KEEPER_EMPTY)
+        ended(i);
+    else if (gone)
+        lost(i);
+    else if (phase == KEEPER_ENDED)
+        worker_ended(i);
+}
+
+void instance_reported(struct keeper *keeper)
+{
+    struct instance *i = keeper->owner;
+
+    i->report = keeper->report;
+    take_report(i, keeper->gone);
+}
+
+/* --- after an earlier opsd */
+
+void instance_resume(struct instance *i)
+{
+    struct err why;
+
+    (void)err_set(&why, 0, "opsd was killed before it could start it");
+    start_failed(i, EAGAIN, &why);
+}
+
+void instance_adopt(struct instance *i)
+{
+    OWN(free) char *file = instance_file_name(i);
+    struct keeper_identity identity;
+    struct err why;
+    int r;
+
+    r = instance_open_files(i, &why);
+    if (r < 0)
+        log_error("cannot take over the output", LOG_TEXT("worker", i->app->name),
                   LOG_TEXT("why", why.text));
-        machine_spawn_failed(&i->machine, i->app, -r, now, fleet_chance());
-        i->machine.reason = why;
-        if (i->run) {
-            struct run *run = i->run;
-
-            fleet_remove(i->fleet, i);
-            run->ended(run, (struct exit_status){ 0 }, 0, why.text);
-        }
+    identity = (struct keeper_identity){ file, i->keeper_pid, i->keeper_start };
+    r = file ? keeper_adopt(&i->fleet->keepers, &identity, i, &i->keeper, &i->report) : -ENOMEM;
+    i->adopt_again_ms = 0;
+    fleet_touch(i->fleet);
+    if (r < 0 && r != -ESRCH) {
+        /* It is there, and we lack what it takes: descriptors, memory. */
+        log_error("cannot take over a process yet", LOG_TEXT("worker", i->app->name),
+                  LOG_INT("instance", i->number), LOG_TEXT("why", strerror(-r)));
+        i->adopt_again_ms = (int64_t)monotonic_now_ms() + ADOPT_EVERY_MS;
         return;
     }
-    log_info("started", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
-             LOG_INT("pid", i->process.pid));
-    i->started_at = instant_now();
-    i->stats[0] = '\0';
-    i->cpu_seen_ms = i->cpu_seen_at = 0;
-    i->cpu_percent = 0;
-    if (i->app->ready == READY_AT_ONCE || i->run)
-        machine_ready(&i->machine, i->app, now);
-    else if (i->app->ready == READY_EXEC)
-        i->next_probe_ms = now;
+    i->adopted = r == 0;
+    instance_probe_adopt(i);
+    log_info(r == 0 ? "adopted" : "ended meanwhile", LOG_TEXT("worker", i->app->name),
+             LOG_INT("instance", i->number), LOG_INT("pid", i->pid));
+    if (r < 0 || i->report.phase != KEEPER_WAITS)
+        take_report(i, r < 0);
+    machine_resumed(&i->machine, i->app, (int64_t)monotonic_now_ms());
+    if (machine_runs(&i->machine) && i->pid)
+        instance_probe_begin(i, (int64_t)monotonic_now_ms());
+    if (i->machine.state == STATE_LAUNCHING && i->app->ready == READY_LOG)
+        instance_probe_printed(i);
+}
+
+/* --- acting */
+
+static void order(struct instance *i, int what)
+{
+    int r = keeper_order(i->keeper, what);
+
+    if (r < 0 && r != -ESRCH)
+        log_error("cannot tell the keeper what to do", LOG_TEXT("worker", i->app->name),
+                  LOG_TEXT("why", strerror(-r)));
 }
 
 void instance_act(struct instance *i, enum action action)
 {
     if (action == DO_SPAWN)
         launch(i);
-    /* While what it left behind is cleared there is nobody to ask any more. */
-    else if (action != DO_NOTHING && i->process.pid)
-        (void)process_signal(&i->process, action == DO_KILL ? SIGKILL : i->app->kill_signal);
+    else if (action == DO_KILL && i->keeper)
+        order(i, KEEPER_KILL);
+    /* One that does not run yet is asked once it does (machine_spawned). */
+    else if (action == DO_SIGNAL && i->pid && i->app->shutdown_with_message &&
+             instance_probe_shutdown(i) == 0)
+        return;
+    else if ((action == DO_SIGNAL || action == DO_ABORT) && i->keeper && i->pid)
+        order(i, KEEPER_STOP | (action == DO_ABORT ? SIGABRT : i->app->kill_signal));
 }
 
 void instance_pause(struct instance *i, bool paused)
 {
     stream_pause(&i->out, paused);
     stream_pause(&i->err, paused);
-    if (!paused && i->group)
+    if (!paused)
         clear_soon(i);
-}
-
-/* --- readiness by a command that exits 0 */
-
-enum { PROBE_EVERY_MS = 250 };
-
-static void probe_ready(void *owner)
-{
-    struct instance *i = owner;
-    struct exit_status status;
-
-    if (!process_ended(&i->probe, &status))
-        return;
-    watch_close(&i->probe_watch);
-    process_reap(&i->probe);
-    if (i->probe_stale)
-        return;
-    if (!status.signal && status.code == 0)
-        machine_ready(&i->machine, i->app, (int64_t)monotonic_now_ms());
-    else
-        i->next_probe_ms = (int64_t)monotonic_now_ms() + PROBE_EVERY_MS;
-    fleet_touch(i->fleet);
-}
-
-static int start_probe(struct instance *i)
-{
-    OWN(close) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    struct environment env;
-    struct spawn what;
-    int r;
-
-    i->probe_stale = false;
-    r = instance_environment(i, &env, NULL);
-    if (r == 0) {
-        what = (struct spawn){ .file = i->app->ready_exec[0],
-                               .argv = (char *const *)i->app->ready_exec,
-                               .env = env.list,
-                               .cwd = i->app->cwd,
-                               .out_fd = null,
-                               .err_fd = null };
-        r = spawn_process(&what, &i->probe, &i->machine.reason);
-    }
-    environment_done(&env);
-    if (r < 0)
-        return r;
-    r = watch_open(i->fleet->loop, i->probe.pidfd, probe_ready, i, &i->probe_watch);
-    return r < 0 ? let_go(&i->probe, r, &i->machine.reason) : 0;
-}
-
-void instance_probe(struct instance *i, int64_t now_ms)
-{
-    if (i->machine.state != STATE_LAUNCHING)
-        i->next_probe_ms = 0;
-    if (!i->next_probe_ms || i->next_probe_ms > now_ms)
-        return;
-    /* A stale one may still be on its way out. */
-    if (i->probe.pid || start_probe(i) < 0)
-        i->next_probe_ms = now_ms + PROBE_EVERY_MS;
-    else
-        i->next_probe_ms = 0;
 }
 
 /* --- schedule */

@@ -9,8 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keepers.h"
 #include "machine.h"
 #include "notify_socket.h"
+#include "readiness.h"
+#include "reload.h"
+#include "renew.h"
 #include "spawn.h"
 #include "stream.h"
 #include "watch.h"
@@ -69,10 +73,14 @@ struct instance {
     struct instance *
         *needs; /* app->depends_count lists, one after the other, each ends with NULL */
 
-    struct process process;
-    struct watch *exit_watch;
-    pid_t group;              /* of a process that ended, while what it left is cleared; 0: none */
-    struct exit_status ended; /* how */
+    struct keeper *keeper; /* NULL: nothing of it runs */
+    pid_t keeper_pid;      /* with its start, the identity of the keeper; 0: none */
+    int64_t keeper_start;
+    struct keeper_report report; /* what the keeper last said */
+    pid_t pid;                   /* of the worker; 0: it does not run (yet) */
+    int64_t pid_start;           /* with pid, its identity */
+    bool ended; /* it does not run any more, nor anything that it started, unless */
+    bool lost;  /* its keeper was killed, and we clear what that left */
     int64_t next_clear_ms, clear_every_ms;
     int64_t started_at; /* wall clock, ms */
     struct stream out, err;
@@ -80,53 +88,86 @@ struct instance {
     int notify_fd;
     char notify_address[NOTIFY_ADDRESS_MAX];
     struct watch *notify_watch;
-    struct process probe; /* the readiness command that runs now */
-    struct watch *probe_watch;
-    bool probe_stale;      /* it asks about a process that is gone */
+    /* The worker's ends of the readiness pipe and of Node's channel: only while it is forked. */
+    int ready_fd_write, channel_fd_theirs;
+    struct readiness readiness;
     int64_t next_probe_ms; /* monotonic; 0: none */
 
     const struct zone *zone;
     int64_t next_tick, next_due; /* wall clock; due is the tick plus jitter */
     int64_t tick;                /* of the run under way or pending */
     struct last_run last_run;
+    struct renewal renewal;
 
     char status_text[STATUS_TEXT_MAX];
-    char stats[STATS_MAX]; /* a JSON object, or empty */
-    struct exit_record exits[EXITS_KEPT];
+    char *stats;               /* a JSON object; NULL: none */
+    struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
     unsigned exit_count;
     int64_t cpu_seen_ms, cpu_seen_at; /* where cpu_percent was counted to */
     double cpu_percent;
 
+    struct generation *ran_generation;
+    const struct app *ran; /* what the present process was started with, or nothing */
+    bool fresh;            /* it was not there before the manifest was read */
+    bool retiring;         /* once it is stopped, it is gone */
+    bool hidden;           /* of two in a reload, the one that does not count */
+    int variant;           /* tells the files of the two apart */
+    struct instance *other;
+    struct reload reload;
+    bool recorded;          /* the journal that was read knows it */
+    int64_t adopt_again_ms; /* monotonic; its process could not be taken over yet; 0: it was */
+    bool adopted;           /* its process was started by an earlier opsd */
+    bool to_want; /* machine.wanted, but for the end of opsd, which changes nobody's mind */
+    uint64_t recorded_mark;
+    unsigned recorded_exits;
+
     struct run *run; /* of run_worker: who watches; NULL for a member of the fleet */
 };
 
-/* How many instances the app has on this machine, at least one. */
-int instance_count(const struct app *app);
+/* True for those that people know: no run by hand, and not the one of two that is being started or
+ * ended in a reload, or deleted. */
+bool instance_is_member(const struct instance *instance);
 
 /* Takes a reference to generation. Returns NULL when memory ran out. */
 struct instance *instance_new(struct fleet *fleet, struct generation *generation,
                               const struct app *app, int number);
 void instance_free(struct instance *instance);
 
+/* The present process runs by the manifest as it is now. */
+void instance_note_app(struct instance *instance);
+
 /* Does what the machine said. */
 void instance_act(struct instance *instance, enum action action);
 
-/* Leaves what a run by hand prints in its FIFOs until whoever looks on has read what there was. */
+/* Leaves what a run by hand prints in its pipes until whoever looks on has read what there was. */
 void instance_pause(struct instance *instance, bool paused);
+
+/* Takes over the process that i->keeper_pid keeps, from an earlier opsd; or finds out how it ended.
+ */
+void instance_adopt(struct instance *instance);
+
+/* An earlier opsd was about to start a process, and had no time to. */
+void instance_resume(struct instance *instance);
+
+/* The keeper of an instance has something to say; for struct keepers. */
+void instance_reported(struct keeper *keeper);
 
 /* Goes on clearing what a process left behind, when it is due: children, and output for whoever
  * looks on. A run by hand may be gone then. */
 void instance_clear(struct instance *instance, int64_t now_ms);
 
-/* Starts the next readiness command when it is due. */
-void instance_probe(struct instance *instance, int64_t now_ms);
-
 /* The next tick after an instant (wall clock). */
 void instance_plan(struct instance *instance, int64_t after);
+
+/* Where the next exit is written down; counts it. NULL when memory ran out. */
+struct exit_record *instance_next_exit(struct instance *instance);
 
 /* Adds the last n lines that the process of that span printed, errors last. */
 void instance_add_lines(const struct instance *instance, const struct log_span *span, int n,
                         cJSON *array);
+
+/* What its process printed before opsd was there to see it, for whoever waits for a text. */
+void instance_probe_printed(struct instance *instance);
 
 /* Where its stdout or stderr is written, or will be; the caller frees it. NULL when memory ran out.
  */

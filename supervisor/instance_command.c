@@ -5,8 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "become.h"
 #include "fleet.h"
 #include "instant.h"
+#include "text.h"
+
+enum { INCREMENT_MOST = INT32_MAX };
+
+static const char LISTEN_PID_ROOM[] = "00000000000";
+
+_Static_assert(sizeof LISTEN_PID_ROOM == PID_TEXT_MAX, "become() writes the pid there");
+
+/* PM2's: what the variable says, or 0 when that is no number, and one more from each instance to
+ * the next. */
+static int add_increment(const struct instance *i, struct environment *env)
+{
+    const char *name = i->app->increment_var, *value = name ? environment_value(env, name) : NULL;
+    int64_t first = 0;
+    char number[24];
+
+    if (!name)
+        return 0;
+    if (value)
+        (void)text_to_int(value, -INCREMENT_MOST, INCREMENT_MOST, &first);
+    (void)snprintf(number, sizeof number, "%jd", (intmax_t)first + i->number);
+    return environment_set(env, name, number);
+}
 
 int instance_environment(const struct instance *i, struct environment *env, struct err *reterr)
 {
@@ -19,6 +43,8 @@ int instance_environment(const struct instance *i, struct environment *env, stru
     r = environment_add_app(env, i->app, reterr);
     if (r < 0)
         return r;
+    if (add_increment(i, env) < 0)
+        return err_set(reterr, -ENOMEM, "out of memory");
     (void)snprintf(number, sizeof number, "%d", i->number);
     (void)snprintf(id, sizeof id, "%d", i->id);
     if (environment_set(env, i->app->instance_var, number) < 0 ||
@@ -29,6 +55,45 @@ int instance_environment(const struct instance *i, struct environment *env, stru
     if (i->app->scheduled && !i->run &&
         environment_set(env, "OPS_TICK", instant_print(i->tick, tick)) < 0)
         return err_set(reterr, -ENOMEM, "out of memory");
+    return 0;
+}
+
+int app_channel_fd(const struct app *app)
+{
+    int fd = LISTEN_FDS_START + (int)app->listen_count;
+
+    if (app->ready != READY_MESSAGE && !app->shutdown_with_message)
+        return -1;
+    return app->ready == READY_FD && app->ready_number == fd ? fd + 1 : fd;
+}
+
+static int add_number(struct environment *env, const char *name, int64_t value)
+{
+    char number[24];
+
+    (void)snprintf(number, sizeof number, "%jd", (intmax_t)value);
+    return environment_set(env, name, number);
+}
+
+int instance_environment_of_worker(const struct instance *i, struct environment *env,
+                                   char **ret_listen_pid)
+{
+    const struct app *app = i->app;
+    int channel = app_channel_fd(app);
+
+    /* sd_watchdog_enabled(3) counts in microseconds. */
+    if (app->watchdog_ms && add_number(env, "WATCHDOG_USEC", app->watchdog_ms * 1000) < 0)
+        return -ENOMEM;
+    if (channel >= 0 && (add_number(env, "NODE_CHANNEL_FD", channel) < 0 ||
+                         environment_set(env, "NODE_CHANNEL_SERIALIZATION_MODE", "json") < 0))
+        return -ENOMEM;
+    *ret_listen_pid = NULL;
+    if (!app->listen_count)
+        return 0;
+    if (add_number(env, "LISTEN_FDS", (int64_t)app->listen_count) < 0 ||
+        environment_set(env, "LISTEN_PID", LISTEN_PID_ROOM) < 0)
+        return -ENOMEM;
+    *ret_listen_pid = environment_value(env, "LISTEN_PID");
     return 0;
 }
 

@@ -2,10 +2,16 @@
 #include "machine.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
-/* After SIGKILL only a process stuck in the kernel remains; it is tried again this often. */
-enum { KILL_AGAIN_MS = 1000 };
+enum {
+    /* After SIGKILL only a process stuck in the kernel remains; it is tried again this often. */
+    KILL_AGAIN_MS = 1000,
+    /* What a process said while opsd was away is read well within this. */
+    RESUME_MS = 1000,
+};
 
 void machine_init(struct machine *m)
 {
@@ -17,19 +23,41 @@ bool machine_runs(const struct machine *m)
     return m->state == STATE_LAUNCHING || m->state == STATE_ONLINE || m->state == STATE_STOPPING;
 }
 
+/* The earlier of two deadlines, 0 being none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+static int64_t overtime_at(const struct machine *m, const struct app *app)
+{
+    return app->timeout_ms ? m->started_ms + app->timeout_ms : 0;
+}
+
+static int64_t silent_at(const struct machine *m, const struct app *app)
+{
+    return app->watchdog_ms ? m->heard_ms + app->watchdog_ms : 0;
+}
+
 /* When the state just entered needs looking at again. */
 static int64_t deadline_of(const struct machine *m, const struct app *app, int64_t now_ms)
 {
     switch (m->state) {
     case STATE_LAUNCHING:
-        return app->ready == READY_AT_ONCE ? 0 : now_ms + app->listen_timeout_ms;
+        return m->spawned && app->ready != READY_AT_ONCE ? now_ms + app->listen_timeout_ms : 0;
     case STATE_ONLINE:
-        return app->timeout_ms ? m->started_ms + app->timeout_ms : 0;
+        return earlier(overtime_at(m, app), silent_at(m, app));
     case STATE_STOPPING:
         return now_ms + app->kill_timeout_ms;
     default:
         return 0;
     }
+}
+
+static void set_deadline(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->deadline_ms = app ? deadline_of(m, app, now_ms) : 0;
+    m->latest_ms = m->deadline_ms ? m->deadline_ms + MACHINE_EXTEND_MAX_MS : 0;
 }
 
 /* Follows the table's edge, if there is one. app may be NULL where no deadline can begin. */
@@ -42,10 +70,11 @@ static enum action follow(struct machine *m, enum event event, const struct app 
         return DO_NOTHING;
     m->state = edge.next;
     if (edge.action == DO_SPAWN) {
-        m->started_ms = now_ms;
+        m->begun_ms = m->started_ms = now_ms;
+        m->spawned = false;
         m->reason.text[0] = '\0';
     }
-    m->deadline_ms = app ? deadline_of(m, app, now_ms) : 0;
+    set_deadline(m, app, now_ms);
     return edge.action;
 }
 
@@ -82,7 +111,7 @@ enum action machine_stop(struct machine *m, const struct app *app, int64_t now_m
 
 enum action machine_restart(struct machine *m, const struct app *app, int64_t now_ms)
 {
-    bool again = machine_runs(m) && m->cause != STOP_RESTART;
+    bool again = machine_runs(m) && m->cause != STOP_RESTART && m->cause != STOP_RENEW;
 
     begin_anew(m);
     if (machine_runs(m))
@@ -90,6 +119,22 @@ enum action machine_restart(struct machine *m, const struct app *app, int64_t no
     m->restarts += again;
     (void)err_set(&m->reason, 0, "restarted by hand");
     return follow(m, EVENT_RESTART, app, now_ms);
+}
+
+enum action machine_renew(struct machine *m, const struct app *app, int64_t now_ms, const char *why)
+{
+    if (m->state != STATE_LAUNCHING && m->state != STATE_ONLINE)
+        return DO_NOTHING;
+    m->cause = STOP_RENEW;
+    m->restarts++;
+    (void)err_set(&m->reason, 0, "restarted: %s", why);
+    return follow(m, EVENT_RESTART, app, now_ms);
+}
+
+bool machine_outlived(const struct machine *m, const struct machine *need)
+{
+    return (m->state == STATE_LAUNCHING || m->state == STATE_ONLINE) &&
+           m->begun_ms < need->begun_ms;
 }
 
 enum action machine_unblock(struct machine *m, const struct app *app, int64_t now_ms)
@@ -120,25 +165,59 @@ bool machine_tick(struct machine *m, const struct app *app, int64_t now_ms, enum
     return true;
 }
 
+static enum action stop_late(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->cause = STOP_LATE;
+    (void)err_set(&m->reason, 0, "not ready within %lld ms (listen_timeout)",
+                  (long long)(m->deadline_ms - m->started_ms));
+    return follow(m, EVENT_LATE, app, now_ms);
+}
+
+static enum action stop_overtime(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->cause = STOP_OVERTIME;
+    (void)err_set(&m->reason, 0, "ran longer than %lld ms (timeout)", (long long)app->timeout_ms);
+    return follow(m, EVENT_OVERTIME, app, now_ms);
+}
+
+static enum action stop_silent(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->cause = STOP_SILENT;
+    (void)err_set(&m->reason, 0, "no WATCHDOG=1 for %lld ms (watchdog)",
+                  (long long)app->watchdog_ms);
+    return follow(m, EVENT_SILENT, app, now_ms);
+}
+
+static enum action online_due(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    int64_t overtime = overtime_at(m, app), silent = silent_at(m, app);
+
+    if (overtime && overtime <= now_ms)
+        return stop_overtime(m, app, now_ms);
+    if (silent && silent <= now_ms)
+        return stop_silent(m, app, now_ms);
+    /* The manifest was changed since. */
+    set_deadline(m, app, now_ms);
+    return DO_NOTHING;
+}
+
+static enum action force(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    enum action action = follow(m, EVENT_FORCE, app, now_ms);
+
+    m->deadline_ms = m->latest_ms = now_ms + KILL_AGAIN_MS;
+    return action;
+}
+
 enum action machine_due(struct machine *m, const struct app *app, int64_t now_ms)
 {
-    enum action action;
-
     switch (m->state) {
     case STATE_LAUNCHING:
-        m->cause = STOP_LATE;
-        (void)err_set(&m->reason, 0, "not ready within %lld ms (listen_timeout)",
-                      (long long)app->listen_timeout_ms);
-        return follow(m, EVENT_LATE, app, now_ms);
+        return stop_late(m, app, now_ms);
     case STATE_ONLINE:
-        m->cause = STOP_OVERTIME;
-        (void)err_set(&m->reason, 0, "ran longer than %lld ms (timeout)",
-                      (long long)app->timeout_ms);
-        return follow(m, EVENT_OVERTIME, app, now_ms);
+        return online_due(m, app, now_ms);
     case STATE_STOPPING:
-        action = follow(m, EVENT_FORCE, app, now_ms);
-        m->deadline_ms = now_ms + KILL_AGAIN_MS;
-        return action;
+        return force(m, app, now_ms);
     case STATE_BACKOFF:
         return follow(m, EVENT_GO, app, now_ms);
     default:
@@ -147,13 +226,63 @@ enum action machine_due(struct machine *m, const struct app *app, int64_t now_ms
     }
 }
 
+enum action machine_spawned(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    if (!machine_runs(m) || m->spawned)
+        return DO_NOTHING;
+    m->spawned = true;
+    m->started_ms = now_ms;
+    if (m->state == STATE_LAUNCHING && app->ready == READY_AT_ONCE)
+        machine_ready(m, app, now_ms);
+    else
+        set_deadline(m, app, now_ms);
+    return m->state == STATE_STOPPING ? DO_SIGNAL : DO_NOTHING;
+}
+
 void machine_ready(struct machine *m, const struct app *app, int64_t now_ms)
 {
     if (m->state != STATE_LAUNCHING)
         return;
     m->ready = true;
+    m->heard_ms = now_ms;
     m->reason.text[0] = '\0';
     (void)follow(m, EVENT_READY, app, now_ms);
+}
+
+void machine_heard(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    if (m->state != STATE_ONLINE)
+        return;
+    m->heard_ms = now_ms;
+    set_deadline(m, app, now_ms);
+}
+
+enum action machine_trigger(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    if (m->state != STATE_ONLINE || !app->watchdog_ms)
+        return DO_NOTHING;
+    m->cause = STOP_SILENT;
+    (void)err_set(&m->reason, 0, "it said WATCHDOG=trigger");
+    return follow(m, EVENT_SILENT, app, now_ms);
+}
+
+void machine_extend(struct machine *m, int64_t now_ms, int64_t extend_ms)
+{
+    int64_t until = extend_ms < MACHINE_EXTEND_MAX_MS ? now_ms + extend_ms : m->latest_ms;
+
+    if ((m->state != STATE_LAUNCHING && m->state != STATE_STOPPING) || !m->deadline_ms)
+        return;
+    if (until > m->latest_ms)
+        until = m->latest_ms;
+    if (until > m->deadline_ms)
+        m->deadline_ms = until;
+}
+
+void machine_resumed(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    if (m->state == STATE_LAUNCHING && m->deadline_ms && m->deadline_ms < now_ms + RESUME_MS)
+        m->deadline_ms = now_ms + RESUME_MS;
+    machine_heard(m, app, now_ms);
 }
 
 /* Errors that a second try cannot cure. */
@@ -163,12 +292,33 @@ static bool is_permanent(int error)
            error == EPERM || error == ELOOP || error == EISDIR || error == EINVAL;
 }
 
+/* It leaves for what is not its own fault: it comes back as soon as nothing is in the way. */
+static bool is_to_resume(enum stop_cause cause)
+{
+    return cause == STOP_RESTART || cause == STOP_RENEW || cause == STOP_DEPENDENCY;
+}
+
+/* There is no process any more, or there never was. Returns why it was asked to leave. */
+static enum stop_cause forget_process(struct machine *m)
+{
+    enum stop_cause cause = m->cause;
+
+    m->spawned = m->ready = false;
+    m->cause = STOP_NONE;
+    return cause;
+}
+
 void machine_spawn_failed(struct machine *m, const struct app *app, int error, int64_t now_ms,
                           double chance)
 {
-    m->ready = false;
+    enum stop_cause cause = forget_process(m);
+
     if (!m->wanted) {
         (void)follow(m, EVENT_ENDED, app, now_ms);
+        return;
+    }
+    if (is_to_resume(cause)) {
+        (void)follow(m, EVENT_RESUME, app, now_ms);
         return;
     }
     if (is_permanent(error)) {
@@ -183,12 +333,13 @@ void machine_spawn_failed(struct machine *m, const struct app *app, int error, i
 /* How an exit reads: "exited with code 1", "killed by signal 9". */
 static void describe_exit(struct machine *m)
 {
+    /* What the others are was written down when it was told to leave. */
     static const char *const causes[] = {
         [STOP_PERSON] = "stopped by hand",
         [STOP_RESTART] = "restarted by hand",
         [STOP_DEPENDENCY] = "stopped for a dependency",
+        [STOP_SILENT] = NULL,
     };
-    /* Why it was late or over time was written down when it was told to leave. */
     struct err why = m->reason;
     const char *name = sigabbrev_np(m->last_exit.signal);
     char how[64];
@@ -198,7 +349,7 @@ static void describe_exit(struct machine *m)
                        name ? name : "RT");
     else
         (void)snprintf(how, sizeof how, "exited with code %d", m->last_exit.code);
-    if (m->cause == STOP_PERSON || m->cause == STOP_RESTART || m->cause == STOP_DEPENDENCY)
+    if (causes[m->cause])
         (void)err_set(&why, 0, "%s", causes[m->cause]);
     (void)err_set(&m->reason, 0, "%.200s%s%s after %lld ms", m->cause ? why.text : "",
                   m->cause ? ", " : "", how, (long long)m->last_uptime_ms);
@@ -234,40 +385,44 @@ static enum event event_of(struct machine *m, const struct app *app,
     }
 }
 
+/* Decides on the end of a process that was to go on, and does so. */
+static void decide(struct machine *m, const struct app *app, const struct life *life, double chance)
+{
+    struct restart_decision decision = restart_decide(&app->restart, &m->history, life, chance);
+    bool well = !life->status.signal && life->status.code == 0;
+    enum event event;
+
+    m->completed = decision.verdict == RESTART_DONE && well;
+    event = event_of(m, app, &decision);
+    if (event != EVENT_RETRY)
+        m->tick_pending = false;
+    (void)follow(m, event, app, life->ended_ms);
+    if (event == EVENT_RETRY)
+        m->deadline_ms = life->ended_ms + decision.delay_ms;
+}
+
 void machine_exited(struct machine *m, const struct app *app, struct exit_status status,
                     int64_t now_ms, double chance)
 {
-    enum stop_cause cause = m->cause;
-    struct life life = { .uptime_ms = now_ms - m->started_ms,
-                         .ready = m->ready,
+    struct life life = { .status = status,
+                         .uptime_ms = now_ms - m->started_ms,
+                         .ready = m->ready || app->ready == READY_AT_ONCE,
                          .ended_ms = now_ms };
-    struct restart_decision decision;
-    enum event event;
+    enum stop_cause cause;
 
     m->exited = true;
     m->last_exit = status;
     m->last_uptime_ms = life.uptime_ms;
-    m->ready = m->completed = false;
+    m->completed = false;
     describe_exit(m);
-    m->cause = STOP_NONE;
-    if (!m->wanted) {
+    cause = forget_process(m);
+    /* No exit code of one that hung is a good end, or a reason to leave it at that. */
+    if (cause >= STOP_LATE && !status.signal)
+        life.status = (struct exit_status){ .signal = SIGKILL };
+    if (!m->wanted)
         (void)follow(m, EVENT_ENDED, app, now_ms);
-        return;
-    }
-    if (cause == STOP_RESTART || cause == STOP_DEPENDENCY) {
+    else if (is_to_resume(cause))
         (void)follow(m, EVENT_RESUME, app, now_ms);
-        return;
-    }
-    /* A process that had to be stopped did not end well, whatever it exits with. */
-    if (cause != STOP_NONE && !status.signal && status.code == 0)
-        status.code = EXIT_FAILURE;
-    life.status = status;
-    decision = restart_decide(&app->restart, &m->history, &life, chance);
-    m->completed = decision.verdict == RESTART_DONE && !status.signal && status.code == 0;
-    event = event_of(m, app, &decision);
-    if (event != EVENT_RETRY)
-        m->tick_pending = false;
-    (void)follow(m, event, app, now_ms);
-    if (event == EVENT_RETRY)
-        m->deadline_ms = now_ms + decision.delay_ms;
+    else
+        decide(m, app, &life, chance);
 }

@@ -9,11 +9,14 @@
 #include "manifest_app.h"
 #include "manifest_depends.h"
 #include "manifest_json.h"
+#include "manifest_read.h"
 #include "own.h"
 
 /* What one manifest may take: a list of one-digit arguments needs 24 bytes for each 2 of the file.
  */
 enum { MANIFEST_ARENA_MAX = 64 << 20 };
+
+static const char *const no_texts[] = { NULL };
 
 static void own_arena(struct arena **arena)
 {
@@ -80,24 +83,38 @@ static bool has_script(const cJSON *file)
     return false;
 }
 
+/* Of PM2's deployment only the environment means something here. */
+static int read_deploy(struct reader *reader, const struct place *place)
+{
+    int r = read_deploy_environment(reader, place);
+
+    if (r == 0 && !reader->deploy_env[0])
+        problems_note(reader->problems, place, "is accepted but means nothing here");
+    return r;
+}
+
 /* {"apps": ...}: what else PM2 has beside them. */
-static const cJSON *unwrap(struct reader *reader, const cJSON *file)
+static int unwrap(struct reader *reader, const cJSON *file, const cJSON **ret)
 {
     const cJSON *member;
+    int r = 0;
 
     cJSON_ArrayForEach(member, file)
     {
         struct place place = { .key = member->string, .value = member };
 
         if (strcmp(member->string, "deploy") == 0)
-            problems_note(reader->problems, &place, "is accepted but means nothing here");
+            r = read_deploy(reader, &place);
         else if (strcmp(member->string, "apps") != 0)
             (void)problems_add(reader->problems, &place,
                                field_find(&app_fields, member->string)
                                    ? "unknown beside \"apps\": it belongs into an app"
                                    : "unknown beside \"apps\"");
+        if (r == -ENOMEM)
+            return r;
     }
-    return json_get(file, "apps");
+    *ret = json_get(file, "apps");
+    return 0;
 }
 
 static int read_file(struct reader *reader, const cJSON *file, struct fleet_draft *ret)
@@ -112,12 +129,16 @@ static int read_file(struct reader *reader, const cJSON *file, struct fleet_draf
     r = manifest_json_find_repeated(file, wrapped ? NULL : top, reader->problems);
     if (r < 0)
         return r;
-    if (wrapped)
-        apps.value = list = unwrap(reader, file);
-    else if (cJSON_IsObject(file) && !has_script(file))
+    if (wrapped) {
+        r = unwrap(reader, file, &list);
+        if (r < 0)
+            return r;
+        apps.value = list;
+    } else if (cJSON_IsObject(file) && !has_script(file)) {
         return problems_add(reader->problems, NULL,
                             "line %d: neither \"apps\" nor, for a single app, \"script\" is in it",
                             value_line(file));
+    }
     if (!cJSON_IsArray(list) && !cJSON_IsObject(list))
         return problems_add_wanted(reader->problems, &apps, "a list of apps, or one");
     return read_apps(reader, list, ret);
@@ -145,14 +166,28 @@ static int check_fleet(struct reader *reader, const struct fleet_draft *fleet, c
 
     if (r == 0)
         r = select_profile(reader, fleet, profile, manifest);
-    return r == 0 ? apps_check_order(reader, manifest->apps, manifest->count) : r;
+    if (r == 0)
+        r = apps_check_order(reader, manifest->apps, manifest->count);
+    return r == 0 ? apps_append_env(reader, manifest->apps, manifest->count) : r;
+}
+
+/* As PM2 does: one manifest of several may know the name. */
+static void note_env_name(struct reader *reader)
+{
+    struct place place = { .key = "--env", .line = 1 };
+
+    problems_note(reader->problems, &place, "no app has variables of that name");
 }
 
 int manifest_parse(const struct manifest_source *source, struct manifest *ret, struct buf *errors)
 {
     OWN(problems) struct problems problems = { 0 };
     OWN(arena) struct arena *arena = arena_new(MANIFEST_ARENA_MAX);
-    struct reader reader = { .arena = arena, .problems = &problems, .folder = source->folder };
+    struct reader reader = { .arena = arena,
+                             .problems = &problems,
+                             .folder = source->folder,
+                             .env_name = source->env_name,
+                             .deploy_env = no_texts };
     struct manifest manifest = { .count = 0 };
     struct fleet_draft fleet = { .count = 0 };
     OWN(json) cJSON *file = NULL;
@@ -164,6 +199,8 @@ int manifest_parse(const struct manifest_source *source, struct manifest *ret, s
         r = read_file(&reader, file, &fleet);
     if (r == 0)
         r = check_fleet(&reader, &fleet, source->profile, &manifest);
+    if (r == 0 && source->env_name && !reader.env_found && !reader.deploy_env[0])
+        note_env_name(&reader);
     if (r == -ENOMEM)
         (void)problems_add(&problems, NULL, "out of memory");
     if (r == -ENOMEM || r == -E2BIG) {

@@ -11,6 +11,9 @@
  * recover a database first. */
 enum { READY_TIMEOUT_MS = 30000 };
 
+/* What PM2's "time" stands for. */
+static const char PM2_TIME_FORMAT[] = "YYYY-MM-DDTHH:mm:ss";
+
 /* PM2's back-off, hard coded there. */
 enum { PM2_BACKOFF_MAX_MS = 15000, PM2_BACKOFF_RESET_MS = 30000 };
 
@@ -79,26 +82,28 @@ static const char *extension_of(const char *name)
     return dot && dot != name ? dot : name + strlen(name);
 }
 
-/* What a file of this name is run by: false when the extension is not known; *ret NULL when it is
- * run itself. */
-static bool interpreter_by_extension(const char *name, const char **ret)
+/* What a file of this name is run by, as in PM2 (and python3, there being no other); NULL when the
+ * extension is not known. */
+static const char *interpreter_by_extension(const char *name)
 {
     static const struct {
         const char *extension, *interpreter;
     } known[] = {
-        { ".js", "node" },    { ".cjs", "node" }, { ".mjs", "node" },
-        { ".py", "python3" }, { ".sh", "bash" },  { ".rb", "ruby" },
-        { ".pl", "perl" },    { ".php", "php" },  { ".ts", NULL },
+        { ".js", "node" }, { ".cjs", "node" }, { ".mjs", "node" }, { ".py", "python3" },
+        { ".sh", "bash" }, { ".rb", "ruby" },  { ".pl", "perl" },  { ".php", "php" },
+        { ".ts", "bun" },  { ".tsx", "bun" },  { ".ls", "lsc" },   { ".coffee", "coffee" },
     };
     const char *extension = extension_of(name);
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(extension, known[i].extension) != 0)
-            continue;
-        *ret = known[i].interpreter;
-        return true;
-    }
-    return false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(extension, known[i].extension) == 0)
+            return known[i].interpreter;
+    return NULL;
+}
+
+bool script_is_file(const char *script)
+{
+    return strchr(script, '/') || interpreter_by_extension(base_name(script));
 }
 
 static int derive_name(struct work *work)
@@ -122,11 +127,9 @@ static int derive_name(struct work *work)
 static int settle_interpreter(struct work *work, bool *ret_is_file)
 {
     struct app *app = &work->draft->app;
-    const char *by_extension = NULL;
-    bool known = interpreter_by_extension(base_name(app->script), &by_extension);
 
     if (!app->interpreter) {
-        app->interpreter = by_extension;
+        app->interpreter = interpreter_by_extension(base_name(app->script));
     } else if (strcmp(app->interpreter, "none") == 0) {
         app->interpreter = NULL;
     } else if (strchr(app->interpreter, '/')) {
@@ -134,7 +137,7 @@ static int settle_interpreter(struct work *work, bool *ret_is_file)
         if (!app->interpreter)
             return -ENOMEM;
     }
-    *ret_is_file = known || app->interpreter || strchr(app->script, '/');
+    *ret_is_file = app->interpreter || script_is_file(app->script);
     return 0;
 }
 
@@ -190,12 +193,19 @@ static int settle_restart(struct work *work)
 
 static int settle_readiness(struct work *work)
 {
+    struct place place = member(work, "ready");
     struct draft *draft = work->draft;
+    struct app *app = &draft->app;
+    int first_free = LISTEN_FDS_START + (int)app->listen_count;
 
     if (draft->wait_ready)
-        draft->app.ready = READY_NOTIFY;
+        app->ready = READY_MESSAGE;
     if (is_wanted(work, "ready") && !given(work, "listen_timeout"))
-        draft->app.listen_timeout_ms = READY_TIMEOUT_MS;
+        app->listen_timeout_ms = READY_TIMEOUT_MS;
+    if (app->ready == READY_FD && app->ready_number < first_free)
+        return problems_add(work->reader->problems, &place,
+                            "descriptor %d is one of the sockets of listen: take one from %d",
+                            app->ready_number, first_free);
     return 0;
 }
 
@@ -203,27 +213,83 @@ static int settle_schedule(struct work *work)
 {
     static const char *const dependent[] = { "timezone", "overlap", "jitter", "timeout",
                                              "run_on_start" };
-    const cJSON *schedule = given(work, "schedule");
     struct app *app = &work->draft->app;
-    const char *text = cJSON_GetStringValue(schedule);
 
-    for (size_t i = 0; !schedule && i < sizeof dependent / sizeof *dependent; i++) {
+    app->restart.one_shot = app->scheduled;
+    for (size_t i = 0; i < sizeof dependent / sizeof *dependent; i++) {
         struct place place = member(work, dependent[i]);
+        /* The first of them is cron_restart's, too. */
+        bool used = given(work, "schedule") || (i == 0 && app->cron_restart_text);
 
-        if (place.value)
+        if (place.value && !used)
             problems_note(work->reader->problems, &place, "means nothing without schedule");
     }
-    if (!text)
+    return 0;
+}
+
+static int settle_environment(struct work *work)
+{
+    const struct reader *reader = work->reader;
+    struct app *app = &work->draft->app;
+    int r = merge_variables(reader, reader->deploy_env, app->env, &app->env);
+
+    return r == 0 ? merge_variables(reader, app->env, work->draft->env_named, &app->env) : r;
+}
+
+static int settle_logs(struct work *work)
+{
+    struct app *app = &work->draft->app;
+
+    if (work->draft->time && !app->log_date_format)
+        app->log_date_format = PM2_TIME_FORMAT;
+    if (app->log_max_size < 0)
+        app->log_max_size = 0;
+    return 0;
+}
+
+/* PM2's watcher takes paths from cwd. What is run may lie elsewhere, and is what is replaced. */
+static int settle_watch(struct work *work)
+{
+    struct app *app = &work->draft->app;
+    const char **paths;
+    size_t n = 0;
+
+    if (!app->watch || !app->script)
         return 0;
-    app->scheduled = true;
-    app->restart.one_shot = true;
-    app->schedule_text = arena_text(work->reader->arena, text, strlen(text));
-    return app->schedule_text ? 0 : -ENOMEM;
+    while (app->watch_paths[n])
+        n++;
+    paths = arena_alloc_array(work->reader->arena, n ? n + 1 : 3, sizeof *paths);
+    if (!paths)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        paths[i] = path_join(work->reader, app->cwd, app->watch_paths[i]);
+        if (!paths[i])
+            return -ENOMEM;
+    }
+    if (n == 0) {
+        paths[0] = app->cwd;
+        paths[1] = app->script[0] == '/' ? app->script : NULL;
+    }
+    app->watch_paths = paths;
+    return 0;
 }
 
 int app_defaults(struct reader *reader, struct draft *ret)
 {
-    *ret = (struct draft){ .app.ready_exec = no_texts };
+    *ret = (struct draft){
+        .app = {
+            .ready_exec = no_texts,
+            .shell_env = no_texts,
+            .filter_env = no_texts,
+            .watch_paths = no_texts,
+            .bounds = { .nice = BOUND_INHERITED,
+                        .oom_score_adj = BOUND_INHERITED,
+                        .umask = BOUND_INHERITED },
+        },
+        .env_named = no_texts,
+    };
+    for (size_t i = 0; i < LIMIT_COUNT; i++)
+        ret->app.bounds.limits[i] = LIMIT_INHERITED;
     return fields_fall_back(reader, &app_fields, ret);
 }
 
@@ -231,7 +297,8 @@ int app_read(struct reader *reader, const struct place *place, const struct draf
              struct app *ret)
 {
     static int (*const steps[])(struct work *) = {
-        settle_script, check_exclusive, settle_restart, settle_readiness, settle_schedule,
+        settle_script,   check_exclusive,    settle_restart, settle_readiness,
+        settle_schedule, settle_environment, settle_logs,    settle_watch,
     };
     struct draft draft = *defaults;
     struct given given_here;

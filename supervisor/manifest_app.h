@@ -13,4 +13,8 @@ int app_defaults(struct reader *reader, struct draft *ret);
 int app_read(struct reader *reader, const struct place *place, const struct draft *defaults,
              struct app *ret);
 
+/* Whether a script that nobody names an interpreter for is a file, and no word to be looked up in
+ * PATH: it has a slash, or an extension that tells what runs it. */
+bool script_is_file(const char *script);
+
 #endif

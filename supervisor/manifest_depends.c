@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest_read.h"
+#include "own.h"
 #include "text.h"
 
 /* Of a circle so many names are shown: enough to break it, and within PROBLEM_LINE_MAX. */
@@ -221,4 +223,77 @@ int apps_check_order(struct reader *reader, struct app *apps, size_t count)
         if (apps[i].name && walk.marks[i] == UNSEEN)
             visit(&walk, &(struct step){ .app = &apps[i] });
     return 0;
+}
+
+/* Sets *ret to NAME-ENV. */
+static int append_env(struct reader *reader, const struct app *app, const char **ret)
+{
+    struct place place = { .key = "append_env_to_name", .line = app->line };
+    OWN(free) char *name = NULL;
+
+    if (asprintf(&name, "%s-%s", app->name, reader->env_name) < 0)
+        return -ENOMEM;
+    if (!name_is_sane(name))
+        return problems_add(reader->problems, &place, "makes the name \"%s\": want " NAME_WANTS,
+                            name);
+    *ret = arena_text(reader->arena, name, strlen(name));
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* Gives the dependencies of app the names that their apps will have. */
+static int follow_names(struct reader *reader, const struct directory *directory,
+                        const char *const *names, const struct app *first, struct app *app)
+{
+    struct dependency *list;
+
+    list = arena_alloc_array(reader->arena, app->depends_count, sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < app->depends_count; i++) {
+        list[i] = app->depends_on[i];
+        list[i].name = names[directory_find(directory, list[i].name) - first];
+    }
+    app->depends_on = list;
+    return 0;
+}
+
+static int check_appended(struct reader *reader, const struct app *apps, size_t count)
+{
+    struct directory directory;
+    int r = directory_make(reader, apps, count, &directory);
+
+    for (size_t i = 1; r == 0 && i < directory.count; i++) {
+        const struct app *app = directory.apps[i], *other = directory.apps[i - 1];
+        struct place place = { .key = "append_env_to_name", .line = app->line };
+
+        if (strcmp(app->name, other->name) == 0)
+            (void)problems_add(reader->problems, &place,
+                               "\"%s\" is the name of the app on line %d, too", app->name,
+                               other->line);
+    }
+    return r;
+}
+
+int apps_append_env(struct reader *reader, struct app *apps, size_t count)
+{
+    struct directory directory;
+    const char **names = arena_alloc_array(reader->arena, count, sizeof *names);
+    int r = names ? directory_make(reader, apps, count, &directory) : -ENOMEM;
+    bool any = false;
+
+    for (size_t i = 0; r != -ENOMEM && i < count; i++) {
+        names[i] = apps[i].name;
+        if (!reader->env_name || !names[i] || !apps[i].append_env_to_name)
+            continue;
+        any = true;
+        r = append_env(reader, &apps[i], &names[i]);
+    }
+    if (!any || r == -ENOMEM)
+        return r == -ENOMEM ? r : 0;
+    for (size_t i = 0; i < count; i++)
+        if (follow_names(reader, &directory, names, apps, &apps[i]) < 0)
+            return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        apps[i].name = names[i];
+    return check_appended(reader, apps, count);
 }

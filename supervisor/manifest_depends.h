@@ -18,4 +18,8 @@ int apps_check_names(struct reader *reader, const struct app *apps, size_t count
  * profile, whose names are unique. Returns 0 or -ENOMEM. */
 int apps_check_order(struct reader *reader, struct app *apps, size_t count);
 
+/* Gives the apps that ask for it the name NAME-ENV, ENV being reader->env_name, also where others
+ * depend on them; what that makes of names is checked again. Returns 0 or -ENOMEM. */
+int apps_append_env(struct reader *reader, struct app *apps, size_t count);
+
 #endif

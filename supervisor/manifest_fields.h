@@ -22,7 +22,10 @@
 struct reader {
     struct arena *arena; /* where results live */
     struct problems *problems;
-    const char *folder; /* what relative paths are relative to */
+    const char *folder;   /* what relative paths are relative to */
+    const char *env_name; /* of --env; NULL: none */
+    bool env_found;       /* some app has an env_NAME of it */
+    texts deploy_env;     /* what PM2's "deploy" says about it: below every env */
 };
 
 struct field;
@@ -31,6 +34,9 @@ struct field;
  * caller reports; -EBADMSG when the error is reported already; -ENOMEM. */
 typedef int field_read(struct reader *reader, const struct field *field, const struct place *place,
                        void *to);
+
+/* Whether two results of a field mean the same. */
+typedef bool field_same(const void *a, const void *b);
 
 struct field {
     const char *name;    /* "env_*" stands for every name that starts so */
@@ -41,6 +47,8 @@ struct field {
     const char *words;    /* of a choice, separated by spaces, in the order of its enum */
     const char *wants;    /* completes "want ..." */
     const char *fallback; /* as JSON; NULL: what the help says, or nothing */
+    field_same *same;     /* NULL: the result is no part of struct app, or another row's */
+    bool live;            /* a change needs no restart of a running process */
     const char *note;     /* why the field does nothing here; NULL: it is honoured */
     const char *help;
 };
@@ -61,13 +69,14 @@ struct given {
 /* An app while it is being read: what the fields say, before it is known how they go together. */
 struct draft {
     struct app app;
+    texts env_named;        /* env_NAME of the NAME in force */
     int64_t exp_backoff_ms; /* exp_backoff_restart_delay; 0: not wanted */
     bool wait_ready;
-    /* Where rows with a note leave what they read: room for the biggest of those results. */
+    bool time;
+    /* Where rows leave what nobody asks for. */
     union {
         int64_t number;
         const void *pointer;
-        struct cron cron;
     } ignored;
 };
 

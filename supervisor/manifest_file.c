@@ -68,7 +68,7 @@ static int check_zones(const struct manifest *manifest, struct buf *problems)
     for (size_t i = 0; i < manifest->count && r == 0; i++) {
         const struct app *app = &manifest->apps[i];
 
-        if (app->scheduled && zone_open(app->timezone, &zone, &why) < 0)
+        if ((app->scheduled || app->cron_restart_text) && zone_open(app->timezone, &zone, &why) < 0)
             r = buf_printf(&wrong, "%s.timezone: %s (line %d)\n", app->name, why.text, app->line);
     }
     if (!wrong.len)
@@ -91,24 +91,44 @@ static int read_text(const char *path, char **ret, size_t *ret_n, struct buf *pr
     return r;
 }
 
-int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
+int manifest_text_read(const char *path, struct manifest_text *ret, struct buf *problems)
 {
-    OWN(free) char *text = NULL, *folder = NULL, *profile = NULL;
-    struct manifest_source source = { 0 };
-    struct manifest manifest;
+    struct manifest_text text = { 0 };
     int r;
 
-    r = read_text(path, &text, &source.n, problems);
+    r = read_text(path, &text.text, &text.n, problems);
     if (r < 0)
         return r;
     /* The folder of /ecosystem.json is "/". */
-    folder = strndup(path, (size_t)(strrchr(path, '/') - path) + (strrchr(path, '/') == path));
-    r = folder ? read_profile(folder, &profile, problems) : -ENOMEM;
+    text.folder = strndup(path, (size_t)(strrchr(path, '/') - path) + (strrchr(path, '/') == path));
+    r = text.folder ? read_profile(text.folder, &text.profile, problems) : -ENOMEM;
     if (r < 0)
-        return r;
-    source.text = text;
-    source.folder = folder;
-    source.profile = profile;
+        manifest_text_done(&text);
+    else
+        *ret = text;
+    return r;
+}
+
+void manifest_text_done(struct manifest_text *text)
+{
+    free(text->text);
+    free(text->folder);
+    free(text->profile);
+    free(text->env_name);
+    *text = (struct manifest_text){ 0 };
+}
+
+int manifest_text_parse(const struct manifest_text *text, struct manifest *ret,
+                        struct buf *problems)
+{
+    struct manifest_source source = { .text = text->text,
+                                      .n = text->n,
+                                      .folder = text->folder,
+                                      .profile = text->profile,
+                                      .env_name = text->env_name };
+    struct manifest manifest;
+    int r;
+
     r = manifest_parse(&source, &manifest, problems);
     if (r < 0)
         return r;
@@ -119,4 +139,25 @@ int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
     }
     *ret = manifest;
     return 0;
+}
+
+int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
+{
+    return manifest_load_env(path, NULL, ret, problems);
+}
+
+int manifest_load_env(const char *path, const char *env_name, struct manifest *ret,
+                      struct buf *problems)
+{
+    struct manifest_text text;
+    int r;
+
+    r = manifest_text_read(path, &text, problems);
+    if (r < 0)
+        return r;
+    if (env_name)
+        text.env_name = strdup(env_name);
+    r = env_name && !text.env_name ? -ENOMEM : manifest_text_parse(&text, ret, problems);
+    manifest_text_done(&text);
+    return r;
 }

@@ -1,4 +1,4 @@
-/* Lists in a manifest: texts, arguments, environment, exit codes. */
+/* Lists in a manifest: texts, arguments, exit codes; and what may be a switch instead of one. */
 #include <errno.h>
 #include <string.h>
 
@@ -21,11 +21,7 @@ static int listing_init(struct reader *reader, struct listing *listing, size_t m
     return listing->texts ? 0 : -ENOMEM;
 }
 
-/* A list with one entry for each element of an array or member of an object, made by add. */
-typedef int listing_add(struct reader *reader, const struct place *place, const char **ret);
-
-static int list_children(struct reader *reader, const struct place *list, listing_add *add,
-                         texts *ret)
+int list_children(struct reader *reader, const struct place *list, listing_add *add, texts *ret)
 {
     struct listing listing;
     const cJSON *child;
@@ -69,16 +65,6 @@ static int add_argument(struct reader *reader, const struct place *place, const 
     return r == -EINVAL ? problems_add_wanted(reader->problems, place, "a text or a number") : r;
 }
 
-static int add_address(struct reader *reader, const struct place *place, const char **ret)
-{
-    const char *text = cJSON_GetStringValue(place->value);
-
-    if (!text || (strncmp(text, "tcp://", 6) != 0 && strncmp(text, "unix:///", 8) != 0))
-        return problems_add_wanted(reader->problems, place,
-                                   "an address such as tcp://127.0.0.1:8080 or unix:///path");
-    return add_text(reader, place, ret);
-}
-
 int read_texts(struct reader *reader, const struct field *field, const struct place *place,
                void *to)
 {
@@ -98,23 +84,47 @@ int read_texts(struct reader *reader, const struct field *field, const struct pl
     return r;
 }
 
-int read_addresses(struct reader *reader, const struct field *field, const struct place *place,
-                   void *to)
+/* Whether the value is true or false; *ret_on says which. */
+static bool is_switch(const struct place *place, bool *ret_on)
 {
-    (void)field;
-    return cJSON_IsArray(place->value) ? list_children(reader, place, add_address, to) : -EINVAL;
+    *ret_on = cJSON_IsTrue(place->value);
+    return cJSON_IsBool(place->value);
 }
 
-int read_bool_or_texts(struct reader *reader, const struct field *field, const struct place *place,
-                       void *to)
+int read_filter(struct reader *reader, const struct field *field, const struct place *place,
+                void *to)
 {
-    return cJSON_IsBool(place->value) ? 0 : read_texts(reader, field, place, to);
+    struct app *app = to;
+
+    return is_switch(place, &app->filter_all) ? 0
+                                              : read_texts(reader, field, place, &app->filter_env);
 }
 
-int read_bool_or_text(struct reader *reader, const struct field *field, const struct place *place,
-                      void *to)
+/* true leaves watch_paths to be settled with cwd. */
+int read_watch(struct reader *reader, const struct field *field, const struct place *place,
+               void *to)
 {
-    return cJSON_IsBool(place->value) ? 0 : read_text(reader, field, place, to);
+    struct app *app = to;
+    int r;
+
+    if (is_switch(place, &app->watch))
+        return 0;
+    r = read_texts(reader, field, place, &app->watch_paths);
+    app->watch = r == 0 && app->watch_paths[0];
+    return r;
+}
+
+int read_log_file(struct reader *reader, const struct field *field, const struct place *place,
+                  void *to)
+{
+    struct app *app = to;
+    int r;
+
+    if (is_switch(place, &app->log_both))
+        return 0;
+    r = read_log_path(reader, field, place, &app->log_file);
+    app->log_both = r == 0;
+    return r;
 }
 
 /* One word of a command line, from *from on, its quotes taken off, into to: sh's rules of quoting
@@ -169,56 +179,6 @@ int read_arguments(struct reader *reader, const struct field *field, const struc
     if (cJSON_IsString(place->value))
         return split_words(reader, place, to);
     return cJSON_IsArray(place->value) ? list_children(reader, place, add_argument, to) : -EINVAL;
-}
-
-/* The value as PM2 passes it on: lists and objects become JSON. */
-static int variable_value(struct reader *reader, const cJSON *value, const char **ret)
-{
-    OWN(free) char *printed = NULL;
-
-    if (!cJSON_IsArray(value) && !cJSON_IsObject(value))
-        return scalar_text(reader, value, ret);
-    printed = cJSON_PrintUnformatted(value);
-    *ret = printed ? arena_text(reader->arena, printed, strlen(printed)) : NULL;
-    return *ret ? 0 : -ENOMEM;
-}
-
-/* "NAME=value"; nothing for null. An error never shows the value: it may be a secret. */
-static int add_variable(struct reader *reader, const struct place *place, const char **ret)
-{
-    size_t name = strlen(place->key), n;
-    const char *value;
-    char *both;
-    int r;
-
-    if (!name || strchr(place->key, '='))
-        return problems_add(reader->problems, place,
-                            "a variable's name cannot be empty or hold an equals sign");
-    *ret = NULL;
-    if (cJSON_IsNull(place->value))
-        return 0;
-    r = variable_value(reader, place->value, &value);
-    if (r == -EINVAL)
-        return problems_add(reader->problems, place,
-                            "a number this large is not exact in JSON: put it in quotes");
-    if (r < 0)
-        return r;
-    n = strlen(value);
-    both = arena_alloc(reader->arena, name + n + 2);
-    if (!both)
-        return -ENOMEM;
-    memcpy(both, place->key, name);
-    both[name] = '=';
-    memcpy(both + name + 1, value, n);
-    *ret = both;
-    return 0;
-}
-
-int read_environment(struct reader *reader, const struct field *field, const struct place *place,
-                     void *to)
-{
-    (void)field;
-    return cJSON_IsObject(place->value) ? list_children(reader, place, add_variable, to) : -EINVAL;
 }
 
 int read_exit_codes(struct reader *reader, const struct field *field, const struct place *place,

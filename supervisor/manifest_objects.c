@@ -4,8 +4,6 @@
 
 #include "manifest_read.h"
 
-#define LATER "is accepted but not honoured yet"
-
 #define TABLE_OF(rows_)                                           \
     {                                                             \
         .rows = (rows_), .count = sizeof(rows_) / sizeof *(rows_) \
@@ -68,23 +66,31 @@ static const struct field ready_rows[] = {
     { .name = "exec", .read = read_arguments, .offset = offsetof(struct ready_draft, exec),
       .wants = "a command: a list of texts, or one text",
       .help = "a command that exits 0 once the app is ready" },
-    { .name = "fd", .read = read_whole, .least = 3, .most = 1023, .note = LATER,
+    { .name = "fd", .read = read_whole, .least = 3, .most = 1023,
       .offset = offsetof(struct ready_draft, number), .wants = "a descriptor from 3 to 1023",
       .help = "a newline on this descriptor" },
-    { .name = "tcp", .read = read_whole, .least = 1, .most = 65535, .note = LATER,
+    { .name = "tcp", .read = read_whole, .least = 1, .most = 65535,
       .offset = offsetof(struct ready_draft, number), .wants = "a port from 1 to 65535",
       .help = "this port accepts connections" },
-    { .name = "unix", .read = read_path, .note = LATER,
-      .offset = offsetof(struct ready_draft, text), .wants = "a path",
+    { .name = "unix", .read = read_socket_path,
+      .offset = offsetof(struct ready_draft, text), .wants = SOCKET_PATH_WANTS,
       .help = "this socket accepts connections" },
-    { .name = "http", .read = read_text, .note = LATER,
-      .offset = offsetof(struct ready_draft, text), .wants = "an http URL",
+    { .name = "http", .read = read_url,
+      .offset = offsetof(struct ready_draft, text), .wants = URL_WANTS,
       .help = "this address answers 2xx" },
-    { .name = "log", .read = read_text, .note = LATER,
+    { .name = "log", .read = read_text,
       .offset = offsetof(struct ready_draft, text), .wants = "a text",
       .help = "a line of its output holds this text" },
 };
 /* clang-format on */
+
+/* By their rows. */
+static const enum ready_kind ready_kinds[] = {
+    READY_EXEC, READY_FD, READY_TCP, READY_UNIX, READY_HTTP, READY_LOG,
+};
+
+_Static_assert(sizeof ready_kinds / sizeof *ready_kinds == sizeof ready_rows / sizeof *ready_rows,
+               "a kind for each row");
 
 int read_ready(struct reader *reader, const struct field *field, const struct place *place,
                void *to)
@@ -104,12 +110,17 @@ int read_ready(struct reader *reader, const struct field *field, const struct pl
     if (!cJSON_IsObject(place->value) || cJSON_GetArraySize(place->value) != 1)
         return -EINVAL;
     r = fields_read(reader, &table, place, &draft, &given);
-    if (r < 0 || !draft.exec)
+    if (r < 0)
         return r;
-    if (!draft.exec[0])
+    if (draft.exec && !draft.exec[0])
         return problems_add(reader->problems, place, "the command is empty");
-    app->ready = READY_EXEC;
-    app->ready_exec = draft.exec;
+    for (size_t i = 0; i < table.count; i++)
+        if (given.values[i])
+            app->ready = ready_kinds[i];
+    if (draft.exec)
+        app->ready_exec = draft.exec;
+    app->ready_number = draft.number;
+    app->ready_text = draft.text;
     return 0;
 }
 
@@ -125,7 +136,7 @@ static const struct field dependency_rows[] = {
     { .name = "condition", .read = read_choice, .words = CONDITIONS, .wants = "one of " CONDITIONS,
       .offset = offsetof(struct dependency_draft, condition),
       .help = "what it waits for" },
-    { .name = "restart", .read = read_bool, .wants = "true or false", .fallback = "false", .note = LATER,
+    { .name = "restart", .read = read_bool, .wants = "true or false",
       .offset = offsetof(struct dependency_draft, restart),
       .help = "restart this app whenever that one restarts" },
 };
@@ -154,6 +165,7 @@ static int read_dependency(struct reader *reader, const struct place *place,
     *dependency = (struct dependency){
         .name = arena_text(reader->arena, name, strlen(name)),
         .condition = draft.condition,
+        .restart = draft.restart,
         .line = value_line(place->value),
     };
     return dependency->name ? 0 : -ENOMEM;
@@ -191,9 +203,10 @@ int read_dependencies(struct reader *reader, const struct field *field, const st
     return result;
 }
 
-#define LIMIT(name_, help_)                                                    \
-    {                                                                          \
-        .name = #name_, .read = read_size, .wants = LIMIT_WANTS, .help = help_ \
+#define LIMIT(place_, name_, help_)                                               \
+    {                                                                             \
+        .name = (name_), .read = read_size, .offset = (place_) * sizeof(int64_t), \
+        .wants = LIMIT_WANTS, .help = (help_)                                     \
     }
 #define LIMIT_WANTS "a whole number from 0, a size such as 300M, or \"unlimited\""
 
@@ -201,9 +214,11 @@ int read_limits(struct reader *reader, const struct field *field, const struct p
                 void *to)
 {
     static const struct field rows[] = {
-        LIMIT(nofile, "open descriptors"),       LIMIT(as, "bytes of address space"),
-        LIMIT(core, "bytes of a core file"),     LIMIT(nproc, "processes of its user"),
-        LIMIT(cpu, "seconds of processor time"),
+        LIMIT(LIMIT_NOFILE, "nofile", "open descriptors"),
+        LIMIT(LIMIT_AS, "as", "bytes of address space"),
+        LIMIT(LIMIT_CORE, "core", "bytes of a core file"),
+        LIMIT(LIMIT_NPROC, "nproc", "processes of its user"),
+        LIMIT(LIMIT_CPU, "cpu", "seconds of processor time"),
     };
     static const struct field_table table = TABLE_OF(rows);
     struct given given;
@@ -212,25 +227,44 @@ int read_limits(struct reader *reader, const struct field *field, const struct p
     return cJSON_IsObject(place->value) ? fields_read(reader, &table, place, to, &given) : -EINVAL;
 }
 
-int read_cron(struct reader *reader, const struct field *field, const struct place *place, void *to)
+static int read_cron(struct reader *reader, const struct place *place, struct cron *ret,
+                     const char **ret_text)
 {
     const char *text = cJSON_GetStringValue(place->value);
     struct cron cron;
     struct err err;
 
-    (void)field;
     if (!text)
         return -EINVAL;
     if (cron_parse(text, &cron, &err) < 0)
         return problems_add(reader->problems, place, "%s", err.text);
-    *(struct cron *)to = cron;
+    text = arena_text(reader->arena, text, strlen(text));
+    if (!text)
+        return -ENOMEM;
+    *ret = cron;
+    *ret_text = text;
     return 0;
+}
+
+int read_schedule(struct reader *reader, const struct field *field, const struct place *place,
+                  void *to)
+{
+    struct app *app = to;
+    int r = read_cron(reader, place, &app->schedule, &app->schedule_text);
+
+    (void)field;
+    app->scheduled = r == 0;
+    return r;
 }
 
 int read_cron_restart(struct reader *reader, const struct field *field, const struct place *place,
                       void *to)
 {
+    struct app *app = to;
     int64_t none;
 
-    return whole_number(place->value, 0, 0, &none) == 0 ? 0 : read_cron(reader, field, place, to);
+    (void)field;
+    if (whole_number(place->value, 0, 0, &none) == 0)
+        return 0;
+    return read_cron(reader, place, &app->cron_restart, &app->cron_restart_text);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -211,23 +212,28 @@ int read_variable(struct reader *reader, const struct field *field, const struct
     return keep_text(reader, sane ? name : NULL, to);
 }
 
-const char *path_within(const struct reader *reader, const char *path)
+const char *path_join(const struct reader *reader, const char *folder, const char *path)
 {
     OWN_BUF struct buf joined = { 0 };
-    size_t n = strlen(reader->folder);
+    size_t n = strlen(folder);
 
     buf_init(&joined, MANIFEST_BYTES_MAX);
     if (path[0] == '/')
         return arena_text(reader->arena, path, strlen(path));
     while (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))
         path += path[1] ? 2 + strspn(path + 2, "/") : 1;
-    if (buf_add(&joined, reader->folder, n) < 0)
+    if (buf_add(&joined, folder, n) < 0)
         return NULL;
-    if (*path && (!n || reader->folder[n - 1] != '/') && buf_add_text(&joined, "/") < 0)
+    if (*path && (!n || folder[n - 1] != '/') && buf_add_text(&joined, "/") < 0)
         return NULL;
     if (buf_add_text(&joined, path) < 0)
         return NULL;
     return arena_text(reader->arena, joined.p, joined.len);
+}
+
+const char *path_within(const struct reader *reader, const char *path)
+{
+    return path_join(reader, reader->folder, path);
 }
 
 int read_path(struct reader *reader, const struct field *field, const struct place *place, void *to)
@@ -321,13 +327,17 @@ int read_octal(struct reader *reader, const struct field *field, const struct pl
 int read_id(struct reader *reader, const struct field *field, const struct place *place, void *to)
 {
     const char *name = text_of(place);
+    char digits[24];
     int64_t number;
 
-    (void)reader, (void)field, (void)to;
-    if (whole_number(place->value, 0, (int64_t)UINT32_MAX - 1, &number) == 0)
-        return 0;
-    return name && consists_of(name, LETTERS DIGITS "._-") && !consists_of(name, DIGITS) ? 0
-                                                                                         : -EINVAL;
+    (void)field;
+    if (whole_number(place->value, 0, (int64_t)UINT32_MAX - 1, &number) == 0) {
+        (void)snprintf(digits, sizeof digits, "%jd", (intmax_t)number);
+        return keep_text(reader, digits, to);
+    }
+    if (name && (!consists_of(name, LETTERS DIGITS "._-") || consists_of(name, DIGITS)))
+        return -EINVAL;
+    return keep_text(reader, name, to);
 }
 
 int scalar_text(const struct reader *reader, const cJSON *value, const char **ret)

@@ -76,7 +76,7 @@ int fields_fall_back(struct reader *reader, const struct field_table *table, voi
         struct place place = { .key = field->name };
         int r;
 
-        if (!field->fallback || field->note)
+        if (!field->fallback)
             continue;
         place.value = value = cJSON_Parse(field->fallback);
         if (!value)

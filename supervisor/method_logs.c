@@ -26,6 +26,7 @@ enum {
     BLOCK = 64 << 10,
     /* Longer lines reach the client in pieces of this. */
     LINE_BYTES_MAX = 4 << 20,
+    FILE_ID_MAX = 48,
     BEHIND_MAX = 64 << 20,
 };
 
@@ -39,7 +40,7 @@ struct source {
     /* While a thread looks for a new place only it touches these, and nothing else of the view. */
     enum search search;
     int64_t from, until, lines, found;
-    bool err;
+    bool err, told;
     int number;
     char *name;
 };
@@ -47,7 +48,8 @@ struct source {
 struct view {
     struct attachment attachment;
     struct connection *connection;
-    bool follow, searching;
+    bool follow, places, searching;
+    int64_t lines; /* of each file at first */
     int64_t sent;
     uv_work_t work;
     size_t count;
@@ -84,14 +86,55 @@ static void drop(struct attachment *attachment)
         view_free(v);
 }
 
-static void send_line(struct view *v, const struct source *s, const char *line, size_t length)
+static const char *stream_name(const struct source *s)
+{
+    return s->err ? "err" : "out";
+}
+
+static cJSON *source_params(const struct source *s)
 {
     cJSON *params = cJSON_CreateObject();
 
     (void)json_put_text(params, "name", s->name);
     (void)json_put_int(params, "instance", s->number);
-    (void)json_put_text(params, "stream", s->err ? "err" : "out");
+    (void)json_put_text(params, "stream", stream_name(s));
+    return params;
+}
+
+/* For a client that wants to go on when another opsd has taken over. */
+static void put_place(const struct view *v, const struct source *s, cJSON *params)
+{
+    if (!v->places)
+        return;
+    (void)json_put_int(params, "source", s - v->sources);
+    (void)json_put_int(params, "at", s->at);
+}
+
+/* What a file is called in "source" and "from": its name may be another's by then. */
+static void file_id(const struct stat *file, char id[static FILE_ID_MAX])
+{
+    (void)snprintf(id, FILE_ID_MAX, "%llu:%llu", (unsigned long long)file->st_dev,
+                   (unsigned long long)file->st_ino);
+}
+
+static void send_source(struct view *v, struct source *s)
+{
+    cJSON *params = source_params(s);
+    char id[FILE_ID_MAX];
+
+    file_id(&s->file, id);
+    (void)json_put_text(params, "file", id);
+    put_place(v, s, params);
+    s->told = true;
+    connection_notify(v->connection, "source", params);
+}
+
+static void send_line(struct view *v, const struct source *s, const char *line, size_t length)
+{
+    cJSON *params = source_params(s);
+
     lines_put(params, line, length);
+    put_place(v, s, params);
     v->sent++;
     connection_notify(v->connection, "log", params);
 }
@@ -240,6 +283,12 @@ static void pump_view(struct view *v)
     }
     if (search_places(v))
         return;
+    /* All of them before the first line, so that none is unknown to a client that was cut off. */
+    for (size_t i = 0; !connection->closing && i < v->count; i++)
+        if (v->places && !v->sources[i].told)
+            send_source(v, &v->sources[i]);
+    if (connection->closing)
+        return;
     for (size_t i = 0; i < v->count; i++) {
         while (is_hungry(connection) && has_more(&v->sources[i]) && send_block(v, &v->sources[i]))
             ;
@@ -291,11 +340,51 @@ static bool has_source(const struct view *v, const struct stat *file)
     return false;
 }
 
-static void add_source(struct view *v, const struct instance *i, bool err, int64_t lines)
+/* Where a client that comes back goes on, by its "from". The order of files seldom changes, so it
+ * is looked for behind the one before. */
+struct places {
+    const cJSON *from, *next;
+};
+
+/* Returns NULL when this source is none of them. */
+static const cJSON *find_place(struct places *places, const struct source *s)
+{
+    int64_t number;
+
+    for (int left = cJSON_GetArraySize(places->from); left > 0; left--) {
+        const cJSON *place = places->next ? places->next : places->from->child;
+        const char *name = json_get_text(place, "name");
+        const char *stream = json_get_text(place, "stream");
+
+        places->next = place->next;
+        if (name && stream && strcmp(name, s->name) == 0 && strcmp(stream, stream_name(s)) == 0 &&
+            json_get_id(place, "instance", &number) == 0 && number == s->number)
+            return place;
+    }
+    return NULL;
+}
+
+/* Another file than the one that the client was reading is new to it from its beginning. */
+static void go_on(struct source *s, const cJSON *place)
+{
+    const char *file = json_get_text(place, "file");
+    char id[FILE_ID_MAX];
+    int64_t at;
+
+    file_id(&s->file, id);
+    s->search = SEARCH_NONE;
+    s->at = 0;
+    if (file && strcmp(file, id) == 0 && json_get_id(place, "at", &at) == 0 && at >= 0 &&
+        at <= s->end)
+        s->at = at;
+}
+
+static void add_source(struct view *v, const struct instance *i, bool err, struct places *places)
 {
     OWN(free) char *path = instance_log_path(i, err);
     struct source *s = &v->sources[v->count];
     OWN(close) int fd = -1;
+    const cJSON *place;
     struct stat st;
 
     if (!path || (v->follow && stream_make_folders(path) < 0))
@@ -307,12 +396,15 @@ static void add_source(struct view *v, const struct instance *i, bool err, int64
                           .end = st.st_size,
                           .search = SEARCH_LAST_LINES,
                           .until = st.st_size,
-                          .lines = lines,
+                          .lines = v->lines,
                           .err = err,
                           .number = i->number };
     s->name = strdup(i->app->name);
     if (!s->name)
         return;
+    place = find_place(places, s);
+    if (place)
+        go_on(s, place);
     s->fd = take_fd(&fd);
     v->count++;
     files_open++;
@@ -330,6 +422,7 @@ void method_logs(struct connection *connection, const struct wire_request *reque
     struct fleet *fleet = connection->control->fleet;
     const cJSON *params = request->params;
     bool all = !cJSON_GetArraySize(json_get(params, "names"));
+    struct places places = { .from = json_get(params, "from") };
     int64_t lines = LINES_DEFAULT;
     struct view *v;
 
@@ -352,15 +445,17 @@ void method_logs(struct connection *connection, const struct wire_request *reque
     }
     v->connection = connection;
     v->follow = json_get_bool(params, "follow");
+    v->places = json_get_bool(params, "places");
+    v->lines = lines;
     v->attachment.drop = drop;
     v->attachment.resume = resume;
     for (size_t i = 0; i < fleet->count; i++) {
         if (fleet->instances[i]->run || (!all && !params_select(params, fleet->instances[i])))
             continue;
         if (wants(params, "out"))
-            add_source(v, fleet->instances[i], false, lines);
+            add_source(v, fleet->instances[i], false, &places);
         if (wants(params, "err"))
-            add_source(v, fleet->instances[i], true, lines);
+            add_source(v, fleet->instances[i], true, &places);
     }
     connection_attach(connection, &v->attachment, request->id);
     pump_view(v);

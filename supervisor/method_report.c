@@ -10,14 +10,14 @@
 
 enum { LAST_LINES = 10, CPU_WINDOW_MS = 1000 };
 
-static void put_instant(cJSON *object, const char *name, int64_t instant)
+void report_instant(cJSON *object, const char *name, int64_t instant)
 {
     char text[INSTANT_TEXT_MAX];
 
     (void)json_put_text(object, name, instant ? instant_print(instant, text) : NULL);
 }
 
-static void put_status(cJSON *object, bool known, struct exit_status status)
+void report_status(cJSON *object, bool known, struct exit_status status)
 {
     if (known && !status.signal)
         (void)json_put_int(object, "exit_code", status.code);
@@ -50,12 +50,12 @@ static void put_process(cJSON *row, struct instance *i)
     static const char *const names[] = { "pid", "uptime_ms", "cpu_percent", "memory_bytes" };
     struct proc_stat stat;
 
-    if (!i->process.pid || procfs_stat(i->process.pid, &stat) < 0) {
+    if (!i->pid || procfs_stat(i->pid, &stat) < 0) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
             (void)json_put_null(row, names[k]);
         return;
     }
-    (void)json_put_int(row, "pid", i->process.pid);
+    (void)json_put_int(row, "pid", i->pid);
     (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - i->machine.started_ms);
     (void)json_put(row, "cpu_percent", cJSON_CreateNumber(cpu_percent(i, &stat)));
     (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
@@ -67,10 +67,10 @@ static cJSON *last_run(const struct instance *i)
 
     if (!i->last_run.known)
         return run ? (cJSON_Delete(run), cJSON_CreateNull()) : NULL;
-    put_instant(run, "tick", i->last_run.tick);
-    put_instant(run, "started", i->last_run.started);
+    report_instant(run, "tick", i->last_run.tick);
+    report_instant(run, "started", i->last_run.started);
     (void)json_put_int(run, "duration_ms", i->last_run.duration_ms);
-    put_status(run, true, i->last_run.status);
+    report_status(run, true, i->last_run.status);
     return run;
 }
 
@@ -79,7 +79,7 @@ cJSON *report_row(struct instance *i)
     const struct machine *m = &i->machine;
     cJSON *row = cJSON_CreateObject(), *stats = NULL;
 
-    if (i->stats[0])
+    if (i->stats)
         (void)json_parse(i->stats, strlen(i->stats), &stats, NULL);
     (void)json_put_int(row, "id", i->id);
     (void)json_put_text(row, "name", i->app->name);
@@ -91,16 +91,16 @@ cJSON *report_row(struct instance *i)
     put_process(row, i);
     (void)json_put_int(row, "restarts", m->restarts);
     (void)json_put_int(row, "unstable_restarts", m->unstable_restarts);
-    put_status(row, m->exited, m->last_exit);
+    report_status(row, m->exited, m->last_exit);
     (void)json_put_text(row, "reason", m->reason.text[0] ? m->reason.text : NULL);
-    put_instant(row, "next_run", i->app->scheduled && m->wanted ? i->next_tick : 0);
+    report_instant(row, "next_run", i->app->scheduled && m->wanted ? i->next_tick : 0);
     (void)json_put(row, "last_run", last_run(i));
     (void)json_put(row, "stats", stats ? stats : cJSON_CreateObject());
     (void)json_put_text(row, "status_text", i->status_text[0] ? i->status_text : NULL);
     (void)json_put_bool(row, "completed", m->state == STATE_STOPPED && m->completed);
-    (void)json_put_bool(row, "adopted", false);
-    (void)json_put_null(row, "user");
-    (void)json_put_bool(row, "watching", false);
+    (void)json_put_bool(row, "adopted", i->pid && i->adopted);
+    (void)json_put_text(row, "user", i->app->user);
+    (void)json_put_bool(row, "watching", i->app->watch);
     return row;
 }
 
@@ -111,7 +111,7 @@ static cJSON *daemon_row(const struct fleet *fleet)
 
     (void)procfs_stat(getpid(), &stat);
     (void)json_put_int(row, "pid", getpid());
-    (void)json_put_null(row, "guard_pid");
+    (void)json_put_int(row, "guard_pid", getppid());
     (void)json_put_text(row, "version", OPS_VERSION);
     (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - fleet->started_ms);
     (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
@@ -180,8 +180,8 @@ static cJSON *exits(const struct instance *i)
         one = cJSON_CreateObject();
         lines = cJSON_CreateArray();
         instance_add_lines(i, &record->span, LAST_LINES, lines);
-        put_instant(one, "at", record->at);
-        put_status(one, true, record->status);
+        report_instant(one, "at", record->at);
+        report_status(one, true, record->status);
         (void)json_put_int(one, "uptime_ms", record->uptime_ms);
         (void)json_put_text(one, "reason", record->reason.text);
         (void)json_put(one, "lines", lines);
@@ -216,7 +216,7 @@ static cJSON *describe(struct instance *i)
         (void)json_put_int(row, "next_try_in_ms", in > 0 ? in : 0);
     else
         (void)json_put_null(row, "next_try_in_ms");
-    put_instant(row, "started", i->process.pid ? i->started_at : 0);
+    report_instant(row, "started", i->pid ? i->started_at : 0);
     (void)json_put(row, "exits", exits(i));
     return row;
 }

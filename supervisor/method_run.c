@@ -128,7 +128,7 @@ static void drop(struct attachment *attachment)
 
 static const struct app *find_app(const struct fleet *fleet, const char *space, const char *name)
 {
-    const struct app *app = manifest_find(&fleet->generation->manifest, name);
+    const struct app *app = fleet_app(fleet, name);
 
     return app && strcmp(app->space, space) == 0 ? app : NULL;
 }
@@ -137,7 +137,7 @@ static const struct app *find_app(const struct fleet *fleet, const char *space, 
 static void fail_no_app(struct connection *connection, const struct wire_request *request,
                         const char *space, const char *name)
 {
-    const struct app *app = manifest_find(&connection->control->fleet->generation->manifest, name);
+    const struct app *app = fleet_app(connection->control->fleet, name);
     char message[400];
 
     if (!app) {
@@ -219,7 +219,7 @@ void method_run_worker(struct connection *connection, const struct wire_request 
     }
     h = hand_run_new(connection, json_get(request->params, "args"));
     if (h)
-        h->instance = fleet_run(fleet, app, &h->run);
+        h->instance = fleet_run(fleet, app->name, &h->run);
     if (!h || !h->instance) {
         if (h)
             hand_run_free(h);

@@ -2,15 +2,16 @@
 #include "methods.h"
 
 #include <string.h>
-#include <unistd.h>
 
+#include "fleet_load.h"
 #include "json.h"
+#include "recover.h"
 #include "text.h"
 
-enum { NAMES_MAX = 4096, PROBLEMS_MAX = 64 << 10 };
+enum { NAMES_MAX = 4096 };
 
 /* clang-format off */
-#define COMMAND_ROW(word, method, arguments, least, most, who, help) { #method, who, method_##method },
+#define COMMAND_ROW(word, method, arguments, least, most, who, repeat, help) { #method, who, method_##method },
 #define METHOD_ROW(method, who) { #method, who, method_##method },
 /* clang-format on */
 
@@ -36,15 +37,6 @@ void methods_call(struct connection *connection, struct wire_request *request, b
         return;
     }
     connection_fail(connection, request->id, WIRE_NO_METHOD, "no such method", NULL);
-}
-
-void method_ping(struct connection *connection, const struct wire_request *request)
-{
-    cJSON *result = cJSON_CreateObject();
-
-    (void)json_put_int(result, "pid", getpid());
-    (void)json_put_text(result, "version", OPS_VERSION);
-    connection_result(connection, request->id, result);
 }
 
 bool params_select(const cJSON *params, const struct instance *instance)
@@ -126,27 +118,39 @@ static cJSON *lines_array(char *text)
     return array;
 }
 
+cJSON *problems_notes(struct buf *problems)
+{
+    return lines_array(problems->p);
+}
+
+void fail_problems(struct connection *connection, const struct wire_request *request,
+                   const char *file, struct buf *problems)
+{
+    cJSON *data = cJSON_CreateObject();
+    char message[512];
+
+    (void)json_put(data, "problems", lines_array(problems->p));
+    (void)snprintf(message, sizeof message, "%.400s is wrong, so nothing was changed",
+                   file ? file : "the manifest");
+    connection_fail(connection, request->id, WIRE_FAILED, message, data);
+}
+
 bool methods_reload(struct connection *connection, const struct wire_request *request,
                     cJSON **ret_notes)
 {
     struct fleet *fleet = connection->control->fleet;
     OWN_BUF struct buf problems = { 0 };
-    char message[512];
-    cJSON *data;
 
-    buf_init(&problems, PROBLEMS_MAX);
+    buf_init(&problems, ANSWER_PROBLEMS_MAX);
     if (fleet->leaving) {
         fail_leaving(connection, request);
         return false;
     }
-    if (fleet_load(fleet, &problems) == 0) {
-        *ret_notes = lines_array(problems.p);
+    if ((fleet->recovered ? fleet_reload(fleet, &problems) : recover(fleet, true, &problems)) ==
+        0) {
+        *ret_notes = problems_notes(&problems);
         return true;
     }
-    data = cJSON_CreateObject();
-    (void)json_put(data, "problems", lines_array(problems.p));
-    (void)snprintf(message, sizeof message, "%s is wrong, so nothing was changed",
-                   fleet->home->manifest ? fleet->home->manifest : "the manifest");
-    connection_fail(connection, request->id, WIRE_FAILED, message, data);
+    fail_problems(connection, request, fleet->home->manifest, &problems);
     return false;
 }

@@ -18,11 +18,28 @@ method_handler method_workers_stat, method_describe;
 method_handler method_logs;
 /* method_run.c */
 method_handler method_run_worker, method_cancel;
-/* methods.c */
-method_handler method_ping;
+/* method_wait.c */
+method_handler method_wait;
+/* method_worker.c */
+method_handler method_signal, method_reset;
+/* method_members.c */
+method_handler method_delete, method_scale, method_reload;
+/* method_apply.c */
+method_handler method_diff, method_apply;
+/* method_env.c */
+method_handler method_env;
+/* method_saved.c */
+method_handler method_save, method_resurrect;
+/* method_daemon.c */
+method_handler method_ping, method_upgrade;
 
 /* The row of one instance in workers_stat; NULL when memory ran out. */
 cJSON *report_row(struct instance *instance);
+
+/* Members that answers have in common: an instant (0: null); how a process ended (known false: it
+ * has not). */
+void report_instant(cJSON *object, const char *name, int64_t instant);
+void report_status(cJSON *object, bool known, struct exit_status status);
 
 /* True when one of params' "names" selects the instance. */
 bool params_select(const cJSON *params, const struct instance *instance);
@@ -37,11 +54,79 @@ bool params_check_names(struct connection *connection, const struct wire_request
 bool methods_reload(struct connection *connection, const struct wire_request *request,
                     cJSON **ret_notes);
 
+enum { ANSWER_PROBLEMS_MAX = 64 << 10 };
+
+/* What was found in a manifest that is read, for a result; and WIRE_FAILED for one that is wrong.
+ * problems holds a line each, and is used up. */
+cJSON *problems_notes(struct buf *problems);
+void fail_problems(struct connection *connection, const struct wire_request *request,
+                   const char *file, struct buf *problems);
+
 /* WIRE_FAILED: opsd is on its way out and starts nothing. */
 void fail_leaving(struct connection *connection, const struct wire_request *request);
 
 /* WIRE_NO_WORKER for one name. */
 void fail_no_worker(struct connection *connection, const struct wire_request *request,
                     const char *name);
+
+/* --- answering once something has come about (method_pending.c) */
+
+enum settled { NOT_YET, SETTLED_WELL, SETTLED_BADLY };
+
+/* An instance that a request waits for. It is held by id: it may go away meanwhile, which settles
+ * it well. */
+struct awaited {
+    int id;
+    unsigned exits; /* the exits before this one are not what is waited for */
+};
+
+typedef bool select_test(const cJSON *params, const struct instance *instance);
+
+/* What a request waits for. */
+struct await_kind {
+    select_test *selects;
+    /* struct awaited's exits; NULL: all that there were when the request came. */
+    unsigned (*mark)(const cJSON *params, const struct instance *instance);
+    /* Has it come about? due_ms is set to a moment at which to look again though nothing happens.
+     */
+    enum settled (*test)(const struct instance *instance, const struct awaited *awaited,
+                         int64_t now_ms, int64_t *due_ms);
+    /* Why it failed; NULL: the machine's reason. */
+    const char *(*why)(const struct instance *instance);
+    /* Its row of the answer; NULL: report_row. */
+    cJSON *(*row)(struct instance *instance, const struct awaited *awaited);
+    int64_t patience_ms; /* unless params' timeout_ms says otherwise; 0: as long as it takes */
+    bool own_pace;       /* timeout_ms is only the client's */
+    bool fails_early;    /* one that failed is enough */
+    bool with_lines;     /* a failure shows the last lines that were printed */
+    const char *failed, *late; /* of "2 of 3 …" */
+};
+
+/* Answers when all that kind selects have settled. Takes result (NULL: an empty one), an object
+ * to which the rows are added as "workers". */
+void await(struct connection *connection, const struct wire_request *request,
+           const struct await_kind *kind, cJSON *result);
+
+/* What `start` waits for, of instances that selects says. */
+enum settled await_tried(const struct instance *instance, const struct awaited *awaited,
+                         int64_t now_ms, int64_t *due_ms);
+
+enum { AWAIT_START_MS = 60000 };
+
+/* --- starting (method_fleet.c, method_source.c) */
+
+/* Starts params' "names", which are known, and answers when that was tried. Takes notes. */
+void start_named(struct connection *connection, const struct wire_request *request, cJSON *notes);
+
+/* The same for params' "file" or "script", whose apps come to the fleet first. */
+void start_source(struct connection *connection, const struct wire_request *request);
+
+/* With "update_env" the workers of "names" get the client's "env" from their next start on. Returns
+ * false when the request was answered with a failure. */
+bool update_environment(struct connection *connection, const struct wire_request *request);
+
+/* Has the instance, and all that it depends on, marked to be started; start_marked starts them. */
+void mark_start(struct instance *instance);
+void start_marked(struct fleet *fleet);
 
 #endif

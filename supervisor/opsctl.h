@@ -9,6 +9,8 @@
  * follow from the row.
  */
 #include <cjson/cJSON.h>
+#include <linux/limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "commands.h"
@@ -20,11 +22,16 @@ struct session {
     const struct args *args;
     struct home home;
     struct client client;
+    bool starts;         /* opsd, when it is not running */
+    bool brings_its_own; /* what is to be started: a fleet without a manifest will do */
     const char
         *under_way; /* what opsd goes on with when its answer comes too late; NULL: nothing */
 };
 
-/* Finds the home of the options and connects. Returns EXIT_DONE, or says on stderr why not and
+/* Finds the home of the options. Returns EXIT_DONE, or says why not and returns the exit code. */
+int session_find_home(struct session *s);
+
+/* The same and connects. Returns EXIT_DONE, or says on stderr why not and
  * returns the exit code: 3 when no opsd runs, 5 when it is not ours to talk to. */
 int session_open(struct session *s);
 
@@ -32,13 +39,24 @@ int session_open(struct session *s);
 int session_open_or_start(struct session *s);
 
 /* Sends a request (takes params; NULL means that memory ran out) and waits for its answer; 0 for
- * timeout_ms waits as long as it takes. Returns EXIT_DONE with *ret, the caller's to delete, or
- * says on stderr what is wrong and returns the exit code. */
+ * timeout_ms waits as long as it takes. A request that may be repeated is, when opsd was replaced
+ * before it answered. Returns EXIT_DONE with *ret, the caller's to delete, or says on stderr what
+ * is wrong and returns the exit code. */
 int session_ask(struct session *s, const char *method, cJSON *params, int64_t timeout_ms,
                 cJSON **ret);
 
+/* The connection was cut. Connects to the opsd that took over; returns false when there is none. */
+bool session_reconnect(struct session *s);
+
+/* Says what it means that the connection was cut, how.text saying how, for a request that cannot be
+ * repeated, and returns the exit code. */
+int session_cut(struct session *s, const struct err *how);
+
 /* How long a command that only reads waits for its answer. */
 int64_t session_timeout_ms(const struct session *s);
+
+/* {"names":[…]} of all words, or of those after the first n. NULL when memory ran out. */
+cJSON *session_names_params(const struct session *s, size_t n);
 
 /* {"name":…} when a name was given, else {}; for methods that show one worker or all. NULL when
  * memory ran out. */
@@ -50,9 +68,12 @@ int session_refused(const cJSON *error);
 
 enum { SPAWN_REASON_MAX = 1 << 20 };
 
+/* opsd beside our own binary; else just its name, to be looked for in PATH. */
+const char *spawn_find_opsd(char path[static PATH_MAX]);
+
 /* Starts opsd for this home; returns once it answers. Returns 0, or a negative errno with what opsd
  * said added to reason, perhaps several lines of it. */
-int spawn_opsd(const struct home *home, struct buf *reason);
+int spawn_opsd(const struct session *session, struct buf *reason);
 
 /* From now on a failure is printed on stdout as well, as {"error":{"code","message","data"}},
  * unless a document was printed before it. */
@@ -71,6 +92,7 @@ struct command {
     const char *word, *method, *arguments, *help;
     int least, most;
     enum who who;
+    enum repeat repeat;
     command_run *run; /* returns the exit code */
 };
 

@@ -35,6 +35,11 @@ static const struct option options[] = {
     { { 'n', "lines",   "LINES",    "how many of the last lines; default 15" },      OPTION_COUNT, false, PLACE(lines) },
     { { 0,   "out",     NULL,       "standard output only" },                        OPTION_FLAG,  false, PLACE(out) },
     { { 0,   "err",     NULL,       "standard error only" },                         OPTION_FLAG,  false, PLACE(err) },
+    { { 0,   "name",    "NAME",     "what it is to be called" },                     OPTION_TEXT,  false, PLACE(name) },
+    { { 0,   "only",    "A,B",      "of the file's workers only these" },            OPTION_TEXT,  false, PLACE(only) },
+    { { 0,   "env",     "NAME",     "with the variables of env_NAME" },              OPTION_TEXT,  false, PLACE(env_name) },
+    { { 0,   "update-env", NULL,    "with the variables of this shell, from now on" }, OPTION_FLAG, false, PLACE(update_env) },
+    { { 0,   "root",    "DIR",      "the root folder of the system that is meant; default /" }, OPTION_TEXT, false, PLACE(root) },
     { { 0,   "raw",     NULL,       "the bytes as they were, without names" },       OPTION_FLAG,  false, PLACE(raw) },
 };
 /* clang-format on */
@@ -116,7 +121,7 @@ static int option_store(const struct option *option, const char *value, struct a
         return err_set(reterr, -EINVAL, "--%s: want %s, got \"%s\"", option->info.name,
                        option->kind == OPTION_COUNT  ? "a whole number from 0"
                        : option->kind == OPTION_SPAN ? "a duration with its unit (5s, 2m)"
-                                                     : "a folder",
+                                                     : option->info.value,
                        value);
     return 0;
 }
@@ -201,7 +206,7 @@ static int scan_letters(struct scan *scan, const char *word, struct err *reterr)
     return r;
 }
 
-/* Gathers the words that are no options at the front of argv. */
+/* Gathers the words that are no options at the front of argv; a number below 0 is none. */
 static int scan_words(struct scan *scan, struct err *reterr)
 {
     struct args *args = scan->args;
@@ -214,11 +219,12 @@ static int scan_words(struct scan *scan, struct err *reterr)
             break;
         if (word[0] == '-' && word[1] == '-')
             r = scan_long(scan, word, reterr);
-        else if (word[0] == '-' && word[1])
+        else if (word[0] == '-' && word[1] && !isdigit((unsigned char)word[1]))
             r = scan_letters(scan, word, reterr);
         else
             args->words[args->count++] = word;
     }
+    args->passed = (size_t)(scan->argc - scan->at);
     while (scan->at < scan->argc)
         args->words[args->count++] = scan->argv[scan->at++];
     return r;

@@ -18,9 +18,11 @@ struct args {
     const struct command *command; /* NULL: no word was given */
     char **words;                  /* after the command's, those after "--" included; in argv */
     size_t count;
+    size_t passed; /* how many of them stand after "--" */
 
-    const char *home; /* NULL: not given */
-    bool help, version, json, wait, follow, out, err, raw;
+    const char *home;                          /* NULL: not given, as all here */
+    const char *name, *only, *env_name, *root; /* of --name, --only, --env, --root */
+    bool help, version, json, wait, follow, out, err, raw, update_env;
     int64_t timeout_ms; /* 0: not given */
     int64_t lines;      /* -1: not given */
 };

@@ -7,12 +7,12 @@
 #include "text.h"
 
 const struct command commands[] = {
-#define COMMAND_ROW(word, method, arguments, least, most, who, help) \
-    { #word, #method, arguments, help, least, most, who, command_##word },
+#define COMMAND_ROW(word, method, arguments, least, most, who, repeat, help) \
+    { #word, #method, arguments, help, least, most, who, repeat, command_##word },
     OPS_COMMANDS(COMMAND_ROW)
 #undef COMMAND_ROW
 #define COMMAND_ROW(word, arguments, least, most, help) \
-    { #word, NULL, arguments, help, least, most, WHO_ANY, command_##word },
+    { #word, NULL, arguments, help, least, most, WHO_ANY, ONCE, command_##word },
         OPS_LOCAL_COMMANDS(COMMAND_ROW)
 #undef COMMAND_ROW
             { 0 },

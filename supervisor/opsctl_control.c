@@ -1,15 +1,15 @@
 /*
- * The commands that change something: start, stop, restart, kill; and ping.
+ * The commands that change what is wanted, of workers and of opsd; and ping.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 
 #include "json.h"
 #include "opsctl.h"
+#include "opsctl_change.h"
 #include "opsctl_display.h"
 #include "opsctl_row.h"
 #include "own.h"
@@ -23,35 +23,7 @@ enum {
 
 static const char STILL_STOPPING[] = "still stopping; it goes on in the background";
 
-static cJSON *names_of(const struct args *args)
-{
-    OWN(json) cJSON *names = cJSON_CreateArray();
-
-    for (size_t i = 0; names && i < args->count; i++) {
-        cJSON *name = cJSON_CreateString(args->words[i]);
-
-        if (!name || !cJSON_AddItemToArray(names, name)) {
-            cJSON_Delete(name);
-            return NULL;
-        }
-    }
-    return TAKE(names);
-}
-
-static cJSON *selection_params(const struct args *args)
-{
-    OWN(json) cJSON *params = cJSON_CreateObject();
-
-    if (!params || !json_put(params, "names", names_of(args)) ||
-        !json_put_bool(params, "wait", args->wait))
-        return NULL;
-    if (args->timeout_ms && !json_put_int(params, "timeout_ms", args->timeout_ms))
-        return NULL;
-    return TAKE(params);
-}
-
-/* "billing online" or "migrate completed", a line for each worker. */
-static int print_states(const cJSON *workers)
+int print_states(const cJSON *workers)
 {
     struct row_context context = { 0 };
     OWN_BUF struct buf line = { 0 };
@@ -74,53 +46,52 @@ static int print_states(const cJSON *workers)
     return EXIT_DONE;
 }
 
-/* Asks for a change of the workers that were named, and shows what became of them. */
-static int change(struct session *s, int64_t timeout_ms)
+cJSON *selection_params(const struct session *s)
 {
-    OWN(json) cJSON *result = NULL;
-    const cJSON *note;
-    int r;
+    OWN(json) cJSON *params = session_names_params(s, 0);
 
-    r = session_ask(s, s->args->command->method, selection_params(s->args), timeout_ms, &result);
-    if (r != EXIT_DONE)
-        return r;
-    if (s->args->json)
-        return print_json(result);
+    if (!params || !json_put_bool(params, "wait", s->args->wait))
+        return NULL;
+    if (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms))
+        return NULL;
+    if (s->args->update_env &&
+        (!json_put_bool(params, "update_env", true) || !json_put(params, "env", own_environment())))
+        return NULL;
+    return TAKE(params);
+}
+
+void print_notes(const cJSON *result)
+{
+    const cJSON *note;
+
     cJSON_ArrayForEach(note, json_get(result, "notes"))
     {
         if (cJSON_IsString(note))
             (void)complain(0, "note: %s", note->valuestring);
     }
+}
+
+int change_with(struct session *s, cJSON *params, int64_t timeout_ms)
+{
+    OWN(json) cJSON *result = NULL;
+    int r = session_ask(s, s->args->command->method, params, timeout_ms, &result);
+
+    if (r != EXIT_DONE)
+        return r;
+    if (s->args->json)
+        return print_json(result);
+    print_notes(result);
     return print_states(json_get(result, "workers"));
 }
 
-/* opsd itself ends the wait for a start. */
-static int64_t start_timeout_ms(const struct session *s)
+static int change(struct session *s, int64_t timeout_ms)
+{
+    return change_with(s, selection_params(s), timeout_ms);
+}
+
+int64_t start_timeout_ms(const struct session *s)
 {
     return s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
-}
-
-int command_start(struct session *s)
-{
-    int r = session_open_or_start(s);
-
-    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
-}
-
-int command_run_all_workers(struct session *s)
-{
-    static char all[] = "all";
-    char *words[] = { all };
-    const struct args *given = s->args;
-    struct args args = *given;
-    int r;
-
-    args.words = words;
-    args.count = 1;
-    s->args = &args;
-    r = command_start(s);
-    s->args = given;
-    return r;
 }
 
 int command_restart(struct session *s)
@@ -128,6 +99,46 @@ int command_restart(struct session *s)
     int r = session_open(s);
 
     return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+}
+
+int command_reload(struct session *s)
+{
+    return command_restart(s);
+}
+
+int command_delete(struct session *s)
+{
+    OWN(json) cJSON *result = NULL;
+    const cJSON *name;
+    int r = session_open(s);
+
+    s->under_way = STILL_STOPPING;
+    if (r == EXIT_DONE)
+        r = session_ask(s, "delete", selection_params(s), s->args->timeout_ms, &result);
+    if (r != EXIT_DONE)
+        return r;
+    if (s->args->json)
+        return print_json(result);
+    cJSON_ArrayForEach(name, json_get(result, "deleted"))
+    {
+        if (cJSON_IsString(name))
+            (void)printf("%s deleted\n", name->valuestring);
+    }
+    return EXIT_DONE;
+}
+
+int command_scale(struct session *s)
+{
+    OWN(json) cJSON *params = cJSON_CreateObject();
+    int r = session_open(s);
+
+    if (r != EXIT_DONE)
+        return r;
+    if (!params || !json_put_text(params, "name", s->args->words[0]) ||
+        !json_put_text(params, "count", s->args->words[1]) ||
+        (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms)))
+        return complain(EXIT_FAILED, "out of memory");
+    return change_with(s, TAKE(params), start_timeout_ms(s));
 }
 
 /* A stop comes to its end by itself, so it is only this command that can be tired of waiting. */
@@ -139,43 +150,112 @@ int command_stop(struct session *s)
     return r == EXIT_DONE ? change(s, s->args->timeout_ms) : r;
 }
 
-/* A pidfd of the process at the other end; -1 when it cannot be had. */
-static int peer_open(const struct client *client)
+int command_reset(struct session *s)
 {
-    struct ucred peer;
-    socklen_t n = sizeof peer;
+    int r = session_open(s);
 
-    if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-        return -1;
-    return pidfd_open(peer.pid, 0);
+    return r == EXIT_DONE ? change(s, session_timeout_ms(s)) : r;
 }
 
-/* Returns when opsd is gone for good, so that `opsctl kill; opsctl start all` finds the home free.
- */
-int command_kill(struct session *s)
+int command_resurrect(struct session *s)
+{
+    int r = session_open_or_start(s);
+
+    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+}
+
+int command_save(struct session *s)
 {
     OWN(json) cJSON *result = NULL;
-    OWN(close) int peer = -1;
-    struct pollfd poll_fd = { .events = POLLIN };
-    int64_t stopped = 0;
+    const char *file;
+    int64_t wanted = 0;
     int r;
 
     r = session_open(s);
+    if (r == EXIT_DONE)
+        r = session_ask(s, "save", cJSON_CreateObject(), session_timeout_ms(s), &result);
     if (r != EXIT_DONE)
         return r;
-    peer = peer_open(&s->client);
+    if (s->args->json)
+        return print_json(result);
+    file = json_get_text(result, "file");
+    (void)json_get_id(result, "wanted", &wanted);
+    (void)printf("saved in %s; wanted: %lld\n", file ? file : "?", (long long)wanted);
+    return EXIT_DONE;
+}
+
+/* --- opsd itself */
+
+/* Guard and supervisor: who leaves the home free when both are gone. */
+struct pair {
+    int fds[2]; /* pidfds; -1: none */
+};
+
+static void pair_done(const struct pair *pair)
+{
+    for (size_t i = 0; i < 2; i++)
+        own_close(&pair->fds[i]);
+}
+
+static int pair_open(struct session *s, struct pair *ret)
+{
+    static const char *const names[] = { "pid", "guard_pid" };
+    OWN(json) cJSON *who = NULL;
+    int64_t pid;
+    int r = session_ask(s, "ping", cJSON_CreateObject(), session_timeout_ms(s), &who);
+
+    for (size_t i = 0; i < 2 && r == EXIT_DONE; i++)
+        if (json_get_id(who, names[i], &pid) == 0 && pid > 1)
+            ret->fds[i] = pidfd_open((pid_t)pid, 0);
+    return r;
+}
+
+/* Returns false when they are still there after a while. */
+static bool pair_await_end(const struct pair *pair)
+{
+    struct pollfd poll_fd = { .events = POLLIN };
+
+    for (size_t i = 0; i < 2; i++) {
+        poll_fd.fd = pair->fds[i];
+        if (poll_fd.fd >= 0 && poll(&poll_fd, 1, LEAVE_TIMEOUT_MS) == 0)
+            return false;
+    }
+    return true;
+}
+
+static int kill_and_wait(struct session *s, const struct pair *pair)
+{
+    OWN(json) cJSON *result = NULL;
+    int64_t stopped = 0;
+    int r;
+
     s->under_way = STILL_STOPPING;
     r = session_ask(s, "kill", cJSON_CreateObject(), s->args->timeout_ms, &result);
     if (r != EXIT_DONE)
         return r;
-    poll_fd.fd = peer;
-    if (peer >= 0 && poll(&poll_fd, 1, LEAVE_TIMEOUT_MS) == 0)
+    if (!pair_await_end(pair))
         return complain(EXIT_FAILED, "the workers are stopped, but opsd does not leave");
     if (s->args->json)
         return print_json(result);
     (void)json_get_id(result, "stopped", &stopped);
     (void)printf("opsd is gone; workers stopped: %lld\n", (long long)stopped);
     return EXIT_DONE;
+}
+
+/* Returns when opsd is gone for good, so that `opsctl kill; opsctl start all` finds the home free.
+ */
+int command_kill(struct session *s)
+{
+    struct pair pair = { { -1, -1 } };
+    int r;
+
+    r = session_open(s);
+    if (r == EXIT_DONE)
+        r = pair_open(s, &pair);
+    if (r == EXIT_DONE)
+        r = kill_and_wait(s, &pair);
+    pair_done(&pair);
+    return r;
 }
 
 int command_ping(struct session *s)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,11 @@ struct view {
     bool labelled;
     size_t label_columns;
     cJSON *several; /* the names that have several instances, as members */
+    /* Where each file goes on, as opsd last said ("source", commands.h): with these another opsd
+     * goes on where this one was. */
+    cJSON **places;
+    size_t count;
+    bool began; /* something was printed */
 };
 
 static void view_done(struct view *view)
@@ -33,7 +39,57 @@ static void view_done(struct view *view)
     buf_done(&view->line);
     buf_done(&view->label);
     cJSON_Delete(view->several);
+    for (size_t i = 0; i < view->count; i++)
+        cJSON_Delete(view->places[i]);
+    free(view->places);
 }
+
+/* --- where each file goes on */
+
+/* Sources are told in order, and anew by each opsd. Returns 0, -EPROTO or -ENOMEM. */
+static int note_source(struct view *view, const cJSON *params)
+{
+    cJSON **grown, *place = cJSON_Duplicate(params, true);
+    int64_t number;
+
+    if (json_get_id(params, "source", &number) < 0 || number < 0 || number > (int64_t)view->count) {
+        cJSON_Delete(place);
+        return -EPROTO;
+    }
+    grown = realloc(view->places, (view->count + 1) * sizeof *grown);
+    if (grown)
+        view->places = grown;
+    if (!grown || !place) {
+        cJSON_Delete(place);
+        return -ENOMEM;
+    }
+    if ((size_t)number == view->count)
+        view->places[view->count++] = NULL;
+    cJSON_Delete(view->places[number]);
+    view->places[number] = place;
+    return 0;
+}
+
+static void note_line(struct view *view, const cJSON *params)
+{
+    int64_t number, at;
+
+    if (json_get_id(params, "source", &number) == 0 && number >= 0 &&
+        number < (int64_t)view->count && json_get_id(params, "at", &at) == 0)
+        (void)cJSON_SetNumberHelper(cJSON_GetObjectItemCaseSensitive(view->places[number], "at"),
+                                    (double)at);
+}
+
+static cJSON *print_places(const struct view *view)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; list && i < view->count; i++)
+        (void)cJSON_AddItemToArray(list, cJSON_Duplicate(view->places[i], true));
+    return list;
+}
+
+/* --- what is printed */
 
 static int make_label(struct view *view, const cJSON *row)
 {
@@ -104,6 +160,10 @@ static int print_message(struct view *view, const struct message *m)
 {
     int64_t lines;
 
+    if (strcmp(m->method, "source") == 0)
+        return note_source(view, m->params);
+    note_line(view, m->params);
+    view->began = true;
     if (view->args->json)
         return print_json(m->params) == EXIT_DONE ? 0 : -ENOMEM;
     if (strcmp(m->method, "log") == 0)
@@ -114,8 +174,9 @@ static int print_message(struct view *view, const struct message *m)
     return 0;
 }
 
-static cJSON *logs_params(const struct args *args)
+static cJSON *logs_params(const struct view *view)
 {
+    const struct args *args = view->args;
     OWN(json) cJSON *params = cJSON_CreateObject();
     OWN(json) cJSON *names = cJSON_CreateArray();
 
@@ -127,9 +188,30 @@ static cJSON *logs_params(const struct args *args)
         !json_put_int(params, "lines", args->lines < 0 ? LINES_DEFAULT : args->lines) ||
         !json_put_bool(params, "follow", args->follow) ||
         !json_put_bool(params, "out", args->out || !args->err) ||
-        !json_put_bool(params, "err", args->err || !args->out))
+        !json_put_bool(params, "err", args->err || !args->out) ||
+        (args->follow && !json_put_bool(params, "places", true)) ||
+        (view->count && !json_put(params, "from", print_places(view))))
         return NULL;
     return TAKE(params);
+}
+
+static int ask(struct session *s, const struct view *view)
+{
+    int64_t id;
+    int r = client_send(&s->client, "logs", logs_params(view), &id);
+
+    return r < 0 ? complain(EXIT_FAILED, "asking opsd for logs: %s", strerror(-r)) : EXIT_DONE;
+}
+
+/* Goes on with the opsd that took over, where the one before was. */
+static int go_on(struct session *s, const struct view *view, const struct err *how)
+{
+    if (!s->args->follow || (view->began && !view->count))
+        return session_cut(s, how);
+    if (!session_reconnect(s))
+        return complain(EXIT_NOT_RUNNING, "%s; it is not running any more", how->text);
+    s->client.watch_output = true;
+    return ask(s, view);
 }
 
 /* Prints until the answer, or until nobody wants to see more. */
@@ -147,6 +229,12 @@ static int stream(struct session *s, struct view *view)
         if (ferror(stdout))
             return EXIT_DONE;
         r = client_next(&s->client, timeout_ms, &m, &err);
+        if (r == -ECONNRESET) {
+            r = go_on(s, view, &err);
+            if (r != EXIT_DONE)
+                return r;
+            continue;
+        }
         if (r == -EINTR || r == -EPIPE)
             return EXIT_DONE;
         if (r < 0)
@@ -165,17 +253,16 @@ static int show(struct session *s, struct view *view)
 {
     OWN(json) cJSON *fleet = NULL;
     cJSON *params = s->args->count == 1 ? session_name_params(s) : cJSON_CreateObject();
-    int64_t id;
     int r;
 
     r = session_ask(s, "workers_stat", params, session_timeout_ms(s), &fleet);
     if (r != EXIT_DONE)
         return r;
-    r = learn_labels(view, json_get(fleet, "workers"));
-    if (r == 0)
-        r = client_send(&s->client, "logs", logs_params(s->args), &id);
-    if (r < 0)
-        return complain(EXIT_FAILED, "asking opsd for logs: %s", strerror(-r));
+    if (learn_labels(view, json_get(fleet, "workers")) < 0)
+        return complain(EXIT_FAILED, "out of memory");
+    r = ask(s, view);
+    if (r != EXIT_DONE)
+        return r;
     output_catch_interrupts();
     s->client.watch_output = s->args->follow;
     return stream(s, view);

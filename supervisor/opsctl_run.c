@@ -88,6 +88,8 @@ static int await_end(struct run_view *view, struct message *ret)
         r = client_next(&view->s->client, view->s->args->timeout_ms, &m, &err);
         if (r == -EINTR)
             r = cancel(view);
+        else if (r == -ECONNRESET)
+            return session_cut(view->s, &err);
         else if (r < 0)
             return complain(EXIT_FAILED, "%s", err.text);
         else if (m.method)

@@ -9,8 +9,12 @@
 #include "opsctl.h"
 #include "own.h"
 
-/* A hung opsd is told from a busy one by a wait that no honest answer needs. */
-enum { READ_TIMEOUT_MS = 5000 };
+enum {
+    /* A hung opsd is told from a busy one by a wait that no honest answer needs. */
+    READ_TIMEOUT_MS = 5000,
+    /* An opsd that was replaced this often while a request was under way is in trouble. */
+    REPEATS_MAX = 5,
+};
 
 static int connect_failed(const struct session *s, int r)
 {
@@ -33,7 +37,7 @@ static int try_connect(struct session *s)
     return r < 0 ? r : client_connect(&s->client, &s->home);
 }
 
-static int find_home(struct session *s)
+int session_find_home(struct session *s)
 {
     struct err err;
 
@@ -44,7 +48,7 @@ static int find_home(struct session *s)
 
 int session_open(struct session *s)
 {
-    int r = find_home(s);
+    int r = session_find_home(s);
 
     if (r != EXIT_DONE)
         return r;
@@ -55,14 +59,15 @@ int session_open(struct session *s)
 int session_open_or_start(struct session *s)
 {
     OWN_BUF struct buf reason = { 0 };
-    int r = find_home(s);
+    int r = session_find_home(s);
 
     buf_init(&reason, SPAWN_REASON_MAX);
     if (r != EXIT_DONE)
         return r;
+    s->starts = true;
     r = try_connect(s);
     if (r == -ENOENT || r == -ECONNREFUSED) {
-        int spawned = spawn_opsd(&s->home, &reason);
+        int spawned = spawn_opsd(s, &reason);
 
         /* Somebody else may have been faster to start it. */
         r = try_connect(s);
@@ -86,31 +91,101 @@ cJSON *session_name_params(const struct session *s)
     return TAKE(params);
 }
 
+cJSON *session_names_params(const struct session *s, size_t n)
+{
+    OWN(json) cJSON *params = cJSON_CreateObject();
+    OWN(json) cJSON *names = cJSON_CreateArray();
+
+    for (size_t i = n; names && i < s->args->count; i++)
+        (void)cJSON_AddItemToArray(names, cJSON_CreateString(s->args->words[i]));
+    if (!params || !json_put(params, "names", TAKE(names)))
+        return NULL;
+    return TAKE(params);
+}
+
+/* --- an opsd that is replaced meanwhile */
+
+/* The guard keeps the socket, so that whoever connects waits in its queue for the next opsd. */
+bool session_reconnect(struct session *s)
+{
+    OWN_BUF struct buf reason = { 0 };
+
+    client_done(&s->client);
+    if (client_connect(&s->client, &s->home) == 0)
+        return true;
+    /* It was killed together with its guard: what starts it starts it again. */
+    buf_init(&reason, SPAWN_REASON_MAX);
+    if (!s->starts || spawn_opsd(s, &reason) < 0)
+        return false;
+    return client_connect(&s->client, &s->home) == 0;
+}
+
+static int gone(const struct err *how)
+{
+    return complain(EXIT_NOT_RUNNING, "%s; it is not running any more", how->text);
+}
+
+int session_cut(struct session *s, const struct err *how)
+{
+    if (!session_reconnect(s))
+        return gone(how);
+    return complain(EXIT_FAILED, "opsd was restarted while it did this; look with: opsctl stat");
+}
+
+static bool may_repeat(const char *method)
+{
+    for (const struct command *c = commands; c->word; c++)
+        if (c->method && strcmp(c->method, method) == 0)
+            return c->repeat == AGAIN;
+    return false;
+}
+
+/* --- asking */
+
 static int send_failed(int r)
 {
     return complain(EXIT_FAILED, "asking opsd: %s",
                     r == -EINVAL ? "the request is too long" : strerror(-r));
 }
 
+/* Waits for the answer to the request of that id. Returns 0 or as client_next. */
+static int await_answer(struct session *s, int64_t id, int64_t timeout_ms, struct message *ret,
+                        struct err *reterr)
+{
+    int r;
+
+    do {
+        message_done(ret);
+        r = client_next(&s->client, timeout_ms, ret, reterr);
+    } while (r == 0 && (ret->method || (ret->id != id && ret->id != 0)));
+    return r;
+}
+
 int session_ask(struct session *s, const char *method, cJSON *params, int64_t timeout_ms,
                 cJSON **ret)
 {
     OWN_MESSAGE struct message m = { 0 };
-    struct err err;
+    OWN(json) cJSON *owned = params;
+    struct err err = { "" };
     int64_t id;
     int r;
 
-    r = client_send(&s->client, method, params, &id);
-    if (r < 0)
-        return send_failed(r);
-    do {
-        message_done(&m);
-        r = client_next(&s->client, timeout_ms, &m, &err);
-        if (r == -ETIMEDOUT && s->under_way)
-            return complain(EXIT_FAILED, "%s: %s", err.text, s->under_way);
+    for (int repeats = 0;; repeats++) {
+        r = client_send(&s->client, method, owned ? cJSON_Duplicate(owned, true) : NULL, &id);
         if (r < 0)
-            return complain(EXIT_FAILED, "%s", err.text);
-    } while (m.method || (m.id != id && m.id != 0));
+            return send_failed(r);
+        r = await_answer(s, id, timeout_ms, &m, &err);
+        if (r != -ECONNRESET || repeats == REPEATS_MAX)
+            break;
+        if (!may_repeat(method))
+            return session_cut(s, &err);
+        if (!session_reconnect(s))
+            return gone(&err);
+    }
+    if (r == -ETIMEDOUT && s->under_way)
+        return complain(EXIT_FAILED, "%s: %s", err.text, s->under_way);
+    if (r < 0)
+        return complain(EXIT_FAILED, "%s", err.text);
     if (m.error)
         return session_refused(m.error);
     *ret = cJSON_DetachItemFromObjectCaseSensitive(m.json, "result");

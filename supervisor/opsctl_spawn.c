@@ -24,8 +24,7 @@
 /* Recovering a large fleet from its journal takes seconds; this is a hung one. */
 enum { SPAWN_TIMEOUT_MS = 60000, READ_BYTES = 4096 };
 
-/* opsd beside our own binary; else just its name, to be looked for in PATH. */
-static const char *find_opsd(char path[static PATH_MAX])
+const char *spawn_find_opsd(char path[static PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof "opsd");
     char *slash;
@@ -43,8 +42,12 @@ static const char *find_opsd(char path[static PATH_MAX])
 /* In the child; returns only by _exit. */
 static void exec_opsd(const char *program, const struct home *home, int reason)
 {
+    const char *manifest = home->manifest;
     const char *const argv[] = {
-        program, "--home", home->path, "--manifest", home->manifest, "--no-start", NULL,
+        program,    "--home",
+        home->path, manifest ? "--manifest" : "--no-start",
+        manifest,   manifest ? "--no-start" : NULL,
+        NULL,
     };
     int null = open("/dev/null", O_RDWR);
     sigset_t none;
@@ -102,16 +105,17 @@ static int failed(int error, const char *what, struct buf *reason)
     return -error;
 }
 
-int spawn_opsd(const struct home *home, struct buf *reason)
+int spawn_opsd(const struct session *session, struct buf *reason)
 {
+    const struct home *home = &session->home;
     OWN(close) int said = -1;
     char path[PATH_MAX];
-    const char *program = find_opsd(path);
+    const char *program = spawn_find_opsd(path);
     siginfo_t status;
     pid_t pid;
     int r;
 
-    if (!home->manifest) {
+    if (!home->manifest && !session->brings_its_own) {
         (void)buf_add_text(
             reason, "no ecosystem.json in this folder or above it: go to the project's folder");
         return -ENOENT;

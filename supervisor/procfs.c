@@ -1,16 +1,13 @@
 /* What proc(5) tells about processes. */
 #include "procfs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "own.h"
-#include "text.h"
 
 enum { ANCESTORS_MAX = 64 };
 
@@ -20,7 +17,7 @@ int procfs_stat(pid_t pid, struct proc_stat *ret)
     unsigned long long user, system, start;
     char path[32], text[1024], *p;
     long long pages;
-    int parent, group;
+    int parent, group, session;
     char state;
     ssize_t n;
 
@@ -36,13 +33,14 @@ int procfs_stat(pid_t pid, struct proc_stat *ret)
     p = strrchr(text, ')');
     if (!p ||
         sscanf(p + 1,
-               " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu "
+               " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu "
                "%*u %lld",
-               &state, &parent, &group, &user, &system, &start, &pages) != 7)
+               &state, &parent, &group, &session, &user, &system, &start, &pages) != 8)
         return -EIO;
     ret->state = state;
     ret->parent = parent;
     ret->group = group;
+    ret->session = session;
     ret->cpu_ms = (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
     ret->memory_bytes = pages * sysconf(_SC_PAGESIZE);
     ret->start_ticks = (int64_t)start;
@@ -63,22 +61,10 @@ bool procfs_descends(pid_t pid, pid_t ancestor)
     return pid == ancestor;
 }
 
-bool procfs_group_runs(pid_t group)
+bool procfs_is_alive(pid_t pid, int64_t start_ticks)
 {
-    struct dirent *entry;
     struct proc_stat stat;
-    bool found = false;
-    int64_t pid;
-    DIR *proc;
 
-    if (kill(-group, 0) < 0 && errno == ESRCH)
-        return false;
-    proc = opendir("/proc");
-    while (proc && !found && (entry = readdir(proc)))
-        found = text_to_int(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
-                procfs_stat((pid_t)pid, &stat) == 0 && stat.group == group && stat.state != 'Z' &&
-                stat.state != 'X';
-    if (proc)
-        (void)closedir(proc);
-    return found;
+    return procfs_stat(pid, &stat) == 0 && stat.start_ticks == start_ticks && stat.state != 'Z' &&
+           stat.state != 'X';
 }

@@ -9,19 +9,19 @@
 
 struct proc_stat {
     char state; /* Z: it ended and nobody asked how; X: it is being removed */
-    pid_t parent, group;
+    pid_t parent, group, session;
     int64_t cpu_ms;       /* user and system time */
     int64_t memory_bytes; /* resident */
     int64_t start_ticks;  /* since boot; with the pid, the identity of a process */
 };
+
+/* True while the process runs that began then. */
+bool procfs_is_alive(pid_t pid, int64_t start_ticks);
 
 /* Reads /proc/PID/stat. Returns 0 or a negative errno. */
 int procfs_stat(pid_t pid, struct proc_stat *ret);
 
 /* True when pid is ancestor or a descendant of it. */
 bool procfs_descends(pid_t pid, pid_t ancestor);
-
-/* True while a process of that group runs; one that only was not reaped does not. */
-bool procfs_group_runs(pid_t group);
 
 #endif

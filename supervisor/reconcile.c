@@ -5,9 +5,12 @@
 #include <string.h>
 #include <sys/timerfd.h>
 
-#include "fleet.h"
+#include "fleet_reload.h"
+#include "instance_notify.h"
+#include "instance_probe.h"
 #include "instant.h"
 #include "log.h"
+#include "record.h"
 
 enum {
     /* Each waits for its exec; more would keep the control socket waiting. */
@@ -105,6 +108,21 @@ static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
         instance_pause(i, false);
 }
 
+/* A dependency with "restart": true is gone, or it is another process than the one that was there
+ * when this worker was started. */
+static const char *replaced_need(const struct instance *i)
+{
+    size_t n = 0;
+
+    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
+        for (; i->needs[n]; n++)
+            if (i->app->depends_on[d].restart &&
+                (!is_met(i->needs[n], i->app->depends_on[d].condition) ||
+                 machine_outlived(&i->machine, &i->needs[n]->machine)))
+                return i->app->depends_on[d].name;
+    return NULL;
+}
+
 static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
 {
     struct machine *m = &i->machine;
@@ -123,6 +141,8 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         }
         return;
     }
+    if (!gone && !i->run && (m->state == STATE_LAUNCHING || m->state == STATE_ONLINE))
+        gone = replaced_need(i);
     if (gone && !has_running_dependents(fleet, i))
         instance_act(i, machine_hold(m, i->app, now, gone));
 }
@@ -172,16 +192,31 @@ static void settle(struct fleet *fleet, struct instance *i)
     int64_t now = (int64_t)monotonic_now_ms();
     struct machine *m = &i->machine;
 
+    if (i->adopt_again_ms && i->adopt_again_ms <= now)
+        instance_adopt(i);
     settle_stop(fleet, i, now);
-    if (m->deadline_ms && m->deadline_ms <= now && may_act(fleet, i))
-        instance_act(i, machine_due(m, i->app, now));
+    if (m->deadline_ms && m->deadline_ms <= now && may_act(fleet, i)) {
+        /* What it said in time counts, though we were late to hear it. */
+        if (i->notify_fd >= 0)
+            instance_notified(i);
+        if (m->deadline_ms && m->deadline_ms <= now)
+            instance_act(i, machine_due(m, i->app, now));
+    }
     if (m->wanted && m->state == STATE_STOPPED && !m->finished)
         instance_act(i, machine_start(m));
     settle_dependencies(fleet, i, now);
     if (may_act(fleet, i))
         settle_tick(i, now, instant_now());
+    fleet_settle_reload(fleet, i, now);
+    renew_look(i, now, instant_now());
     instance_probe(i, now);
     instance_clear(i, now);
+}
+
+/* The earlier of two moments, 0 being none. */
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
 }
 
 static void timer_fired(uv_timer_t *timer)
@@ -191,16 +226,17 @@ static void timer_fired(uv_timer_t *timer)
 
 static void arm_timer(struct fleet *fleet)
 {
-    int64_t next = fleet->look_again_ms, now = (int64_t)monotonic_now_ms();
+    int64_t next = earliest(fleet->look_again_ms, renew_next(fleet));
+    int64_t now = (int64_t)monotonic_now_ms();
 
     for (size_t k = 0; k < fleet->count; k++) {
         const struct instance *i = fleet->instances[k];
 
-        if (i->machine.deadline_ms && (!next || i->machine.deadline_ms < next))
-            next = i->machine.deadline_ms;
-        if (i->next_probe_ms && (!next || i->next_probe_ms < next))
-            next = i->next_probe_ms;
-        if (i->group && (!next || i->next_clear_ms < next))
+        next = earliest(next, i->machine.deadline_ms);
+        next = earliest(next, i->adopt_again_ms);
+        next = earliest(next, i->reload.due_ms);
+        next = earliest(next, i->next_probe_ms);
+        if (i->ended && (!next || i->next_clear_ms < next))
             next = i->next_clear_ms;
     }
     if (next)
@@ -222,6 +258,7 @@ static void arm_clock(struct fleet *fleet)
         if (i->next_due && i->machine.wanted && (!next || i->next_due < next) &&
             !(machine_runs(&i->machine) && i->app->overlap == OVERLAP_QUEUE))
             next = i->next_due;
+        next = earliest(next, renew_next_cron(i));
     }
     at.it_value.tv_sec = next / 1000;
     at.it_value.tv_nsec = next % 1000 * 1000000;
@@ -235,14 +272,23 @@ void fleet_reconcile(struct fleet *fleet)
     fleet->dirty = false;
     fleet->starts_left = STARTS_PER_TURN;
     fleet->look_again_ms = 0;
+    renew_begin(fleet, (int64_t)monotonic_now_ms());
     for (size_t k = 0; k < fleet->count;) {
         struct instance *i = fleet->instances[k];
 
         settle(fleet, i);
+        if (k < fleet->count && fleet->instances[k] == i && i->retiring && !i->stop_asked &&
+            !machine_runs(&i->machine)) {
+            record_gone(i);
+            fleet_remove(fleet, i);
+            (void)fleet_resolve(fleet);
+            continue;
+        }
         /* A run by hand that cannot be started leaves the list while it is looked at. */
         if (k < fleet->count && fleet->instances[k] == i)
             k++;
     }
+    fleet_commit(fleet);
     if (fleet->changed)
         fleet->changed(fleet);
     /* What one instance did may concern another that was looked at before it. */

@@ -1,7 +1,8 @@
 #ifndef OPS_SPAWN_H
 #define OPS_SPAWN_H
 /*
- * Starting, signalling and reaping processes: the only file that forks and kills.
+ * Commands that opsd runs for itself: it forks, signals and reaps them here. Workers are started by
+ * their keepers (keepers.h).
  *
  * A process is held as a pidfd (pidfd_open(2)), so that no signal can reach a stranger that was
  * given the same number; it is reaped only through here. Each one is the leader of its own session
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "become.h"
 #include "err.h"
 #include "restart.h"
 
@@ -20,11 +22,7 @@ struct process {
 
 struct spawn {
     const char *file; /* with a slash, or looked up in the PATH of env */
-    char *const *argv;
-    char *const *env;
-    const char *cwd;
-    int out_fd, err_fd;
-    bool fifos; /* they are FIFOs: the program gets descriptions of its own, which block */
+    struct become become;
 };
 
 /* Where a program is: file itself when it has a slash, else looked up as execvp(3) does, but in the

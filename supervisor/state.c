@@ -39,6 +39,7 @@ static const struct edge edges[STATES][EVENTS] = {
         EXITS,
     },
     [STATE_ONLINE] = {
+        [EVENT_SILENT]  = { STATE_STOPPING,  DO_ABORT },
         ENDINGS,
         EXITS,
     },
@@ -84,6 +85,7 @@ static const char *const event_names[EVENTS] = {
     [EVENT_READY]    = "ready",
     [EVENT_LATE]     = "late",
     [EVENT_OVERTIME] = "overtime",
+    [EVENT_SILENT]   = "silent",
     [EVENT_FORCE]    = "force",
     [EVENT_ENDED]    = "ended",
     [EVENT_RAN]      = "ran",

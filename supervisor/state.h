@@ -33,6 +33,7 @@ enum event {
     EVENT_READY,    /* it says that it is ready */
     EVENT_LATE,     /* it did not say so in time */
     EVENT_OVERTIME, /* its run takes too long */
+    EVENT_SILENT,   /* its WATCHDOG=1 does not come */
     EVENT_FORCE,    /* it did not leave in time */
     /* how its process ended (machine_exited chooses) */
     EVENT_ENDED,   /* for good */
@@ -47,6 +48,7 @@ enum action {
     DO_NOTHING,
     DO_SPAWN,
     DO_SIGNAL, /* ask it to leave: kill_signal */
+    DO_ABORT,  /* it hangs, and should show where: SIGABRT */
     DO_KILL,   /* make it leave: SIGKILL */
 };
 

@@ -1,4 +1,4 @@
-/* Log capture: bytes go from a worker's FIFO to its log file. */
+/* Log capture: bytes go from a worker's pipe to its log file. */
 #include "stream.h"
 
 #include <assert.h>
@@ -16,8 +16,8 @@
 #include "own.h"
 
 enum {
-    /* The FIFO's size where the kernel grants it (pipe(7), pipe-user-pages-soft). */
-    FIFO_BYTES = 1 << 20,
+    /* The pipe's size where the kernel grants it (pipe(7), pipe-user-pages-soft). */
+    PIPE_BYTES = 1 << 20,
     EVENTS_A_TURN = 64,
     STEPS_A_TURN = 64,
     AGAIN_FIRST_MS = 10,
@@ -66,19 +66,31 @@ static bool sink_is(const struct sink *sink, const struct stat *file)
     return sink->device == file->st_dev && sink->inode == file->st_ino;
 }
 
+/* O_NONBLOCK: a FIFO that nobody reads would keep us here. */
+static int open_log(const char *path)
+{
+    enum { FLAGS = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+    int fd = open(path, FLAGS, 0640), r;
+
+    if (fd < 0 && errno == ENOENT) {
+        r = stream_make_folders(path);
+        if (r < 0)
+            return r;
+        fd = open(path, FLAGS, 0640);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
 static int sink_open(struct pump *pump, const char *path, struct sink **ret)
 {
     OWN(close) int fd = -1;
     struct sink *sink;
     struct stat st;
-    int r;
 
-    r = stream_make_folders(path);
-    if (r < 0)
-        return r;
-    /* O_NONBLOCK: a FIFO that nobody reads would keep us here. */
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    fd = open_log(path);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
         return -EINVAL;
@@ -131,7 +143,7 @@ static void unqueue(struct stream *stream)
     stream->queued = false;
 }
 
-/* Shows what the FIFO holds without taking it. Returns the number of bytes; 0: nothing there. */
+/* Shows what the pipe holds without taking it. Returns the number of bytes; 0: nothing there. */
 static size_t peek(struct stream *stream)
 {
     struct pump *pump = stream->pump;
@@ -149,7 +161,7 @@ static size_t peek(struct stream *stream)
     return have;
 }
 
-static bool fifo_is_full(const struct stream *stream)
+static bool pipe_is_full(const struct stream *stream)
 {
     struct pollfd p = { .fd = stream->fd, .events = POLLOUT };
 
@@ -163,7 +175,7 @@ static size_t whole_lines(const struct stream *stream, size_t n, bool drain)
 
     if (end)
         return (size_t)(end - stream->pump->bytes) + 1;
-    return drain || n >= stream->pump->long_line || fifo_is_full(stream) ? n : 0;
+    return drain || n >= stream->pump->long_line || pipe_is_full(stream) ? n : 0;
 }
 
 /* Returns how many bytes reached the file; fewer than n when it takes no more (a full disk). */
@@ -254,7 +266,7 @@ static void run_queue(uv_idle_t *idle)
         (void)uv_idle_stop(idle);
 }
 
-static void fifos_ready(uv_poll_t *poll_handle, int status, int events)
+static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
 {
     struct pump *pump = poll_handle->data;
     struct epoll_event ready[EVENTS_A_TURN];
@@ -285,7 +297,7 @@ int pump_init(struct pump *pump, uv_loop_t *loop)
     pump->again_ms = AGAIN_FIRST_MS;
     if (pump->epoll_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, FIFO_BYTES);
+    (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, PIPE_BYTES);
     pump->long_line = long_line_of(pump->scratch[1]);
     pump->bytes = malloc(STREAM_LOOK_BYTES);
     if (!pump->bytes)
@@ -296,7 +308,7 @@ int pump_init(struct pump *pump, uv_loop_t *loop)
         return r;
     (void)uv_idle_init(loop, &pump->more);
     (void)uv_timer_init(loop, &pump->again);
-    return uv_poll_start(&pump->poll, UV_READABLE, fifos_ready);
+    return uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
 }
 
 void pump_close(struct pump *pump)
@@ -310,20 +322,35 @@ void pump_close(struct pump *pump)
     free(pump->bytes);
 }
 
-int stream_open(struct stream *stream, struct pump *pump, const char *fifo_path,
-                const char *log_path, struct err *reterr)
+int stream_make_pipe(uid_t owner, struct err *reterr)
+{
+    OWN(close) int in = -1, out = -1, fd = -1;
+    char path[48];
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
+    in = ends[0];
+    out = ends[1];
+    /* The worker opens descriptions of its own (/dev/stdout), which its user must be allowed to. */
+    if (owner != geteuid() && fchown(in, owner, (gid_t)-1) < 0)
+        return err_set(reterr, -errno, "cannot give a pipe to its user: %s", strerror(errno));
+    (void)fcntl(in, F_SETPIPE_SZ, PIPE_BYTES);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", in);
+    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(reterr, -errno, "cannot open a pipe: %s", strerror(errno));
+    return take_fd(&fd);
+}
+
+int stream_open(struct stream *stream, struct pump *pump, int pipe_fd, const char *log_path,
+                struct err *reterr)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = stream };
-    OWN(close) int fd = -1;
+    OWN(close) int fd = pipe_fd;
     struct sink *sink = NULL;
     int r;
 
-    if (mkfifo(fifo_path, 0600) < 0 && errno != EEXIST)
-        return err_set(reterr, -errno, "cannot make %s: %s", fifo_path, strerror(errno));
-    fd = open(fifo_path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return err_set(reterr, -errno, "cannot open %s: %s", fifo_path, strerror(errno));
-    (void)fcntl(fd, F_SETPIPE_SZ, FIFO_BYTES);
     r = sink_open(pump, log_path, &sink);
     if (r < 0)
         return err_set(reterr, r, "cannot write the log %s: %s", log_path, strerror(-r));
@@ -336,7 +363,7 @@ int stream_open(struct stream *stream, struct pump *pump, const char *fifo_path,
         r = -errno;
         stream->fd = -1;
         stream_close(stream);
-        return err_set(reterr, r, "cannot watch %s: %s", fifo_path, strerror(-r));
+        return err_set(reterr, r, "cannot watch the pipe for %s: %s", log_path, strerror(-r));
     }
     stream->fd = take_fd(&fd);
     return 0;

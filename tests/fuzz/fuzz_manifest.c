@@ -30,18 +30,51 @@ static void check_app(const struct manifest *manifest, const struct app *app)
     assert(bytes_of(app->args) + bytes_of(app->env) + bytes_of(app->interpreter_args) +
                bytes_of(app->profiles) + bytes_of(app->ready_exec) <
            (size_t)2 * MANIFEST_BYTES_MAX);
+    assert(bytes_of(app->filter_env) + bytes_of(app->watch_paths) + bytes_of(app->watch_ignore) <
+           (size_t)4 * MANIFEST_BYTES_MAX);
+    assert(!app->shell_env[0]);
     assert((app->ready == READY_EXEC) == (app->ready_exec[0] != NULL));
+    assert((app->ready_text != NULL) ==
+           (app->ready == READY_UNIX || app->ready == READY_HTTP || app->ready == READY_LOG));
+    assert(app->ready != READY_FD ||
+           (size_t)app->ready_number >= LISTEN_FDS_START + app->listen_count);
+    assert(app->watch == (app->watch_paths[0] != NULL));
+    assert(!app->scheduled || !app->cron_restart_text);
+    assert(app->listen_count <= MANIFEST_LISTEN_MAX);
+    for (size_t i = 0; i < app->listen_count; i++)
+        assert(app->listen[i].text && app->listen[i].length > sizeof(sa_family_t));
+    assert(app_same(app, app) && app_same_process(app, app));
+    for (size_t i = 0; i < LIMIT_COUNT; i++)
+        assert(app->bounds.limits[i] >= LIMIT_INHERITED);
     assert(app->restart.backoff.initial_ms <= app->restart.backoff.max_ms);
     assert(app->scheduled == (app->schedule_text != NULL));
     for (size_t i = 0; i < app->depends_count; i++)
         assert(manifest_find(manifest, app->depends_on[i].name));
 }
 
+/* Whatever two apps differ in is told alike from both sides. */
+static size_t compare(const struct app *a, const struct app *b)
+{
+    size_t here = 0, there = 0, n = 0;
+    const char *name, *back;
+    bool restart, restart_back;
+
+    do {
+        name = app_difference(a, b, &here, &restart);
+        back = app_difference(b, a, &there, &restart_back);
+        assert(name == back && (!name || restart == restart_back));
+    } while (name && ++n);
+    assert((n == 0) == app_same(a, b));
+    return n;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct manifest_source source = {
-        .text = (const char *)data, .n = size, .folder = "/srv/fleet", .profile = "embedded"
-    };
+    struct manifest_source source = { .text = (const char *)data,
+                                      .n = size,
+                                      .folder = "/srv/fleet",
+                                      .profile = "embedded",
+                                      .env_name = "production" };
     struct manifest manifest = { .count = SIZE_MAX };
     struct buf problems;
     int r;
@@ -54,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         for (size_t i = 0; i < manifest.count; i++)
             check_app(&manifest, &manifest.apps[i]);
+        for (size_t i = 1; i < manifest.count; i++)
+            (void)compare(&manifest.apps[i - 1], &manifest.apps[i]);
         manifest_free(&manifest);
     }
     buf_done(&problems);

@@ -149,7 +149,8 @@ class Fleet:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.home = self.folder / ".ops"
         self.mark = f"OPS_TEST_MARK={self.top.name}"
-        self.process = None
+        self.process = None  # what was started: the guard
+        self.supervisor = None  # the one that was first; where it is killed, ask pid
         self.said = self.top / "opsd.stderr"
 
     # --- the fleet
@@ -187,12 +188,19 @@ class Fleet:
                  *options], stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/",
                 env=self.environment(**more))
         if ready:
-            wait_until(lambda: self.rpc("ping")["pid"] == self.process.pid, what="opsd answers")
+            wait_until(lambda: self.guard == self.process.pid, what="opsd answers")
+            self.supervisor = self.pid
         return self
 
     @property
     def pid(self):
+        """The supervisor, which does all the work."""
         return self.rpc("ping")["pid"]
+
+    @property
+    def guard(self):
+        """The process that is opsd to whoever started it."""
+        return self.rpc("ping")["guard_pid"]
 
     def daemon_log(self):
         parts = [self.said, self.home / "opsd.log"]
@@ -239,14 +247,25 @@ class Fleet:
         found = []
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                program = os.path.basename(os.readlink(entry / "exe"))
+                program = os.path.basename(os.readlink(entry / "exe")).split(" ")[0]
                 if (self.mark.encode() in _environment(entry) and is_alive(entry.name)
                         and program not in ("opsd", "opsctl")):
                     found.append(int(entry.name))
         return sorted(set(found) - set(but))
 
+    def opsds(self):
+        """Every living guard, supervisor and keeper."""
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if os.path.basename(words[0]) == "opsd" and str(self.home) in words:
+                    found.append(int(entry.name))
+        return found
+
     def zombies(self):
-        return [p for p in children(self.process.pid) if not is_alive(p)]
+        return [p for parent in (self.pid, self.guard) for p in children(parent)
+                if not is_alive(p)]
 
     # --- the end
 
@@ -254,7 +273,7 @@ class Fleet:
         pid = None
         try:
             with contextlib.suppress(OSError, Refused):
-                pid = self.pid
+                pid = self.guard
             if self.process and self.process.poll() is None:
                 wait_until(lambda: not self.zombies(), what="every child is reaped")
                 self.process.terminate()

@@ -1,6 +1,7 @@
 """opsctl against a stand-in for opsd that answers what it is told to: well, badly, or not at all."""
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -76,12 +77,16 @@ class Opsd:
                         connection.shutdown(socket.SHUT_RDWR)
                         return
                     connection.sendall(encode(request, one))
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # the other side went away, or the test is over
             pass
 
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+    def stop_listening(self):
+        with contextlib.suppress(OSError):  # it is called twice
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def close(self):
+        self.stop_listening()
         for connection in self.connections:
             connection.close()
 
@@ -154,7 +159,10 @@ FLEET = [
 
 
 @pytest.mark.parametrize("words", [["stat"], ["ping"], ["describe", "a"], ["logs"], ["stop", "a"],
-                                   ["run_worker", "a", "b"], ["kill"]])
+                                   ["run_worker", "a", "b"], ["kill"], ["pid", "a"], ["env", "a"],
+                                   ["signal", "HUP", "a"], ["reset", "a"], ["wait", "a"], ["save"],
+                                   ["upgrade"], ["logs", "-f"], ["reload", "a"], ["delete", "a"],
+                                   ["scale", "a", "2"], ["diff"], ["apply"]], ids=" ".join)
 @pytest.mark.parametrize("dead", ["no home", "empty home", "dead socket"])
 def test_without_opsd_it_says_so_within_a_second(home, words, dead):
     if dead == "empty home":
@@ -273,6 +281,45 @@ def test_a_line_without_end_is_given_up(home, opsd):
     assert b"longer than 64 MB" in done.stderr
 
 
+AGAIN = [["stat"], ["stat", "a"], ["describe", "a"], ["ping"], ["pid", "a"], ["start", "a"],
+         ["stop", "a"], ["run_all_workers"], ["env", "a"], ["reset", "a"], ["save"], ["resurrect"],
+         ["wait", "a"], ["kill"], ["diff"]]
+ONCE = [["restart", "a"], ["signal", "HUP", "a"], ["run_worker", "a", "b"], ["upgrade"],
+        ["reload", "a"], ["delete", "a"], ["scale", "a", "+1"], ["apply"]]
+RESTARTED = b"opsctl: opsd was restarted while it did this; look with: opsctl stat\n"
+
+
+@pytest.mark.parametrize("words", AGAIN + ONCE, ids=" ".join)
+@pytest.mark.parametrize("cut", [None, b'{"jsonrpc":'], ids=["unanswered", "amid"])
+def test_when_opsd_is_replaced_a_request_is_repeated_if_that_does_no_harm(home, opsd, words, cut):
+    """The first connection is cut; whoever comes again gets an answer."""
+    seen = []
+
+    def answer(request):
+        seen.append(request["method"])
+        if len(seen) == 1:
+            return [cut, None] if cut else None
+        rows = [worker(exit_code=0)]
+        return {"pid": 0, "version": "1", "workers": rows, "daemon": {}}
+
+    server = opsd(answer)
+    done = opsctl(home, *words)
+    if words in ONCE:
+        assert (done.returncode, done.stdout, done.stderr) == (1, b"", RESTARTED)
+        assert len(seen) == 1
+    else:
+        assert (done.returncode, done.stderr) == (0, b"")
+        first, again = server.requests[:2]
+        assert first["method"] == again["method"] and first["params"] == again["params"]
+
+
+def test_an_opsd_that_is_replaced_for_ever_is_given_up(home, opsd):
+    server = opsd(lambda request: None)
+    done = opsctl(home, "stat")
+    assert done.returncode == 1 and b"closed the connection without an answer" in done.stderr
+    assert 2 <= len(server.requests) <= 10
+
+
 @pytest.mark.parametrize("code, exit_code", [
     (-32001, 1), (-32003, 3), (-32004, 4), (-32005, 5), (-32602, 2),
     (-32700, 1), (-32600, 1), (-32601, 1), (-32603, 1), (12345, 1),
@@ -359,6 +406,11 @@ def test_a_document_that_was_printed_is_the_only_one(home, opsd):
     (["stat", "--jsno"], "did you mean --json?"),
     (["stat", "--json=1"], "--json takes no value"),
     (["stat", "-q"], 'no option "-q"'),
+    (["signal", "HUP"], "signal takes at least 2 words, got 1\nopsctl: usage: opsctl signal SIG NAME"),
+    (["signal", "-HUP", "a"], 'no option "-HUP"'),
+    (["wait"], "wait takes at least 1 name, got 0"),
+    (["startup", "--root="], '--root: want DIR, got ""'),
+    (["stop", "a", "--name", "b"], "stop takes no --name"),
     (["help", "lgos"], 'did you mean "logs"?'),
 ])
 def test_usage_errors(home, words, says):
@@ -372,7 +424,9 @@ def test_help_knows_every_command(home):
     done = opsctl(home, "--help")
     assert done.returncode == 0
     for word in ("start", "stop", "restart", "stat", "describe", "logs", "run_worker", "check",
-                 "kill", "ping", "version", "help"):
+                 "kill", "ping", "version", "help", "pid", "env", "signal", "reset", "wait", "save",
+                 "resurrect", "upgrade", "startup", "unstartup", "reload", "delete", "scale", "diff",
+                 "apply"):
         assert f"\n  {word} " in done.stdout.decode()
         one = opsctl(home, "help", word)
         assert one.returncode == 0
@@ -445,7 +499,7 @@ def test_giving_up_says_what_goes_on(home, opsd):
     data = {"workers": [{"name": "a", "instance": 0, "state": "launching", "lines": []},
                         {"name": "b", "instance": 0, "state": "errored", "lines": []}]}
     opsd(lambda request: Refusal(-32001, "2 of 2 did not come up", data=data)
-         if request["method"] in ("start", "restart") else b"")
+         if request["method"] in ("start", "restart") else {} if request["method"] == "ping" else b"")
     for word in ("kill", "stop"):
         began = time.monotonic()
         done = opsctl(home, word, *(["a"] if word == "stop" else []), "--timeout", "200ms")
@@ -483,7 +537,8 @@ while True:
     connection, _ = listener.accept()
     for line in connection.makefile("rb"):
         request = json.loads(line)
-        result = {{"stopped": 3}} if request["method"] == "kill" else {{"workers": []}}
+        result = {{"kill": {{"stopped": 3}}, "ping": {{"pid": os.getpid()}}}}.get(
+            request["method"], {{"workers": []}})
         connection.sendall(json.dumps(
             {{"jsonrpc": "2.0", "id": request["id"], "result": result}}).encode() + b"\\n")
         if request["method"] == "kill":
@@ -896,11 +951,57 @@ def test_a_reader_that_had_enough_is_no_failure(home, opsd):
     assert done.stdout == b"x" * 100 + b"\n"
 
 
+def source(number=0, at=0, **more):
+    return notification("source", source=number, name="sender", instance=0, stream="out", file="1:2",
+                        at=at, **more)
+
+
+def test_following_goes_on_with_the_next_opsd(home, opsd):
+    said = [[source(at=10), source(1, at=7, more=1), log_line(line="one", source=0, at=14), None],
+            [source(at=14), source(1, at=7), log_line(line="two", source=1, at=99), None]]
+
+    def answer(request):
+        if request["method"] == "workers_stat":
+            return document(worker())
+        if said:
+            return said.pop(0)
+        return Refusal(-32001, "enough")
+
+    server = opsd(answer)
+    done = opsctl(home, "logs", "-f", "-n", "1")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"one\ntwo\n", b"opsctl: enough\n")
+    asked = [r["params"] for r in server.requests if r["method"] == "logs"]
+    assert "from" not in asked[0]
+    assert [(p["at"], p["file"], p["name"], p["stream"]) for p in asked[1]["from"]] == [
+        (14, "1:2", "sender", "out"), (7, "1:2", "sender", "out")]
+    assert [p["at"] for p in asked[2]["from"]] == [14, 99]
+
+
+@pytest.mark.parametrize("bad", [-1, 2, "x", None])
+def test_sources_out_of_order_are_refused(home, opsd, bad):
+    opsd(logs_of([source(), source(bad)], worker()))
+    done = opsctl(home, "logs", "-f")
+    assert done.returncode == 1 and b"cannot be shown" in done.stderr
+
+
 def test_following_ends_with_opsd(home, opsd):
+    def answer(request):
+        if request["method"] == "workers_stat":
+            return document(worker())
+        server.stop_listening()
+        return [source(), log_line(line="one", source=0, at=4), None]
+
+    server = opsd(answer)
+    done = opsctl(home, "logs", "-f")
+    assert (done.returncode, done.stdout) == (3, b"one\n")
+    assert b"closed the connection without an answer; it is not running any more" in done.stderr
+
+
+def test_following_an_opsd_that_tells_no_places_says_that_it_is_over(home, opsd):
     opsd(logs_of([log_line(line="one"), None], worker()))
     done = opsctl(home, "logs", "-f")
     assert (done.returncode, done.stdout) == (1, b"one\n")
-    assert b"opsd closed the connection" in done.stderr
+    assert b"opsd was restarted while it did this" in done.stderr
 
 
 # --- run_worker

@@ -13,16 +13,16 @@ def test_one_connection_cannot_take_all_descriptors(fleet):
     fleet.apps(*(sh("exec sleep 1000", f"w{n}") for n in range(5)))
     fleet.start()
     fleet.opsctl("start", "all", "--wait")
-    before = descriptors(fleet.process.pid)
+    before = descriptors(fleet.supervisor)
     with Client(fleet.home) as greedy:
         for _ in range(300):
             greedy.send("logs", follow=True, lines=0)
         refused = 0
         while refused < 300 - LOGS_A_CONNECTION:
             refused += "too many" in greedy.receive()["error"]["message"]
-        assert descriptors(fleet.process.pid) <= before + 1 + LOGS_A_CONNECTION * 2 * 5
+        assert descriptors(fleet.supervisor) <= before + 1 + LOGS_A_CONNECTION * 2 * 5
         assert fleet.opsctl("restart", "w0", "--wait").returncode == 0
-    wait_until(lambda: descriptors(fleet.process.pid) <= before + 1)
+    wait_until(lambda: descriptors(fleet.supervisor) <= before + 1)
 
 
 @pytest.mark.parametrize("method, params", [
@@ -32,27 +32,27 @@ def test_one_connection_cannot_take_all_descriptors(fleet):
 def test_a_client_that_shuts_down_and_then_goes_is_noticed(fleet, method, params):
     fleet.apps(sh("exec sleep 1000", autostart=False))
     fleet.start()
-    before = descriptors(fleet.process.pid)
+    before = descriptors(fleet.supervisor)
     clients = [Client(fleet.home) for _ in range(5)]
     for client in clients:
         client.send(method, **params)
         client.socket.shutdown(socket.SHUT_WR)
-    wait_until(lambda: descriptors(fleet.process.pid) >= before + 10)
+    wait_until(lambda: descriptors(fleet.supervisor) >= before + 10)
     for client in clients:
         client.close()
-    wait_until(lambda: descriptors(fleet.process.pid) <= before)
+    wait_until(lambda: descriptors(fleet.supervisor) <= before)
     assert not fleet.processes()
 
 
 def test_a_client_that_only_notifies_and_goes_is_noticed(fleet):
     fleet.apps(sh("exec sleep 1000"))
     fleet.start()
-    before = descriptors(fleet.process.pid)
+    before = descriptors(fleet.supervisor)
     for _ in range(5):
         with Client(fleet.home) as client:
             client.socket.sendall(b'{"jsonrpc":"2.0","method":"ping"}\n')
             client.socket.shutdown(socket.SHUT_WR)
-    wait_until(lambda: descriptors(fleet.process.pid) <= before)
+    wait_until(lambda: descriptors(fleet.supervisor) <= before)
 
 
 def test_a_huge_log_does_not_hold_up_the_others(fleet):
@@ -80,7 +80,7 @@ def test_another_log_file_in_the_manifest_counts_from_the_next_start(fleet):
     assert str(fleet.folder / "new" / "w.log") in fleet.opsctl("describe", "w").stdout
 
 
-def test_a_deleted_fifo_is_no_obstacle(fleet):
+def test_a_deleted_status_file_is_no_obstacle(fleet):
     fleet.apps(sh("echo here; exec sleep 1000"))
     fleet.start()
     fleet.wait_state("w", "online")

@@ -62,7 +62,7 @@ def test_a_command_that_hangs_is_no_readiness_and_does_not_survive(fleet):
     fleet.start()
     fleet.wait_state("w", "errored")
     wait_until(lambda: not fleet.processes(), 1)
-    wait_until(lambda: not children(fleet.process.pid), 1)
+    wait_until(lambda: not children(fleet.supervisor), 1)
 
 
 def test_a_probe_that_is_due_while_its_worker_is_stopped_costs_nothing(fleet):
@@ -73,7 +73,7 @@ def test_a_probe_that_is_due_while_its_worker_is_stopped_costs_nothing(fleet):
     wait_until(lambda: fleet.lines("w") == ["ready"])
 
     def cpu():
-        fields = pathlib.Path(f"/proc/{fleet.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = pathlib.Path(f"/proc/{fleet.supervisor}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     before = cpu()
     assert fleet.opsctl("stop", "w").returncode == 0

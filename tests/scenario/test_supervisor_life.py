@@ -91,7 +91,7 @@ def test_s6_a_program_that_cannot_be_run(fleet, script, said):
     fleet.file("nothing").chmod(0o755)
     fleet.apps({"name": "w", "script": script, "interpreter": "none"})
     fleet.start("--no-start")
-    before = descriptors(fleet.process.pid)
+    before = descriptors(fleet.supervisor)
     got = fleet.opsctl("start", "w")
     assert got.returncode == 1
     assert said in got.stdout + got.stderr and "w" in got.stderr
@@ -100,7 +100,7 @@ def test_s6_a_program_that_cannot_be_run(fleet, script, said):
     for _ in range(20):
         fleet.opsctl("start", "w")
     # its two logs and its notify socket stay open for the next try
-    wait_until(lambda: descriptors(fleet.process.pid) <= before + 5)
+    wait_until(lambda: descriptors(fleet.supervisor) <= before + 5)
 
 
 def test_s8_a_folder_that_is_not_there(fleet):
@@ -154,7 +154,7 @@ def test_a_worker_sees_three_descriptors_and_no_signal_settings(fleet):
     fleet.apps(py("""print(sorted(int(f) for f in os.listdir('/proc/self/fd'))[:-1], flush=True)
 print(os.readlink('/proc/self/fd/0'), flush=True)
 print([l for l in open('/proc/self/status') if l.startswith(('SigBlk', 'SigIgn'))], flush=True)
-print(os.getsid(0) == os.getpid(), os.getcwd(), flush=True)
+print(os.getpgrp() == os.getpid(), os.getcwd(), flush=True)
 time.sleep(1000)"""))
     # opsd is started with more open than it should pass on
     extra = os.open("/dev/null", os.O_RDONLY)
@@ -227,7 +227,7 @@ def test_descriptors_and_memory_stay_the_same(fleet):
     wait_until(lambda: all(r["state"] == "online" for r in fleet.rows()))
 
     def memory():
-        return int(pathlib.Path(f"/proc/{fleet.process.pid}/statm").read_text().split()[1]) * 4096
+        return int(pathlib.Path(f"/proc/{fleet.pid}/statm").read_text().split()[1]) * 4096
 
     with fleet.connect() as client:
         def rounds(n):
@@ -235,8 +235,8 @@ def test_descriptors_and_memory_stay_the_same(fleet):
                 client.call("stop", names=["all"])
                 client.call("start", names=["all"])
         rounds(3)
-        before, size = descriptors(fleet.process.pid), memory()
+        before, size = descriptors(fleet.supervisor), memory()
         rounds(30)
-        assert descriptors(fleet.process.pid) == before
+        assert descriptors(fleet.supervisor) == before
     assert memory() - size < 8 << 20 or SANITIZED
     assert len(fleet.processes()) == 10

@@ -167,11 +167,11 @@ def test_a_full_disk_makes_the_worker_wait_and_then_go_on(fleet):
 for i in range(40000): os.write(1, b'%099d\\n' % i)
 time.sleep(1000)"""))
     fleet.start("--no-start")
-    resource.prlimit(fleet.process.pid, resource.RLIMIT_FSIZE, (1000000, resource.RLIM_INFINITY))
+    resource.prlimit(fleet.supervisor, resource.RLIMIT_FSIZE, (1000000, resource.RLIM_INFINITY))
     assert fleet.opsctl("start", "w").returncode == 0
     wait_until(lambda: len(fleet.log("w")) == 1000000)
     assert fleet.rpc("ping")
-    resource.prlimit(fleet.process.pid, resource.RLIMIT_FSIZE,
+    resource.prlimit(fleet.supervisor, resource.RLIMIT_FSIZE,
                      (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_until(lambda: len(fleet.log("w")) == 4000000)
     assert fleet.log("w") == b"".join(b"%099d\n" % i for i in range(40000))

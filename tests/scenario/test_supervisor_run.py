@@ -142,10 +142,10 @@ def test_what_is_left_when_a_run_ends_reaches_its_reader(fleet):
     with fleet.connect() as client:
         client.send("run_worker", app="shop", worker="w")
         pid = int(client.receive()["params"]["line"])
-        os.kill(fleet.process.pid, signal.SIGSTOP)
+        os.kill(fleet.supervisor, signal.SIGSTOP)
         fleet.file("go").touch()
         wait_until(lambda: not is_alive(pid))
-        os.kill(fleet.process.pid, signal.SIGCONT)
+        os.kill(fleet.supervisor, signal.SIGCONT)
         count = 0
         for line in client.lines:
             if b'"result"' in line:

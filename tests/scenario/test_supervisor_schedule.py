@@ -172,11 +172,11 @@ def test_s60_ticks_while_opsd_was_away_are_no_burst(fleet):
     fleet.apps(sh("echo $OPS_TICK", schedule="* * * * * *"))
     fleet.start()
     wait_until(lambda: fleet.lines("w"))
-    fleet.process.send_signal(signal.SIGSTOP)
+    os.kill(fleet.supervisor, signal.SIGSTOP)
     stopped = time.time()
     wait_until(lambda: time.time() > stopped + 2.5)
     count = len(fleet.lines("w"))
-    os.kill(fleet.process.pid, signal.SIGCONT)
+    os.kill(fleet.supervisor, signal.SIGCONT)
     resumed = time.time()
     wait_until(lambda: time.time() > resumed + 0.5)
     assert len(fleet.lines("w")) - count <= 2

@@ -35,6 +35,22 @@ static inline struct manifest parsed(const char *text, const char *profile)
     return manifest;
 }
 
+/* The same with --env. */
+static inline struct manifest parsed_with_env(const char *text, const char *env_name)
+{
+    struct manifest_source source = {
+        .text = text, .n = strlen(text), .folder = "/srv/fleet", .env_name = env_name
+    };
+    struct manifest manifest;
+    struct buf problems;
+
+    buf_init(&problems, PROBLEMS_BYTES_MAX);
+    if (manifest_parse(&source, &manifest, &problems) < 0)
+        fail_msg("refused: %s\n%s", text, problems.p);
+    buf_done(&problems);
+    return manifest;
+}
+
 /* One app, whose fields are given, with script "run" unless they name one. */
 static inline struct manifest parsed_app(const char *fields)
 {

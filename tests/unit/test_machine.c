@@ -4,61 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "machine.h"
-
-static const struct exit_status ok = { .code = 0 }, failed = { .code = 1 },
-                                later = { .code = EXIT_TRY_LATER },
-                                misconfigured = { .code = EXIT_MISCONFIGURED },
-                                killed = { .signal = 9 };
-
-static struct app service(void)
-{
-    return (struct app){
-        .name = "w",
-        .restart = { .autorestart = true,
-                     .min_uptime_ms = 1000,
-                     .max_restarts = 3,
-                     .backoff = { 100, 15000, 1.5, 30000, 0 } },
-        .kill_timeout_ms = 1600,
-        .listen_timeout_ms = 3000,
-    };
-}
-
-static struct app scheduled(void)
-{
-    struct app app = service();
-
-    app.scheduled = true;
-    app.restart.one_shot = true;
-    return app;
-}
-
-/* Started and ready at a time. */
-static struct machine online(const struct app *app, int64_t now)
-{
-    struct machine m;
-
-    machine_init(&m);
-    assert_int_equal(machine_start(&m), DO_NOTHING);
-    if (app->scheduled) {
-        enum action action;
-
-        assert_int_equal(machine_unblock(&m, app, now), DO_NOTHING);
-        assert_true(machine_tick(&m, app, now, &action));
-        assert_int_equal(action, DO_SPAWN);
-    } else {
-        assert_int_equal(machine_unblock(&m, app, now), DO_SPAWN);
-    }
-    assert_int_equal(m.state, STATE_LAUNCHING);
-    machine_ready(&m, app, now);
-    assert_int_equal(m.state, STATE_ONLINE);
-    return m;
-}
-
-static void exits(struct machine *m, const struct app *app, struct exit_status status, int64_t now)
-{
-    machine_exited(m, app, status, now, 0.5);
-}
+#include "machine_apps.h"
 
 static void a_crash_is_followed_by_a_start_after_a_delay(void **state)
 {
@@ -198,6 +144,9 @@ static void ready_in_time_or_it_is_stopped(void **state)
     machine_init(&m);
     (void)machine_start(&m);
     assert_int_equal(machine_unblock(&m, &app, 1000), DO_SPAWN);
+    /* A program that was not started yet is not late. */
+    assert_int_equal(m.deadline_ms, 0);
+    assert_int_equal(machine_spawned(&m, &app, 1000), DO_NOTHING);
     assert_int_equal(m.deadline_ms, 4000);
     assert_false(m.ready);
     assert_int_equal(machine_due(&m, &app, 4000), DO_SIGNAL);

@@ -8,11 +8,9 @@
 #include "test.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "chance.h"
 #include "machine.h"
 
 enum {
@@ -34,6 +32,8 @@ static const struct app apps[] = {
       .kill_timeout_ms = 1600, .listen_timeout_ms = 3000 },
     { .name = "fixed delay", .restart = { RESTART, BACKOFF, .restart_delay_ms = 700 },
       .kill_timeout_ms = 0, .listen_timeout_ms = 3000 },
+    { .name = "watchdog", .restart = { RESTART, BACKOFF }, .ready = READY_MESSAGE,
+      .kill_timeout_ms = 1600, .listen_timeout_ms = 3000, .watchdog_ms = 2000 },
     { .name = "window", .restart = { RESTART, BACKOFF, .restart_window_ms = 60000 },
       .ready = READY_EXEC, .kill_timeout_ms = 300, .listen_timeout_ms = 2000 },
     { .name = "task", .restart = { BACKOFF, .stop_exit_codes = good_ends, .stop_exit_codes_count = 1,
@@ -46,7 +46,7 @@ static const struct app apps[] = {
       .kill_timeout_ms = 1600, .listen_timeout_ms = 3000, .timeout_ms = 4000 },
     { .name = "scheduled, notify", .restart = { RESTART, BACKOFF, .one_shot = true },
       .scheduled = true, .ready = READY_NOTIFY, .kill_timeout_ms = 1600,
-      .listen_timeout_ms = 3000 },
+      .listen_timeout_ms = 3000, .timeout_ms = 4000, .watchdog_ms = 1500 },
 };
 /* clang-format on */
 
@@ -57,8 +57,10 @@ struct world {
     const struct app *app;
     struct machine machine;
     int64_t now;
-    bool process, signalled;
-    int64_t signalled_at;
+    bool process; /* there is one, or may be: its start was ordered and its end not told */
+    bool spawned; /* it was told that it runs */
+    bool signalled;
+    int64_t signalled_at, heard_at;
     bool wanted;         /* by the last command */
     int unstable;        /* failures in a row that count, as documented */
     int64_t failures[4]; /* when the last max_restarts exits were that count for restart_window */
@@ -66,22 +68,6 @@ struct world {
     enum given_up given_up;
     unsigned tick_count, begun_count, skipped_count;
 };
-
-static unsigned long long seed, random_state;
-
-/* xorshift64*, so that a seed means the same everywhere. */
-static unsigned pick(unsigned n)
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (unsigned)(random_state * 2685821657736338717ULL >> 33) % n;
-}
-
-static double chance(void)
-{
-    return pick(1000000) / 1000000.0;
-}
 
 #define check(condition)                                                           \
     do                                                                             \
@@ -111,30 +97,19 @@ static void check_delay(const struct world *w)
 
 static void perform(struct world *w, enum action action)
 {
-    static const int errors[] = { ENOENT, EACCES, EAGAIN, ENOMEM, EMFILE };
-
     switch (action) {
     case DO_NOTHING:
         break;
     case DO_SPAWN:
         check(!w->process);
         check(w->wanted);
-        check(w->machine.started_ms == w->now);
-        if (pick(20) == 0) {
-            int error = errors[pick(5)];
-
-            machine_spawn_failed(&w->machine, w->app, error, w->now, chance());
-            if (error == ENOENT || error == EACCES)
-                w->given_up = BY_ERROR;
-            else
-                check_delay(w);
-            break;
-        }
+        check(w->machine.begun_ms == w->now);
         w->process = true;
-        w->signalled = false;
-        if (w->app->ready == READY_AT_ONCE)
-            machine_ready(&w->machine, w->app, w->now);
+        w->spawned = w->signalled = false;
         break;
+    case DO_ABORT:
+        check(w->app->watchdog_ms && w->machine.cause == STOP_SILENT);
+        /* fall through */
     case DO_SIGNAL:
         check(w->process && !w->signalled);
         w->signalled = true;
@@ -175,13 +150,56 @@ static bool is_good_end(const struct app *app, struct exit_status status)
                               (app->restart.stop_exit_codes_count && status.code == 7));
 }
 
+/* Something other than its own fault made it leave, and it comes back at once. */
+static bool resumes(enum stop_cause cause)
+{
+    return cause == STOP_RESTART || cause == STOP_RENEW || cause == STOP_DEPENDENCY;
+}
+
+static void do_spawn_failure(struct world *w)
+{
+    static const int errors[] = { ENOENT, EACCES, EAGAIN, ENOMEM, EMFILE };
+    struct machine *m = &w->machine;
+    enum stop_cause cause = m->cause;
+    int error = errors[pick(5)];
+
+    w->process = false;
+    machine_spawn_failed(m, w->app, error, w->now, chance());
+    if (!w->wanted) {
+        check(m->state == STATE_STOPPED);
+    } else if (resumes(cause)) {
+        check(m->state == STATE_WAITING);
+    } else if (error == ENOENT || error == EACCES) {
+        check(m->state == STATE_ERRORED);
+        w->given_up = BY_ERROR;
+    } else {
+        check(m->state == STATE_BACKOFF);
+        check_delay(w);
+    }
+}
+
+/* The program runs: the end that was ordered before is ordered again, for it to hear. */
+static void do_spawned(struct world *w)
+{
+    bool leaving = w->signalled;
+
+    w->spawned = true;
+    w->signalled = false;
+    perform(w, machine_spawned(&w->machine, w->app, w->now));
+    check(w->signalled == leaving);
+    check(w->machine.started_ms == w->now);
+    if (w->app->ready == READY_AT_ONCE && !leaving)
+        w->heard_at = w->now;
+    check(leaving || w->app->ready != READY_AT_ONCE || w->machine.state == STATE_ONLINE);
+}
+
 static void do_exit(struct world *w)
 {
     static const int codes[] = { 0, 0, 1, 1, 2, 7, EXIT_TRY_LATER, EXIT_MISCONFIGURED };
     struct exit_status status = { 0 };
     struct machine *m = &w->machine;
     enum stop_cause cause = m->cause;
-    bool was_wanted = w->wanted, ready = m->ready;
+    bool ready = m->ready || w->app->ready == READY_AT_ONCE;
     int64_t lived = w->now - m->started_ms;
 
     if (pick(4) == 0)
@@ -192,11 +210,11 @@ static void do_exit(struct world *w)
     machine_exited(m, w->app, status, w->now, chance());
     check(m->last_exit.code == status.code && m->last_exit.signal == status.signal);
     check(m->last_uptime_ms == lived);
-    if (!was_wanted) {
+    if (!w->wanted) {
         check(m->state == STATE_STOPPED);
         return;
     }
-    if (cause == STOP_RESTART || cause == STOP_DEPENDENCY) {
+    if (resumes(cause)) {
         check(m->state == STATE_WAITING);
         return;
     }
@@ -204,13 +222,63 @@ static void do_exit(struct world *w)
         check(m->state == (w->app->scheduled ? STATE_SCHEDULED : STATE_STOPPED));
         return;
     }
+    /* One that hung failed, whatever it exits with. */
+    if (cause != STOP_NONE)
+        status = (struct exit_status){ .signal = 9 };
     count_failure(w, status, lived, ready);
     if (w->given_up == BY_BUDGET && w->app->scheduled)
         check(m->state == STATE_SCHEDULED);
     else if (w->given_up)
         check(m->state == STATE_ERRORED);
+    else
+        check(m->state == (w->app->restart.autorestart ? STATE_BACKOFF : STATE_STOPPED));
     if (m->state == STATE_BACKOFF)
         check_delay(w);
+    check(m->completed == (!w->app->restart.autorestart && !status.signal && status.code == 0));
+}
+
+/* What a process, or opsd in its name, has to say. */
+static void do_talk(struct world *w)
+{
+    struct machine *m = &w->machine;
+    enum state before = m->state;
+    int64_t deadline = m->deadline_ms;
+
+    switch (pick(5)) {
+    case 0:
+    case 1:
+        if (before == STATE_LAUNCHING)
+            w->heard_at = w->now;
+        machine_ready(m, w->app, w->now);
+        check(before != STATE_LAUNCHING || m->state == STATE_ONLINE);
+        break;
+    case 2:
+        machine_heard(m, w->app, w->now);
+        w->heard_at = w->now;
+        break;
+    case 3:
+        machine_extend(m, w->now, pick(2) ? pick(5000) : INT64_MAX - pick(1000));
+        check(m->deadline_ms >= deadline && (m->deadline_ms != 0) == (deadline != 0));
+        break;
+    default:
+        machine_resumed(m, w->app, w->now);
+        w->heard_at = w->now;
+        break;
+    }
+}
+
+static void do_renew(struct world *w)
+{
+    struct machine *m = &w->machine;
+    struct restart_history history = m->history;
+    enum state before = m->state;
+
+    perform(w, machine_renew(m, w->app, w->now, "its memory"));
+    if (before == STATE_LAUNCHING || before == STATE_ONLINE)
+        check(m->state == STATE_STOPPING && m->cause == STOP_RENEW);
+    else
+        check(m->state == before);
+    check(memcmp(&history, &m->history, sizeof history) == 0);
 }
 
 static void do_start(struct world *w)
@@ -272,11 +340,24 @@ static void settle(struct world *w)
         perform(w, machine_start(m));
 }
 
+/* The process, if there is one, goes on. */
+static void live(struct world *w)
+{
+    if (!w->process)
+        return;
+    if (!w->spawned && pick(4))
+        do_spawned(w);
+    else if (!w->spawned && pick(3))
+        do_spawn_failure(w);
+    else
+        do_exit(w);
+}
+
 static void step(struct world *w)
 {
     struct machine *m = &w->machine;
 
-    switch (pick(12)) {
+    switch (pick(14)) {
     case 0:
         do_start(w);
         break;
@@ -294,29 +375,55 @@ static void step(struct world *w)
         break;
     case 4:
     case 5:
-        if (w->process)
-            do_exit(w);
+        live(w);
         break;
     case 6:
-        if (w->process)
-            machine_ready(m, w->app, w->now);
-        break;
     case 7:
-        do_tick(w);
+        if (w->process)
+            do_talk(w);
         break;
     case 8:
+        do_tick(w);
+        break;
     case 9:
+    case 10:
         if (m->state == STATE_WAITING)
             perform(w, machine_unblock(m, w->app, w->now));
         break;
-    case 10:
+    case 11:
         w->now += pick(200);
+        break;
+    case 12:
+        if (pick(4) == 0)
+            do_renew(w);
+        else if (pick(8) == 0)
+            perform(w, machine_trigger(m, w->app, w->now));
         break;
     default:
         w->now += pick(10) == 0 ? pick(100000) : pick(3000);
         break;
     }
     settle(w);
+}
+
+/* A deadline of the present state lies where the manifest, and what the process asked for, put it.
+ */
+static void check_deadline(const struct world *w)
+{
+    const struct machine *m = &w->machine;
+    int64_t until = m->deadline_ms;
+
+    if (m->state == STATE_STOPPING)
+        check(until && until <= w->signalled_at + w->app->kill_timeout_ms + MACHINE_EXTEND_MAX_MS +
+                                    (w->now - w->signalled_at) + 1000);
+    if (m->state == STATE_LAUNCHING && w->app->ready != READY_AT_ONCE)
+        check((until != 0) == w->spawned);
+    if (m->state == STATE_ONLINE && w->app->watchdog_ms)
+        check(until && until <= w->heard_at + w->app->watchdog_ms);
+    if (m->state == STATE_ONLINE && w->app->timeout_ms)
+        check(until && until <= m->started_ms + w->app->timeout_ms);
+    if (m->state == STATE_BACKOFF)
+        check(until);
 }
 
 static void check_world(const struct world *w)
@@ -328,9 +435,9 @@ static void check_world(const struct world *w)
     check(m->state != STATE_ONLINE || m->ready);
     check(w->process || (!m->ready && m->cause == STOP_NONE));
     check((m->state == STATE_STOPPING) == (w->process && w->signalled));
-    check(m->state != STATE_STOPPING || (m->deadline_ms && m->cause != STOP_NONE));
-    check(m->state != STATE_LAUNCHING || m->deadline_ms || w->app->ready == READY_AT_ONCE);
-    check(m->state != STATE_BACKOFF || m->deadline_ms);
+    check((m->state == STATE_STOPPING) == (m->cause != STOP_NONE));
+    check(m->spawned == (w->process && w->spawned));
+    check_deadline(w);
     check(w->wanted || m->state == STATE_STOPPED || m->state == STATE_STOPPING);
     check(m->state != STATE_ERRORED || w->given_up);
     check(m->state != STATE_SCHEDULED || (w->app->scheduled && !m->tick_pending));
@@ -380,13 +487,10 @@ static void a_random_life_keeps_every_promise(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_random_life_keeps_every_promise),
     };
 
-    seed = given ? strtoull(given, NULL, 10) : (unsigned long long)time(NULL) * 2654435761u;
-    random_state = seed | 1;
-    print_message("SEED=%llu\n", seed);
+    chance_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,11 @@
  */
 #include "test.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "manifest.h"
 #include "manifest_text.h"
@@ -92,7 +94,8 @@ static const struct {
     { "\"script\": \"app.rb\"", "app", "/srv/fleet/app.rb", "ruby" },
     { "\"script\": \"app.pl\"", "app", "/srv/fleet/app.pl", "perl" },
     { "\"script\": \"app.php\"", "app", "/srv/fleet/app.php", "php" },
-    { "\"script\": \"app.ts\"", "app", "/srv/fleet/app.ts", NULL },
+    { "\"script\": \"app.ts\"", "app", "/srv/fleet/app.ts", "bun" },
+    { "\"script\": \"app.coffee\"", "app", "/srv/fleet/app.coffee", "coffee" },
     { "\"script\": \"app.py\", \"interpreter\": \"none\"", "app", "/srv/fleet/app.py", NULL },
     { "\"script\": \"app.py\", \"interpreter\": \"pypy\"", "app", "/srv/fleet/app.py", "pypy" },
     { "\"script\": \"app.jar\", \"exec_interpreter\": \"./jre/java\"", "app", "/srv/fleet/app.jar",
@@ -206,12 +209,21 @@ static void settles_readiness(void **state)
         const char *fields;
         enum ready_kind ready;
         int64_t timeout_ms;
+        int number;
+        const char *text;
     } cases[] = {
-        { "\"wait_ready\": true", READY_NOTIFY, 3000 },
-        { "\"wait_ready\": false, \"ready\": \"notify\"", READY_NOTIFY, 30000 },
-        { "\"ready\": \"notify\", \"listen_timeout\": \"5s\"", READY_NOTIFY, 5000 },
-        { "\"ready\": {\"exec\": \"pg_isready -q\"}", READY_EXEC, 30000 },
-        { "\"ready\": {\"tcp\": 80}", READY_AT_ONCE, 30000 },
+        { "\"wait_ready\": true", READY_MESSAGE, 3000, 0, NULL },
+        { "\"wait_ready\": false, \"ready\": \"notify\"", READY_NOTIFY, 30000, 0, NULL },
+        { "\"ready\": \"notify\", \"listen_timeout\": \"5s\"", READY_NOTIFY, 5000, 0, NULL },
+        { "\"ready\": {\"exec\": \"pg_isready -q\"}", READY_EXEC, 30000, 0, NULL },
+        { "\"ready\": {\"tcp\": 80}", READY_TCP, 30000, 80, NULL },
+        { "\"ready\": {\"fd\": 3}", READY_FD, 30000, 3, NULL },
+        { "\"ready\": {\"fd\": 4}, \"listen\": [\"tcp://127.0.0.1:80\"]", READY_FD, 30000, 4,
+          NULL },
+        { "\"ready\": {\"unix\": \"run/x\"}", READY_UNIX, 30000, 0, "/srv/fleet/run/x" },
+        { "\"ready\": {\"http\": \"http://[::1]:80/up?x=1\"}", READY_HTTP, 30000, 0,
+          "http://[::1]:80/up?x=1" },
+        { "\"ready\": {\"log\": \"is up\"}", READY_LOG, 30000, 0, "is up" },
     };
 
     (void)state;
@@ -221,9 +233,146 @@ static void settles_readiness(void **state)
 
         assert_int_equal(app->ready, cases[i].ready);
         assert_int_equal(app->listen_timeout_ms, cases[i].timeout_ms);
+        assert_int_equal(app->ready_number, cases[i].number);
+        assert_string_equal(app->ready_text ?: "none", cases[i].text ?: "none");
         assert_texts(app->ready_exec, app->ready == READY_EXEC ? command : command + 2);
         manifest_free(&manifest);
     }
+}
+
+static void binds_nothing_by_default(void **state)
+{
+    struct manifest manifest = parsed_app("");
+    const struct app *app = &manifest.apps[0];
+
+    (void)state;
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        assert_int_equal(app->bounds.limits[i], LIMIT_INHERITED);
+    assert_int_equal(app->bounds.nice, BOUND_INHERITED);
+    assert_int_equal(app->bounds.oom_score_adj, BOUND_INHERITED);
+    assert_int_equal(app->bounds.umask, BOUND_INHERITED);
+    assert_false(app->bounds.no_new_privs || app->watch || app->filter_all || app->log_both);
+    assert_true(app->treekill);
+    assert_null(app->user);
+    assert_null(app->group);
+    assert_null(app->cron_restart_text);
+    assert_null(app->log_date_format);
+    assert_null(app->watch_paths[0]);
+    assert_null(app->filter_env[0]);
+    assert_null(app->shell_env[0]);
+    assert_int_equal(app->listen_count, 0);
+    assert_int_equal(app->max_memory, 0);
+    assert_int_equal(app->watchdog_ms, 0);
+    assert_int_equal(app->port, 0);
+    assert_int_equal(app->log_max_size, 10 << 20);
+    assert_int_equal(app->log_keep, 5);
+    assert_int_equal(app->log_stall_ms, 5000);
+    manifest_free(&manifest);
+}
+
+static void reads_what_it_may_use(void **state)
+{
+    struct manifest manifest = parsed_app(
+        "\"uid\": \"www-data\", \"gid\": 33, \"nice\": -5, \"oom_score_adj\": 0, "
+        "\"umask\": \"027\", \"no_new_privs\": true, \"max_memory_restart\": \"200M\", "
+        "\"limits\": {\"nofile\": 1024, \"core\": 0, \"as\": \"1G\", \"cpu\": \"unlimited\"}, "
+        "\"port\": 8080, \"watchdog\": \"30s\", \"treekill\": false, "
+        "\"shutdown_with_message\": true, \"pid_file\": \"run/pid\"");
+    const struct app *app = &manifest.apps[0];
+
+    (void)state;
+    assert_string_equal(app->user, "www-data");
+    assert_string_equal(app->group, "33");
+    assert_int_equal(app->bounds.nice, -5);
+    assert_int_equal(app->bounds.oom_score_adj, 0);
+    assert_int_equal(app->bounds.umask, 027);
+    assert_true(app->bounds.no_new_privs);
+    assert_int_equal(app->max_memory, 200 << 20);
+    assert_int_equal(app->bounds.limits[LIMIT_NOFILE], 1024);
+    assert_int_equal(app->bounds.limits[LIMIT_CORE], 0);
+    assert_int_equal(app->bounds.limits[LIMIT_AS], 1 << 30);
+    assert_int_equal(app->bounds.limits[LIMIT_NPROC], LIMIT_INHERITED);
+    assert_int_equal(app->bounds.limits[LIMIT_CPU], LIMIT_NONE);
+    assert_int_equal(app->port, 8080);
+    assert_int_equal(app->watchdog_ms, 30000);
+    assert_true(!app->treekill && app->shutdown_with_message);
+    assert_string_equal(app->pid_file, "/srv/fleet/run/pid");
+    manifest_free(&manifest);
+}
+
+static void makes_addresses_ready_to_bind(void **state)
+{
+    struct manifest manifest = parsed_app(
+        "\"listen\": [\"tcp://127.0.0.1:8080\", \"tcp://[::1]:81\", \"unix:///run/x\"]");
+    const struct app *app = &manifest.apps[0];
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&app->listen[0].address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&app->listen[1].address;
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&app->listen[2].address;
+
+    (void)state;
+    assert_int_equal(app->listen_count, 3);
+    assert_string_equal(app->listen[1].text, "tcp://[::1]:81");
+    assert_int_equal(v4->sin_family, AF_INET);
+    assert_int_equal(ntohs(v4->sin_port), 8080);
+    assert_int_equal(ntohl(v4->sin_addr.s_addr), INADDR_LOOPBACK);
+    assert_int_equal(app->listen[0].length, sizeof *v4);
+    assert_int_equal(v6->sin6_family, AF_INET6);
+    assert_int_equal(ntohs(v6->sin6_port), 81);
+    assert_memory_equal(&v6->sin6_addr, &in6addr_loopback, sizeof in6addr_loopback);
+    assert_int_equal(un->sun_family, AF_UNIX);
+    assert_string_equal(un->sun_path, "/run/x");
+    manifest_free(&manifest);
+}
+
+static void reads_what_is_watched(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool watch;
+        const char *paths[4];
+    } cases[] = {
+        { "\"watch\": false", false, { NULL } },
+        { "\"watch\": []", false, { NULL } },
+        { "\"watch\": true, \"cwd\": \"d\"", true, { "/srv/fleet/d", NULL } },
+        { "\"watch\": true, \"script\": \"b/x\"", true, { "/srv/fleet", "/srv/fleet/b/x" } },
+        { "\"watch\": \"src\", \"cwd\": \"d\"", true, { "/srv/fleet/d/src" } },
+        { "\"watch\": [\"./a\", \"/b\"]", true, { "/srv/fleet/a", "/b" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct manifest manifest = parsed_app(cases[i].fields);
+
+        assert_int_equal(manifest.apps[0].watch, cases[i].watch);
+        assert_texts(manifest.apps[0].watch_paths, cases[i].paths);
+        manifest_free(&manifest);
+    }
+}
+
+static void reads_how_logs_are_written(void **state)
+{
+    struct manifest manifest = parsed_app(
+        "\"log\": true, \"merge_logs\": true, \"time\": true, \"log_type\": \"json\", "
+        "\"log_max_size\": 0, \"log_keep\": 0, \"log_compress\": true, \"log_stall\": \"1m\"");
+    const struct app *app = &manifest.apps[0];
+
+    (void)state;
+    assert_true(app->log_both && app->merge_logs && app->log_compress);
+    assert_null(app->log_file);
+    assert_string_equal(app->log_date_format, "YYYY-MM-DDTHH:mm:ss");
+    assert_int_equal(app->log_type, LOG_TYPE_JSON);
+    assert_int_equal(app->log_max_size, 0);
+    assert_int_equal(app->log_keep, 0);
+    assert_int_equal(app->log_stall_ms, 60000);
+    manifest_free(&manifest);
+    manifest = parsed_app("\"log_file\": \"all.log\", \"time\": true, "
+                          "\"log_date_format\": \"HH:mm\", \"log_max_size\": \"unlimited\"");
+    app = &manifest.apps[0];
+    assert_true(app->log_both);
+    assert_string_equal(app->log_file, "/srv/fleet/all.log");
+    assert_string_equal(app->log_date_format, "HH:mm");
+    assert_int_equal(app->log_max_size, 0);
+    manifest_free(&manifest);
 }
 
 static void reads_schedules(void **state)
@@ -241,6 +390,14 @@ static void reads_schedules(void **state)
     assert_int_equal(app->overlap, OVERLAP_QUEUE);
     assert_int_equal(app->jitter_ms, 5000);
     assert_int_equal(app->timeout_ms, 3600000);
+    assert_int_equal(app->catch_up, CATCH_UP_ONCE);
+    assert_null(app->cron_restart_text);
+    manifest_free(&manifest);
+    manifest = parsed_app("\"cron\": \"0 4 * * *\", \"timezone\": \"Europe/Moscow\"");
+    app = &manifest.apps[0];
+    assert_false(app->scheduled || app->restart.one_shot);
+    assert_string_equal(app->cron_restart_text, "0 4 * * *");
+    assert_int_equal(app->cron_restart.hours, 1 << 4);
     manifest_free(&manifest);
 }
 
@@ -284,6 +441,11 @@ int main(void)
         cmocka_unit_test(splits_arguments_as_a_shell_would),
         cmocka_unit_test(writes_variables_as_pm2_does),
         cmocka_unit_test(settles_readiness),
+        cmocka_unit_test(binds_nothing_by_default),
+        cmocka_unit_test(reads_what_it_may_use),
+        cmocka_unit_test(makes_addresses_ready_to_bind),
+        cmocka_unit_test(reads_what_is_watched),
+        cmocka_unit_test(reads_how_logs_are_written),
         cmocka_unit_test(reads_schedules),
         cmocka_unit_test(reads_numbers_in_every_spelling),
     };

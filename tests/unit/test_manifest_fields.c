@@ -142,6 +142,17 @@ static const struct {
     { "uid", "0", true },                           { "uid", "4294967295", false },
     { "uid", "\"1000\"", true },                    { "uid", "\"a b\"", false },
     { "listen", "[\"unix:///run/x\"]", true },      { "listen", "[\"unix://x\"]", false },
+    { "listen", "[\"tcp://[::]:1\"]", true },        { "listen", "[\"tcp://::1:80\"]", false },
+    { "listen", "[\"tcp://localhost:80\"]", false }, { "listen", "[\"tcp://127.0.0.1\"]", false },
+    { "listen", "[\"tcp://127.0.0.1:0\"]", false },  { "listen", "[\"tcp://[::1:80\"]", false },
+    { "listen", "[\"tcp://[::1]x80\"]", false },
+    { "listen", "[\"tcp://1.2.3.4:80x\"]", false },  { "listen", "[\"tcp://:80\"]", false },
+    { "listen", "[\"tcp://0.0.0.0:65535\"]", true }, { "listen", "[\"udp://127.0.0.1:1\"]", false },
+    { "listen", "[\"unix:///\"]", false },           { "listen", "[]", true },
+    { "listen", "[\"unix:///0123456789012345678901234567890123456789012345678901234567890123456789"
+                "012345678901234567890123456789012345\"]", true },
+    { "listen", "[\"unix:///0123456789012345678901234567890123456789012345678901234567890123456789"
+                "0123456789012345678901234567890123456\"]", false },
     { "listen", "[1]", false },                     { "timezone", "\"/etc/passwd\"", false },
     { "timezone", "\"Etc/GMT+3\"", true },          { "timezone", "\"a.b\"", false },
     { "kill_signal", "\"SIGNOT\"", false },         { "kill_signal", "0", false },
@@ -161,6 +172,16 @@ static const struct {
     { "ready", "\"notfy\"", false },                { "ready", "{}", false },
     { "ready", "{\"fd\": 2}", false },              { "ready", "{\"tcp\": 80, \"fd\": 3}", false },
     { "ready", "{\"unix\": \"run/x\"}", true },     { "ready", "{\"log\": \"up\"}", true },
+    { "ready", "{\"http\": \"http://localhost:80/\"}", true },
+    { "ready", "{\"http\": \"http://127.0.0.1\"}", true },
+    { "ready", "{\"http\": \"https://127.0.0.1/\"}", false },
+    { "ready", "{\"http\": \"http://example.org/\"}", false },
+    { "ready", "{\"http\": \"http://127.0.0.1/a b\"}", false },
+    { "ready", "{\"log\": \"\"}", false },          { "ready", "{\"tcp\": 0}", false },
+    { "watch", "7", false },                        { "watch", "[\"a\", 1]", false },
+    { "filter_env", "[]", true },                   { "filter_env", "true", true },
+    { "log_file", "1", false },                     { "log_max_size", "\"unlimited\"", true },
+    { "cron_restart", "false", false },             { "env_production", "[]", false },
     { "depends_on", "[[]]", false },                { "depends_on", "{\"run\": {\"on\": 1}}", false },
     { "env", "{\"\": 1}", false },                  { "env", "{\"A\": \"\\ud83d\\ude00\"}", true },
     { "args", "[{}]", false },                      { "pmx", "\"anything\"", true },
@@ -205,24 +226,9 @@ static const char *sample_of(const struct field *field)
         field_read *read;
         const char *value;
     } samples[] = {
-        { read_bool, "true" },
-        { read_whole, "1" },
-        { read_duration, "\"7s\"" },
-        { read_size, "\"30MB\"" },
-        { read_text, "\"a\"" },
-        { read_variable, "\"A\"" },
-        { read_path, "\"a\"" },
-        { read_octal, "\"027\"" },
-        { read_id, "\"www-data\"" },
-        { read_texts, "[\"a\"]" },
-        { read_bool_or_texts, "\"a\"" },
-        { read_bool_or_text, "\"a\"" },
-        { read_environment, "{}" },
-        { read_object, "{}" },
-        { read_anything, "1" },
-        { read_cron_restart, "\"@daily\"" },
-        { read_limits, "{\"nofile\": 10, \"core\": \"unlimited\"}" },
-        { read_addresses, "[\"tcp://127.0.0.1:80\"]" },
+        { read_bool, "true" },      { read_whole, "1" },    { read_duration, "\"7s\"" },
+        { read_size, "\"30MB\"" },  { read_text, "\"a\"" }, { read_texts, "[\"a\"]" },
+        { read_log_file, "\"a\"" }, { read_object, "{}" },  { read_anything, "1" },
     };
 
     if (field->read == read_choice)
@@ -271,11 +277,12 @@ static void keeps_notes_back_when_there_are_errors(void **state)
                      -EINVAL);
     assert_string_equal(problems.p, "apps[0].x: unknown field (line 1)\n");
     buf_done(&problems);
-    assert_int_equal(manifest_of("{\"script\": \"run\", \"jitter\": 1, \"ready\": {\"tcp\": 80}}",
-                                 NULL, &manifest, &problems),
+    assert_int_equal(manifest_of("{\"script\": \"run\", \"jitter\": 1, \"merge_logs\": true}", NULL,
+                                 &manifest, &problems),
                      0);
-    assert_string_equal(problems.p, "apps[0].ready.tcp: is accepted but not honoured yet (line 1)\n"
-                                    "apps[0].jitter: means nothing without schedule (line 1)\n");
+    assert_string_equal(problems.p,
+                        "apps[0].merge_logs: is accepted but not honoured yet (line 1)\n"
+                        "apps[0].jitter: means nothing without schedule (line 1)\n");
     buf_done(&problems);
     manifest_free(&manifest);
 }

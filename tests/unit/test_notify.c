@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,8 +55,50 @@ static void assignments_are_read_line_by_line(void **state)
     }
 }
 
+static void each_word_is_told_apart(void **state)
+{
+    char text[] = "RELOADING=1\nMONOTONIC_USEC=5\nWATCHDOG=1\nERRNO=2\nFDSTORE=1\nFDNAME=x";
+    char more[] = "STOPPING=1\nWATCHDOG=trigger\nWATCHDOG=2\nREADY=1x";
+    struct notify_message got;
+
+    (void)state;
+    notify_parse(text, &got);
+    assert_true(got.reloading && got.watchdog);
+    assert_false(got.ready || got.stopping || got.trigger || got.status || got.stats);
+    notify_parse(more, &got);
+    assert_true(got.stopping && got.trigger);
+    assert_false(got.ready || got.reloading || got.watchdog);
+}
+
+/* clang-format off */
+static const struct { const char *text; int64_t ms; } extensions[] = {
+    { "EXTEND_TIMEOUT_USEC=5000000", 5000 },
+    { "EXTEND_TIMEOUT_USEC=1", 1 },
+    { "EXTEND_TIMEOUT_USEC=1001", 2 },
+    { "EXTEND_TIMEOUT_USEC=9223372036854775807", 9223372036854776 },
+    { "EXTEND_TIMEOUT_USEC=9223372036854775808", 0 },
+    { "EXTEND_TIMEOUT_USEC=-1", 0 },
+    { "EXTEND_TIMEOUT_USEC=0", 0 },
+    { "EXTEND_TIMEOUT_USEC=", 0 },
+    { "EXTEND_TIMEOUT_USEC=1s", 0 },
+    { "EXTEND_TIMEOUT=5", 0 },
+};
+/* clang-format on */
+
+static void more_time_is_asked_for_in_microseconds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+        char text[64];
+        struct notify_message got;
+
+        (void)snprintf(text, sizeof text, "%s", extensions[i].text);
+        notify_parse(text, &got);
+        assert_int_equal(got.extend_ms, extensions[i].ms);
+    }
+}
+
 struct place {
-    char folder[64];
     char address[NOTIFY_ADDRESS_MAX];
     int fd;
 };
@@ -64,9 +107,7 @@ static int set_up(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
 
-    (void)snprintf(p->folder, sizeof p->folder, "/tmp/test_notify.XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
-    p->fd = notify_socket_open(p->folder, "w-0.notify", p->address, NULL);
+    p->fd = notify_socket_open(p->address, NULL);
     assert_true(p->fd >= 0);
     assert_int_equal(setenv("NOTIFY_SOCKET", p->address, 1), 0);
     *state = p;
@@ -78,8 +119,6 @@ static int tear_down(void **state)
     struct place *p = *state;
 
     (void)close(p->fd);
-    (void)unlink(p->address);
-    (void)rmdir(p->folder);
     free(p);
     return 0;
 }
@@ -162,6 +201,63 @@ static void nobody_else_is(void **state)
     (void)waitpid(other, NULL, 0);
 }
 
+/* It could have been anybody, and nobody is asked any more. */
+static void one_that_was_reaped_is_not(void **state)
+{
+    struct place *p = *state;
+    char bytes[NOTIFY_BYTES_MAX + 1];
+    struct notify_message got;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(notify_send("READY=1") == 1 ? 0 : 1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(notify_socket_read(p->fd, getpid(), bytes, &got), 0);
+    assert_int_equal(got.sender, pid);
+    assert_false(got.ready);
+}
+
+/* A zombie can still be looked up. */
+static void one_that_has_ended_is_heard_until_it_is_reaped(void **state)
+{
+    struct place *p = *state;
+    char bytes[NOTIFY_BYTES_MAX + 1];
+    struct notify_message got;
+    siginfo_t info;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(notify_send("READY=1") == 1 ? 0 : 1);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(notify_socket_read(p->fd, getpid(), bytes, &got), 1);
+    assert_true(got.ready);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* pid 1 is an ancestor of all, and a worker of nobody's. */
+static void an_ancestor_is_not(void **state)
+{
+    struct place *p = *state;
+    char bytes[NOTIFY_BYTES_MAX + 1];
+    struct notify_message got;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pid_t main_pid = i ? pid : getppid();
+        int want = i ? 0 : 1;
+
+        /* We descend from our parent, but not from our child. */
+        assert_int_equal(notify_send("READY=1"), 1);
+        assert_int_equal(notify_socket_read(p->fd, main_pid, bytes, &got), want);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
 static int count_descriptors(void)
 {
     int n = 0;
@@ -182,7 +278,8 @@ static void descriptors_that_come_along_are_closed(void **state)
     char ready[] = "READY=1";
     struct iovec text = { ready, 7 };
     struct msghdr message = { .msg_name = &address,
-                              .msg_namelen = sizeof address,
+                              .msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+                                                         strlen(p->address)),
                               .msg_iov = &text,
                               .msg_iovlen = 1,
                               .msg_control = &control,
@@ -193,7 +290,8 @@ static void descriptors_that_come_along_are_closed(void **state)
     struct notify_message got;
     int before;
 
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", p->address);
+    /* "@name" is '\0' and the name. */
+    memcpy(address.sun_path + 1, p->address + 1, strlen(p->address) - 1);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int) * 3);
@@ -219,31 +317,19 @@ static void a_message_that_is_too_long_is_cut(void **state)
     assert_int_equal(strlen(got.status), NOTIFY_BYTES_MAX - 7);
 }
 
-static void only_its_owner_may_send(void **state)
+static void an_address_that_is_known_is_taken_again(void **state)
 {
     struct place *p = *state;
-    struct stat st;
-
-    assert_int_equal(stat(p->address, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
-}
-
-static void a_folder_too_long_for_an_address_makes_an_abstract_one(void **state)
-{
-    char folder[200], address[NOTIFY_ADDRESS_MAX], bytes[NOTIFY_BYTES_MAX + 1];
+    char before[NOTIFY_ADDRESS_MAX], bytes[NOTIFY_BYTES_MAX + 1];
     struct notify_message got;
-    OWN(close) int fd = -1;
 
-    (void)state;
-    memset(folder, 'x', sizeof folder - 1);
-    folder[0] = '/';
-    folder[sizeof folder - 1] = '\0';
-    fd = notify_socket_open(folder, "w-0.notify", address, NULL);
-    assert_true(fd >= 0);
-    assert_int_equal(address[0], '@');
-    assert_int_equal(setenv("NOTIFY_SOCKET", address, 1), 0);
+    (void)close(p->fd);
+    memcpy(before, p->address, sizeof before);
+    p->fd = notify_socket_open(p->address, NULL);
+    assert_true(p->fd >= 0);
+    assert_string_equal(p->address, before);
     assert_int_equal(notify_send("READY=1"), 1);
-    assert_int_equal(notify_socket_read(fd, getpid(), bytes, &got), 1);
+    assert_int_equal(notify_socket_read(p->fd, getpid(), bytes, &got), 1);
 }
 
 static void nobody_listens_and_nothing_is_sent(void **state)
@@ -259,13 +345,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(assignments_are_read_line_by_line),
+        cmocka_unit_test(each_word_is_told_apart),
+        cmocka_unit_test(more_time_is_asked_for_in_microseconds),
         cmocka_unit_test_setup_teardown(the_main_process_is_heard, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_was_reaped_is_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_has_ended_is_heard_until_it_is_reaped, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_ancestor_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(its_descendants_are_heard, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_else_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(descriptors_that_come_along_are_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_that_is_too_long_is_cut, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(only_its_owner_may_send, set_up, tear_down),
-        cmocka_unit_test(a_folder_too_long_for_an_address_makes_an_abstract_one),
+        cmocka_unit_test_setup_teardown(an_address_that_is_known_is_taken_again, set_up, tear_down),
         cmocka_unit_test(nobody_listens_and_nothing_is_sent),
     };
 

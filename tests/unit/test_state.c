@@ -42,6 +42,7 @@ static const struct {
     { STATE_ONLINE,    EVENT_RESTART,  STATE_STOPPING,  DO_SIGNAL },
     { STATE_ONLINE,    EVENT_HOLD,     STATE_STOPPING,  DO_SIGNAL },
     { STATE_ONLINE,    EVENT_OVERTIME, STATE_STOPPING,  DO_SIGNAL },
+    { STATE_ONLINE,    EVENT_SILENT,   STATE_STOPPING,  DO_ABORT },
     { STATE_ONLINE,    EVENT_ENDED,    STATE_STOPPED,   DO_NOTHING },
     { STATE_ONLINE,    EVENT_RAN,      STATE_SCHEDULED, DO_NOTHING },
     { STATE_ONLINE,    EVENT_RETRY,    STATE_BACKOFF,   DO_NOTHING },
@@ -116,7 +117,7 @@ static void processes_begin_by_spawn_and_end_by_exit(void **unused)
             assert_int_equal(edge.action == DO_SPAWN, !runs(s) && runs(edge.next));
             if (edge.action == DO_SPAWN)
                 assert_int_equal(edge.next, STATE_LAUNCHING);
-            if (edge.action == DO_SIGNAL || edge.action == DO_KILL)
+            if (edge.action != DO_NOTHING && edge.action != DO_SPAWN)
                 assert_true(runs(s) && edge.next == STATE_STOPPING);
             assert_int_equal(runs(s) && !runs(edge.next), is_exit(e));
         }
@@ -144,6 +145,30 @@ static void stop_is_understood_everywhere(void **unused)
     }
 }
 
+/* Marks every state that a walk from this one can come to. */
+static void walk(enum state from, bool *seen)
+{
+    if (seen[from])
+        return;
+    seen[from] = true;
+    for (int e = 0; e < EVENTS; e++)
+        if (state_edge(from, e).next != STATE_NONE)
+            walk(state_edge(from, e).next, seen);
+}
+
+static void every_state_leads_to_every_other(void **unused)
+{
+    (void)unused;
+    for (int s = STATE_NONE + 1; s < STATES; s++) {
+        bool seen[STATES] = { false };
+
+        walk(s, seen);
+        for (int to = STATE_NONE + 1; to < STATES; to++)
+            if (!seen[to])
+                fail_msg("no way from %s to %s", state_name(s), state_name(to));
+    }
+}
+
 static void everything_has_a_name_of_its_own(void **unused)
 {
     (void)unused;
@@ -163,6 +188,7 @@ int main(void)
         cmocka_unit_test(processes_begin_by_spawn_and_end_by_exit),
         cmocka_unit_test(every_running_state_takes_every_exit),
         cmocka_unit_test(stop_is_understood_everywhere),
+        cmocka_unit_test(every_state_leads_to_every_other),
         cmocka_unit_test(everything_has_a_name_of_its_own),
     };
 

@@ -1,0 +1,347 @@
+/* From manifests to instances. */
+#include "fleet_load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "fleet_parts.h"
+#include "heap.h"
+#include "instance_files.h"
+#include "instant.h"
+#include "json.h"
+#include "log.h"
+#include "own.h"
+#include "text.h"
+
+/* --- which instances there are to be */
+
+/* Gives a present instance its app in the new generation. */
+static void adopt(struct instance *instance, struct generation *generation, const struct app *app)
+{
+    generation->references++;
+    generation_unref(instance->generation);
+    instance->generation = generation;
+    instance->app = app;
+    free(instance->needs);
+    instance->needs = NULL;
+    instance->blocked = NULL;
+}
+
+/* A tick that is due but not begun must survive another reading of the same schedule. */
+static bool same_schedule(const struct app *a, const struct app *b)
+{
+    return a->scheduled == b->scheduled && text_same(a->schedule_text, b->schedule_text) &&
+           text_same(a->timezone, b->timezone);
+}
+
+static struct instance *find_present(const struct fleet *fleet, const char *name, int number)
+{
+    for (size_t k = 0; k < fleet->count; k++) {
+        struct instance *i = fleet->instances[k];
+
+        if (!i->run && !i->hidden && i->number == number && strcmp(i->app->name, name) == 0)
+            return i;
+    }
+    return NULL;
+}
+
+static int take_instance(struct fleet *fleet, struct generation *generation, const struct app *app,
+                         int number)
+{
+    struct instance *instance = find_present(fleet, app->name, number);
+
+    /* There must not be two of it: one that was about to go stays, and is started again. */
+    if (instance && instance->retiring) {
+        instance->retiring = instance->stop_asked = false;
+        instance->fresh = true;
+    }
+    if (instance) {
+        if (!same_schedule(instance->app, app))
+            instance->next_tick = instance->next_due = 0;
+        renew_follow(instance, app);
+        adopt(instance, generation, app);
+    } else {
+        instance = instance_new(fleet, generation, app, number);
+        if (!instance || fleet_add(fleet, instance) < 0)
+            return -ENOMEM;
+        instance->fresh = true;
+    }
+    if (app->scheduled)
+        (void)zone_open(app->timezone, &instance->zone, NULL);
+    return 0;
+}
+
+/* The variables of --update-env, as the app has its other texts. */
+static int set_shell_env(const struct sources *sources, struct generation *generation,
+                         struct app *app)
+{
+    const cJSON *list = json_get(sources->environments, app->name), *item;
+    const char **texts_of;
+    size_t n = 0;
+
+    if (!cJSON_IsArray(list))
+        return 0;
+    texts_of = arena_alloc_array(generation->manifest.arena, (size_t)cJSON_GetArraySize(list) + 1,
+                                 sizeof *texts_of);
+    if (!texts_of)
+        return -ENOMEM;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!cJSON_IsString(item))
+            continue;
+        texts_of[n] = arena_text(generation->manifest.arena, item->valuestring,
+                                 strlen(item->valuestring));
+        if (!texts_of[n++])
+            return -ENOMEM;
+    }
+    app->shell_env = texts_of;
+    return 0;
+}
+
+static int take_source(struct fleet *fleet, struct fleet_source *source)
+{
+    struct manifest *manifest = &source->generation->manifest;
+    int r = 0;
+
+    for (size_t a = 0; a < manifest->count && r == 0; a++) {
+        struct app *app = &manifest->apps[a];
+
+        if (!sources_hold(&fleet->sources, source, app))
+            continue;
+        r = set_shell_env(&fleet->sources, source->generation, app);
+        for (int number = 0; number < sources_instances(&fleet->sources, app) && r == 0; number++)
+            r = take_instance(fleet, source->generation, app, number);
+    }
+    return r;
+}
+
+static bool is_need(const struct instance *i, const struct dependency *dependency)
+{
+    return instance_is_member(i) && strcmp(i->app->name, dependency->name) == 0;
+}
+
+/* Turns the names in depends_on into lists of instances. */
+static int resolve_needs(struct fleet *fleet, struct instance *instance)
+{
+    const struct app *app = instance->app;
+    size_t n = app->depends_count;
+
+    free(instance->needs);
+    instance->needs = NULL;
+    if (!app->depends_count)
+        return 0;
+    for (size_t d = 0; d < app->depends_count; d++)
+        for (size_t i = 0; i < fleet->count; i++)
+            n += is_need(fleet->instances[i], &app->depends_on[d]);
+    instance->needs = calloc(n, sizeof(void *));
+    if (!instance->needs)
+        return -ENOMEM;
+    n = 0;
+    for (size_t d = 0; d < app->depends_count; d++, n++)
+        for (size_t i = 0; i < fleet->count; i++)
+            if (is_need(fleet->instances[i], &app->depends_on[d]))
+                instance->needs[n++] = fleet->instances[i];
+    return 0;
+}
+
+int fleet_resolve(struct fleet *fleet)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < fleet->count && r == 0; i++)
+        r = resolve_needs(fleet, fleet->instances[i]);
+    renew_loaded(fleet);
+    return r;
+}
+
+/* Instances of what the sources say now; what is more than that stays until somebody retires it. */
+int fleet_take_all(struct fleet *fleet)
+{
+    int r = 0;
+
+    for (struct fleet_source *s = fleet->sources.first; s && r == 0; s = s->next)
+        if (s->generation)
+            r = take_source(fleet, s);
+    if (r == 0)
+        r = fleet_resolve(fleet);
+    fleet_touch(fleet);
+    return r;
+}
+
+void fleet_keep_sources(struct fleet *fleet)
+{
+    int r = sources_write(&fleet->sources, fleet->home);
+
+    fleet->sources.changed = r < 0;
+    if (r < 0)
+        log_error("the manifest cannot be kept in the home", LOG_TEXT("why", strerror(-r)));
+}
+
+/* --- reading */
+
+/* A file that was started by hand may be gone; what it said holds. */
+static int read_again(const struct fleet_source *source, bool first, struct fleet_source **ret,
+                      struct buf *problems)
+{
+    struct fleet_source *again;
+    int r;
+
+    *ret = NULL;
+    if (!source->path)
+        return 0;
+    again = source_new(source->path, source->only ? cJSON_Duplicate(source->only, true) : NULL);
+    if (!again)
+        return -ENOMEM;
+    if (source->text.env_name && !(again->text.env_name = strdup(source->text.env_name))) {
+        source_free(again);
+        return -ENOMEM;
+    }
+    r = source_read(again, problems);
+    if (r == -ENOENT && !first) {
+        source_free(again);
+        return 0;
+    }
+    if (r < 0)
+        source_free(again);
+    else
+        *ret = again;
+    return r;
+}
+
+static bool same_source(const struct fleet_source *a, const struct fleet_source *b)
+{
+    return text_same(a->text.text, b->text.text) && text_same(a->text.folder, b->text.folder) &&
+           text_same(a->text.profile, b->text.profile);
+}
+
+/* New readings of all files, as a list; what was not changed is not in it, except for the first. */
+int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *problems)
+{
+    struct fleet_source *list = NULL, **last = &list, *again;
+    int r = 0;
+
+    for (struct fleet_source *s = fleet->sources.first; s && r == 0; s = s->next) {
+        r = read_again(s, s == fleet->sources.first, &again, problems);
+        if (r == 0 && again && s->generation && same_source(again, s)) {
+            source_free(again);
+        } else if (r == 0 && again) {
+            *last = again;
+            last = &again->next;
+        }
+    }
+    if (r == 0) {
+        *ret = list;
+        return 0;
+    }
+    for (; list; list = again) {
+        again = list->next;
+        source_free(list);
+    }
+    return r;
+}
+
+static int no_manifest(struct buf *problems)
+{
+    (void)buf_printf(problems, "no ecosystem.json here or above; name one with --manifest\n");
+    return -ENOENT;
+}
+
+/* The manifest beside the home is the first source, from the first time that it is looked for. */
+int fleet_put_manifest(struct fleet *fleet, struct buf *problems)
+{
+    struct fleet_source *source;
+
+    if (fleet->sources.first && fleet->sources.first->path)
+        return 0;
+    if (!fleet->home->manifest)
+        return fleet->sources.first ? 0 : no_manifest(problems);
+    source = source_new(fleet->home->manifest, NULL);
+    if (!source)
+        return -ENOMEM;
+    source->next = fleet->sources.first;
+    fleet->sources.first = source;
+    return 0;
+}
+
+int fleet_put_all(struct fleet *fleet, struct fleet_source *list)
+{
+    struct fleet_source *next;
+    int r;
+
+    fleet->sources.changed |= list != NULL;
+    for (; list; list = next) {
+        next = list->next;
+        sources_put(&fleet->sources, list);
+    }
+    r = fleet_take_all(fleet);
+    listen_forget(&fleet->listeners, &fleet->sources);
+    if (fleet->sources.changed)
+        fleet_keep_sources(fleet);
+    heap_trim();
+    return r;
+}
+
+bool fleet_is_known(const struct fleet *fleet, struct buf *problems)
+{
+    if (!fleet->recovered)
+        (void)buf_printf(problems, "opsd could not find out yet what runs; see opsd.log\n");
+    return fleet->recovered;
+}
+
+int fleet_reload(struct fleet *fleet, struct buf *problems)
+{
+    struct fleet_source *list;
+    int r;
+
+    r = fleet_put_manifest(fleet, problems);
+    if (r == 0)
+        r = fleet_read_all(fleet, &list, problems);
+    return r < 0 ? r : fleet_put_all(fleet, list);
+}
+
+int fleet_load_kept(struct fleet *fleet, struct buf *problems)
+{
+    struct sources sources;
+    int r;
+
+    r = sources_load(&sources, fleet->home);
+    if (r < 0)
+        return r;
+    for (struct fleet_source *s = sources.first; s && r == 0; s = s->next)
+        r = source_parse(s, problems);
+    if (r < 0 || !sources.first) {
+        sources_done(&sources);
+        return r < 0 ? r : -ENOENT;
+    }
+    sources_done(&fleet->sources);
+    fleet->sources = sources;
+    return fleet_take_all(fleet);
+}
+
+int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *names,
+                     struct buf *problems)
+{
+    const struct manifest *manifest;
+    int r = fleet_is_known(fleet, problems) ? 0 : -EAGAIN;
+
+    if (r == 0)
+        r = source->text.text ? source_parse(source, problems) : source_read(source, problems);
+    if (r < 0) {
+        source_free(source);
+        return r;
+    }
+    sources_put(&fleet->sources, source);
+    manifest = &source->generation->manifest;
+    for (size_t a = 0; a < manifest->count; a++) {
+        const struct app *app = &manifest->apps[a];
+
+        cJSON_DeleteItemFromObjectCaseSensitive(fleet->sources.deleted, app->name);
+        if (names && sources_hold(&fleet->sources, source, app))
+            (void)cJSON_AddItemToArray(names, cJSON_CreateString(app->name));
+    }
+    r = fleet_take_all(fleet);
+    fleet_keep_sources(fleet);
+    return r;
+}

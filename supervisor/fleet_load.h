@@ -1,0 +1,45 @@
+#ifndef OPS_FLEET_LOAD_H
+#define OPS_FLEET_LOAD_H
+/*
+ * From manifests to instances: which there are to be, and what changes when a manifest does.
+ *
+ * What is wrong with a manifest is found before anything is changed; problems then holds every
+ * error, one a line.
+ */
+#include "fleet.h"
+
+/* Reads the manifest and every other file again: new apps become instances, present ones use it
+ * from their next start. */
+int fleet_reload(struct fleet *fleet, struct buf *problems);
+
+/* The same by what was kept in the home, without a look at the files. */
+int fleet_load_kept(struct fleet *fleet, struct buf *problems);
+
+/* Adds a source (sources_put), which is taken also on failure. names, when it is not NULL, gets the
+ * names of its apps. */
+int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *names,
+                     struct buf *problems);
+
+/* What a new reading would change: [{"name","change":"new"|"gone"|"restart"|"live","fields":[…]}].
+ * NULL on failure. */
+cJSON *fleet_diff(struct fleet *fleet, struct buf *problems);
+
+/* Makes it so: starts what is new, stops what is gone, restarts what has to be, and touches nothing
+ * else. Returns what was changed, as fleet_diff; NULL on failure. */
+cJSON *fleet_apply(struct fleet *fleet, struct buf *problems);
+
+/* That many instances from now on. Returns 0, or -EINVAL or -ENOMEM with reterr. */
+int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err *reterr);
+
+/* The instance is stopped and then gone, until its app is started by name. */
+void fleet_delete(struct fleet *fleet, struct instance *instance);
+
+/* Brings back what was deleted: the app of that name, those of that namespace, or "all". Whoever
+ * calls reloads after it. */
+void fleet_undelete(struct fleet *fleet, const char *name);
+
+/* The variables that app is started with besides its own, from its next start on: ["NAME=value"],
+ * taken. */
+int fleet_set_environment(struct fleet *fleet, const char *name, cJSON *variables);
+
+#endif

@@ -1,0 +1,26 @@
+#ifndef OPS_FLEET_PARTS_H
+#define OPS_FLEET_PARTS_H
+/*
+ * What reading the manifests (fleet_load.c) and changing the fleet (fleet_change.c) share.
+ */
+#include "fleet.h"
+
+/* False, with a problem, while opsd does not know what runs: then nothing may be started. */
+bool fleet_is_known(const struct fleet *fleet, struct buf *problems);
+
+/* The manifest beside the home becomes the first source, the first time that it is looked for. */
+int fleet_put_manifest(struct fleet *fleet, struct buf *problems);
+
+/* New readings of all files, as a list that is the caller's; what was not changed is not in it. */
+int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *problems);
+
+/* Takes such a list. */
+int fleet_put_all(struct fleet *fleet, struct fleet_source *list);
+
+/* Makes instances of what the sources say now; what is more than that stays until it is retired. */
+int fleet_take_all(struct fleet *fleet);
+
+/* Writes them into the home, and logs when it cannot. */
+void fleet_keep_sources(struct fleet *fleet);
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef OPS_FLEET_RELOAD_H
+#define OPS_FLEET_RELOAD_H
+/*
+ * Reload: of one instance there are two for a while. reload.h decides, this acts.
+ */
+#include "fleet.h"
+
+/* Begins. Returns 0, or -EBUSY with reterr ("reload in progress"). instance->reload tells how it
+ * goes; once the new one has taken over, that is in the new one, which has the id. */
+int fleet_reload_instance(struct fleet *fleet, struct instance *instance, struct err *reterr);
+
+/* Goes on with it; once a turn. May remove other instances from the list, but not this one. */
+void fleet_settle_reload(struct fleet *fleet, struct instance *instance, int64_t now_ms);
+
+#endif

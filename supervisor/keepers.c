@@ -1,0 +1,429 @@
+/* opsd's side of its keepers. */
+#include "keepers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "heap.h"
+#include "launch.h"
+#include "own.h"
+#include "procfs.h"
+
+#define FOLDER "run"
+
+enum { EVENTS_BYTES = 16 << 10 };
+
+/* --- what they report */
+
+/* Reads the record if it is this keeper's. Returns true when it says something new. */
+static bool read_report(struct keeper *keeper)
+{
+    struct keeper_report report;
+
+    if (keeper_read(keeper->status_fd, &report) < 0 || report.keeper != keeper->pid ||
+        report.keeper_start != keeper->start || report.phase == keeper->report.phase)
+        return false;
+    keeper->report = report;
+    return true;
+}
+
+/* A file may be that of a keeper which was dismissed, too. */
+static bool is_watched(const struct keepers *keepers, int watch)
+{
+    for (const struct keeper *k = keepers->first; k; k = k->next)
+        if (k->status_watch == watch)
+            return true;
+    return false;
+}
+
+/* Those of one watch; -1: all. What changed may let go of any keeper, so begin again after it. */
+static void look_at(struct keepers *keepers, int watch)
+{
+    struct keeper *k = keepers->first;
+
+    while (k) {
+        if ((watch < 0 || k->status_watch == watch) && k->owner && read_report(k)) {
+            keepers->changed(k);
+            k = keepers->first;
+        } else {
+            k = k->next;
+        }
+    }
+}
+
+static void files_changed(void *owner)
+{
+    static char bytes[EVENTS_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
+    struct keepers *keepers = owner;
+    const struct inotify_event *event;
+    ssize_t n;
+
+    n = read(keepers->inotify_fd, bytes, sizeof bytes);
+    for (const char *p = bytes; p < bytes + n; p += sizeof *event + event->len) {
+        event = (const struct inotify_event *)(const void *)p;
+        if (event->mask & (IN_Q_OVERFLOW | IN_MODIFY))
+            look_at(keepers, event->mask & IN_Q_OVERFLOW ? -1 : event->wd);
+    }
+}
+
+static int open_status(const struct keepers *keepers, const char *name, int flags)
+{
+    int fd = openat(keepers->folder_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int watch_status(struct keeper *keeper)
+{
+    char path[48];
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", keeper->status_fd);
+    keeper->status_watch = inotify_add_watch(keeper->keepers->inotify_fd, path, IN_MODIFY);
+    return keeper->status_watch < 0 ? -errno : 0;
+}
+
+static void close_status(struct keeper *keeper)
+{
+    int watch = keeper->status_watch;
+
+    keeper->status_watch = -1;
+    if (watch >= 0 && !is_watched(keeper->keepers, watch))
+        (void)inotify_rm_watch(keeper->keepers->inotify_fd, watch);
+    if (keeper->status_fd >= 0)
+        (void)close(keeper->status_fd);
+}
+
+int keepers_look_up(const struct keepers *keepers, const char *name, struct keeper_report *ret)
+{
+    OWN(close) int fd = open_status(keepers, name, O_RDONLY);
+    struct keeper_report report;
+    int r;
+
+    r = fd < 0 ? fd : keeper_read(fd, &report);
+    if (r < 0)
+        return r;
+    if (!procfs_is_alive(report.keeper, report.keeper_start))
+        return -ESRCH;
+    *ret = report;
+    return 0;
+}
+
+bool keepers_each(const struct keepers *keepers,
+                  bool (*each)(void *context, const char *file, const struct keeper_report *report),
+                  void *context)
+{
+    OWN(close) int fd = openat(keepers->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct keeper_report report;
+    struct dirent *entry;
+    bool ended = false;
+
+    if (!folder)
+        return false;
+    fd = -1; /* closedir closes it */
+    while (!ended && (entry = readdir(folder)))
+        if (entry->d_name[0] != '.' && keepers_look_up(keepers, entry->d_name, &report) == 0)
+            ended = !each(context, entry->d_name, &report);
+    (void)closedir(folder);
+    return ended;
+}
+
+static int open_folder(struct keepers *keepers)
+{
+    int fd;
+
+    if (mkdirat(keepers->home_fd, FOLDER, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    fd = openat(keepers->home_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    if (keepers->folder_fd >= 0)
+        (void)close(keepers->folder_fd);
+    keepers->folder_fd = fd;
+    return 0;
+}
+
+int keepers_init(struct keepers *keepers, uv_loop_t *loop, int home_fd)
+{
+    int r;
+
+    keepers->loop = loop;
+    keepers->home_fd = home_fd;
+    keepers->folder_fd = keepers->inotify_fd = -1;
+    r = open_folder(keepers);
+    if (r < 0)
+        return r;
+    keepers->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (keepers->inotify_fd < 0)
+        return -errno;
+    return watch_open(loop, keepers->inotify_fd, files_changed, keepers, &keepers->watch);
+}
+
+/* --- one of them */
+
+static void let_go(struct keeper *keeper)
+{
+    struct keeper **p = &keeper->keepers->first;
+
+    while (*p != keeper)
+        p = &(*p)->next;
+    *p = keeper->next;
+    close_status(keeper);
+    watch_close(&keeper->watch);
+    if (keeper->pidfd >= 0)
+        (void)close(keeper->pidfd);
+    if (keeper->go_fd >= 0)
+        (void)close(keeper->go_fd);
+    free(keeper->file);
+    free(keeper);
+}
+
+void keepers_close(struct keepers *keepers)
+{
+    while (keepers->first)
+        let_go(keepers->first);
+    watch_close(&keepers->watch);
+    if (keepers->inotify_fd >= 0)
+        (void)close(keepers->inotify_fd);
+    if (keepers->folder_fd >= 0)
+        (void)close(keepers->folder_fd);
+}
+
+static void keeper_ended(void *owner)
+{
+    struct keeper *keeper = owner;
+    siginfo_t info;
+
+    watch_close(&keeper->watch);
+    /* Only ours to reap when we forked it; others are the guard's. */
+    (void)waitid(P_PIDFD, (id_t)keeper->pidfd, &info, WEXITED | WNOHANG);
+    keeper->gone = true;
+    if (!keeper->owner) {
+        let_go(keeper);
+        return;
+    }
+    (void)read_report(keeper);
+    keeper->keepers->changed(keeper);
+}
+
+static struct keeper *keeper_new(struct keepers *keepers, const char *name, void *owner)
+{
+    struct keeper *keeper = calloc(1, sizeof *keeper);
+
+    if (keeper)
+        keeper->file = strdup(name);
+    if (!keeper || !keeper->file) {
+        free(keeper);
+        return NULL;
+    }
+    keeper->keepers = keepers;
+    keeper->owner = owner;
+    keeper->pidfd = keeper->go_fd = keeper->status_fd = keeper->status_watch = -1;
+    keeper->next = keepers->first;
+    keepers->first = keeper;
+    return keeper;
+}
+
+/* Takes hold of the process. It still is what was meant if its start is the same now that it cannot
+ * be replaced any more. */
+static int hold(struct keeper *keeper, pid_t pid, int64_t start)
+{
+    struct proc_stat stat;
+    int r;
+
+    keeper->pid = pid;
+    keeper->pidfd = pidfd_open(pid, 0);
+    if (keeper->pidfd < 0)
+        return -errno;
+    r = procfs_stat(pid, &stat);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    if (start && stat.start_ticks != start)
+        return -ESRCH;
+    keeper->start = stat.start_ticks;
+    return watch_open(keeper->keepers->loop, keeper->pidfd, keeper_ended, keeper, &keeper->watch);
+}
+
+/* In the child every signal stays blocked: a keeper takes those that it waits for. */
+static pid_t fork_keeper(const struct keeper_task *task, int go_fd)
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    heap_stay_behind();
+    /* Without what fork(3) does for threads, stdio and malloc: a keeper uses none of them, and each
+     * page that is written is one more of its own. */
+    pid = _Fork();
+    if (pid == 0)
+        keeper_main(task, go_fd);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+/* With all the room that a record takes: the keeper must not need a disk that is full. */
+static int make_status(struct keeper *keeper)
+{
+    struct keepers *keepers = keeper->keepers;
+    char blank[KEEPER_RECORD_BYTES];
+    int fd, r;
+
+    fd = open_status(keepers, keeper->file, O_RDWR | O_CREAT);
+    /* Somebody swept the home. */
+    if (fd == -ENOENT && open_folder(keepers) == 0)
+        fd = open_status(keepers, keeper->file, O_RDWR | O_CREAT);
+    if (fd < 0)
+        return fd == -ENOENT ? -EIO : fd;
+    keeper->status_fd = fd;
+    memset(blank, ' ', sizeof blank);
+    r = pwrite(fd, blank, sizeof blank, 0) == sizeof blank ? 0 : -ENOSPC;
+    return r < 0 ? r : watch_status(keeper);
+}
+
+static int start(struct keeper *keeper, struct keeper_task *task, struct err *reterr)
+{
+    const struct keeper_task *packed;
+    int go[2], r;
+    pid_t pid;
+
+    r = make_status(keeper);
+    if (r < 0)
+        return err_set(reterr, r, "cannot make and watch the status file %s: %s", keeper->file,
+                       strerror(-r));
+    if (pipe2(go, O_CLOEXEC) < 0)
+        return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
+    keeper->go_fd = go[1];
+    task->status_fd = keeper->status_fd;
+    packed = launch_pack(task, reterr);
+    pid = packed ? fork_keeper(packed, go[0]) : -1;
+    r = -errno;
+    (void)close(go[0]);
+    if (!packed)
+        return -E2BIG;
+    if (pid < 0)
+        return err_set(reterr, r, "cannot fork: %s", strerror(-r));
+    r = hold(keeper, pid, 0);
+    if (r == 0)
+        return 0;
+    /* Never told to go, it has started nothing. */
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    return err_set(reterr, r, "cannot watch the keeper: %s", strerror(-r));
+}
+
+int keeper_fork(struct keepers *keepers, struct keeper_task *task, void *owner, struct keeper **ret,
+                struct err *reterr)
+{
+    struct keeper *keeper = keeper_new(keepers, task->file, owner);
+    int r;
+
+    if (!keeper)
+        return err_set(reterr, -ENOMEM, "out of memory");
+    r = start(keeper, task, reterr);
+    if (r < 0)
+        let_go(keeper);
+    else
+        *ret = keeper;
+    return r;
+}
+
+void keeper_go(struct keeper *keeper)
+{
+    if (keeper->go_fd < 0)
+        return;
+    (void)!write(keeper->go_fd, &keeper->start, sizeof keeper->start);
+    (void)close(keeper->go_fd);
+    keeper->go_fd = -1;
+}
+
+/* By its name or, when that was deleted, from the keeper. */
+static int reopen_status(struct keeper *keeper, const struct keeper_identity *identity)
+{
+    int fd = open_status(keeper->keepers, identity->file, O_RDONLY);
+
+    if (fd == -ENOENT)
+        fd = keepers_open_held(identity->pid, identity->start, KEEPER_STATUS_FD);
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ESRCH ? 0 : fd;
+    keeper->status_fd = fd;
+    return watch_status(keeper);
+}
+
+int keeper_adopt(struct keepers *keepers, const struct keeper_identity *identity, void *owner,
+                 struct keeper **ret, struct keeper_report *last)
+{
+    struct keeper *keeper = keeper_new(keepers, identity->file, owner);
+    int r;
+
+    *last = (struct keeper_report){ .phase = KEEPER_WAITS };
+    if (!keeper)
+        return -ENOMEM;
+    /* What is not known must not stand for any: a damaged journal. */
+    r = identity->start > 0 ? reopen_status(keeper, identity) : -ESRCH;
+    if (r == 0)
+        r = hold(keeper, identity->pid, identity->start);
+    keeper->pid = identity->pid;
+    keeper->start = identity->start;
+    (void)read_report(keeper);
+    *last = keeper->report;
+    if (r < 0)
+        let_go(keeper);
+    else
+        *ret = keeper;
+    return r;
+}
+
+int keeper_order(struct keeper *keeper, int order)
+{
+    siginfo_t info = { .si_signo = keeper_order_signal(), .si_code = SI_QUEUE };
+
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = order;
+    return pidfd_send_signal(keeper->pidfd, info.si_signo, &info, 0) < 0 ? -errno : 0;
+}
+
+/* Nothing of its worker runs any more, so there is nothing that it could still do. */
+void keeper_dismiss(struct keeper **keeper)
+{
+    struct keeper *k = *keeper;
+
+    *keeper = NULL;
+    k->owner = NULL;
+    if (k->gone)
+        let_go(k);
+    else
+        (void)pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0);
+}
+
+int keepers_open_held(pid_t keeper, int64_t start, int fd)
+{
+    struct proc_stat stat;
+    char path[48];
+    int opened;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)keeper, fd);
+    opened = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (opened < 0)
+        return -errno;
+    /* It was the keeper's if that still is there. */
+    if (procfs_stat(keeper, &stat) == 0 && stat.start_ticks == start)
+        return opened;
+    (void)close(opened);
+    return -ESRCH;
+}
+
+void keepers_forget(struct keepers *keepers, const char *name)
+{
+    (void)unlinkat(keepers->folder_fd, name, 0);
+}

@@ -1,0 +1,29 @@
+#ifndef OPS_LISTEN_H
+#define OPS_LISTEN_H
+/*
+ * The sockets that opsd opens for workers (`listen` in the manifest): one for each address, however
+ * many instances and however often they are restarted. A connection that comes while nobody accepts
+ * waits in the socket's queue.
+ */
+#include "guard_link.h"
+#include "manifest.h"
+#include "sources.h"
+
+struct listener;
+
+struct listeners {
+    struct listener *first;
+    struct guard_link *link; /* keeps them for the next supervisor; NULL: none */
+};
+
+/* The descriptor for an address, opened when it is not yet; it stays ours. Returns it, or a
+ * negative errno. */
+int listen_on(struct listeners *listeners, const struct listen_socket *socket, struct err *reterr);
+
+/* Closes those that no app names any more. */
+void listen_forget(struct listeners *listeners, const struct sources *sources);
+
+/* Closes all; for_good: also those that the guard keeps, and their files. */
+void listen_close(struct listeners *listeners, bool for_good);
+
+#endif

@@ -1,0 +1,27 @@
+#ifndef OPS_OPSCTL_CHANGE_H
+#define OPS_OPSCTL_CHANGE_H
+/*
+ * What the commands that change the fleet have in common (opsctl_control.c, opsctl_start.c).
+ */
+#include "opsctl.h"
+
+/* {"names":[…],"wait":…} and what else the options say. NULL when memory ran out. */
+cJSON *selection_params(const struct session *s);
+
+/* The environment of this process as an object; what is not UTF-8 is left out. NULL when memory ran
+ * out. */
+cJSON *own_environment(void);
+
+/* Asks for a change (takes params) and shows what became of the workers. */
+int change_with(struct session *s, cJSON *params, int64_t timeout_ms);
+
+/* opsd itself ends the wait for a start; 0: as long as it takes. */
+int64_t start_timeout_ms(const struct session *s);
+
+/* Notes about the manifest, on stderr. */
+void print_notes(const cJSON *result);
+
+/* "billing online" or "migrate completed", a line for each worker. */
+int print_states(const cJSON *workers);
+
+#endif

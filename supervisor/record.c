@@ -1,0 +1,324 @@
+/* What the journal says of one instance. */
+#include "record.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fleet.h"
+#include "json.h"
+
+#define JSON_WHOLE_MAX 9007199254740992.0 /* 2^53 */
+
+enum kind { KIND_INT, KIND_INT64, KIND_BOOL, KIND_DOUBLE, KIND_STATE, KIND_TEXT };
+
+/* clang-format off */
+
+#define ROW(name, kind, member) \
+    { name, KIND_##kind, offsetof(struct instance, member), sizeof(((struct instance *)0)->member) }
+
+static const struct field {
+    const char *name;
+    enum kind kind;
+    size_t offset, size;
+} fields[] = {
+    ROW("id",               INT,    id),
+    ROW("state",            STATE,  machine.state),
+    ROW("wanted",           BOOL,   to_want),
+    ROW("finished",         BOOL,   machine.finished),
+    ROW("completed",        BOOL,   machine.completed),
+    ROW("tick_pending",     BOOL,   machine.tick_pending),
+    ROW("ready",            BOOL,   machine.ready),
+    ROW("spawned",          BOOL,   machine.spawned),
+    ROW("cause",            INT,    machine.cause),
+    ROW("begun_ms",         INT64,  machine.begun_ms),
+    ROW("started_ms",       INT64,  machine.started_ms),
+    ROW("deadline_ms",      INT64,  machine.deadline_ms),
+    ROW("latest_ms",        INT64,  machine.latest_ms),
+    ROW("heard_ms",         INT64,  machine.heard_ms),
+    ROW("restarts",         INT,    machine.restarts),
+    ROW("unstable_restarts", INT,   machine.unstable_restarts),
+    ROW("unstable_in_a_row", INT,   machine.history.unstable),
+    ROW("delay_ms",         DOUBLE, machine.history.delay_ms),
+    ROW("exits_in_window",  INT,    machine.history.exits),
+    ROW("exited",           BOOL,   machine.exited),
+    ROW("exit_code",        INT,    machine.last_exit.code),
+    ROW("exit_signal",      INT,    machine.last_exit.signal),
+    ROW("last_uptime_ms",   INT64,  machine.last_uptime_ms),
+    ROW("reason",           TEXT,   machine.reason.text),
+    ROW("stop_asked",       BOOL,   stop_asked),
+    ROW("retiring",         BOOL,   retiring),
+    ROW("hidden",           BOOL,   hidden),
+    ROW("variant",          INT,    variant),
+    ROW("keeper",           INT,    keeper_pid),
+    ROW("keeper_start",     INT64,  keeper_start),
+    ROW("pid",              INT,    pid),
+    ROW("pid_start",        INT64,  pid_start),
+    ROW("started_at",       INT64,  started_at),
+    ROW("out_from",         INT64,  span.out_from),
+    ROW("err_from",         INT64,  span.err_from),
+    ROW("tick",             INT64,  tick),
+    ROW("next_tick",        INT64,  next_tick),
+    ROW("next_due",         INT64,  next_due),
+    ROW("next_cron",        INT64,  renewal.next_cron),
+    ROW("run_known",        BOOL,   last_run.known),
+    ROW("run_tick",         INT64,  last_run.tick),
+    ROW("run_started",      INT64,  last_run.started),
+    ROW("run_duration_ms",  INT64,  last_run.duration_ms),
+    ROW("run_code",         INT,    last_run.status.code),
+    ROW("run_signal",       INT,    last_run.status.signal),
+    ROW("notify_address",   TEXT,   notify_address),
+    ROW("status_text",      TEXT,   status_text),
+};
+
+/* clang-format on */
+
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* FNV-1a. Texts change with something else, or do not matter enough. */
+static uint64_t mark_of(const struct instance *i)
+{
+    uint64_t mark = 14695981039346656037U;
+
+    for (size_t f = 0; f < FIELDS; f++) {
+        const unsigned char *bytes = (const unsigned char *)i + fields[f].offset;
+
+        for (size_t b = 0; b < fields[f].size && fields[f].kind != KIND_TEXT; b++)
+            mark = (mark ^ bytes[b]) * 1099511628211U;
+    }
+    return mark;
+}
+
+bool record_changed(struct instance *i)
+{
+    uint64_t mark;
+    bool changed;
+
+    if (!i->fleet->leaving)
+        i->to_want = i->machine.wanted;
+    mark = mark_of(i);
+    changed = mark != i->recorded_mark;
+
+    i->recorded_mark = mark;
+    return changed;
+}
+
+/* --- printing */
+
+static void put_field(cJSON *line, const struct field *field, const struct instance *i)
+{
+    const void *value = (const char *)i + field->offset;
+
+    switch (field->kind) {
+    case KIND_INT:
+        (void)json_put_int(line, field->name, *(const int *)value);
+        break;
+    case KIND_INT64:
+        (void)json_put_int(line, field->name, *(const int64_t *)value);
+        break;
+    case KIND_BOOL:
+        (void)json_put_bool(line, field->name, *(const bool *)value);
+        break;
+    case KIND_DOUBLE:
+        (void)cJSON_AddNumberToObject(line, field->name, *(const double *)value);
+        break;
+    case KIND_STATE:
+        (void)json_put_text(line, field->name, state_name(*(const enum state *)value));
+        break;
+    case KIND_TEXT:
+        (void)json_put_text(line, field->name, value);
+        break;
+    }
+}
+
+static cJSON *print_exit(const struct exit_record *exit)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    (void)json_put_int(object, "at", exit->at);
+    (void)json_put_int(object, "code", exit->status.code);
+    (void)json_put_int(object, "signal", exit->status.signal);
+    (void)json_put_int(object, "uptime_ms", exit->uptime_ms);
+    (void)json_put_text(object, "reason", exit->reason.text);
+    (void)json_put_int(object, "out_from", exit->span.out_from);
+    (void)json_put_int(object, "out_to", exit->span.out_to);
+    (void)json_put_int(object, "err_from", exit->span.err_from);
+    (void)json_put_int(object, "err_to", exit->span.err_to);
+    return object;
+}
+
+/* Oldest first. */
+static cJSON *print_exits(const struct instance *i)
+{
+    unsigned kept = i->exit_count < EXITS_KEPT ? i->exit_count : EXITS_KEPT;
+    cJSON *array = cJSON_CreateArray();
+
+    for (unsigned n = i->exit_count - kept; n < i->exit_count; n++)
+        (void)cJSON_AddItemToArray(array, print_exit(&i->exits[n % EXITS_KEPT]));
+    return array;
+}
+
+/* When the exits were that restart_window counts. */
+static cJSON *print_window(const struct restart_history *history)
+{
+    cJSON *array = cJSON_CreateArray();
+
+    for (unsigned n = 0; n < history->exits && n < RESTART_WINDOW_MAX; n++)
+        (void)cJSON_AddItemToArray(array, cJSON_CreateNumber((double)history->exits_at[n]));
+    return array;
+}
+
+static cJSON *begin_line(const struct instance *i)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    (void)json_put_text(line, "name", i->app->name);
+    (void)json_put_int(line, "instance", i->run ? i->id : i->number);
+    if (i->run)
+        (void)json_put_bool(line, "by_hand", true);
+    return line;
+}
+
+void record_gone(struct instance *i)
+{
+    cJSON *line = begin_line(i);
+
+    (void)json_put_bool(line, "gone", true);
+    (void)json_put_bool(line, "hidden", i->hidden);
+    (void)json_put_int(line, "variant", i->variant);
+    journal_add(&i->fleet->journal, line);
+}
+
+cJSON *record_print(struct instance *i, bool everything)
+{
+    cJSON *line = begin_line(i);
+
+    for (size_t f = 0; f < FIELDS; f++)
+        put_field(line, &fields[f], i);
+    (void)json_put_text(line, "stats", i->stats);
+    if (everything || i->recorded_exits != i->exit_count)
+        (void)json_put(line, "exits", print_exits(i));
+    if (i->app->restart.restart_window_ms)
+        (void)json_put(line, "window", print_window(&i->machine.history));
+    i->recorded_exits = i->exit_count;
+    return line;
+}
+
+/* --- parsing */
+
+bool record_key(const cJSON *line, struct record_key *ret)
+{
+    int64_t number;
+
+    ret->name = json_get_text(line, "name");
+    if (!ret->name || json_get_id(line, "instance", &number) < 0 || number < 0 ||
+        number > INT32_MAX)
+        return false;
+    ret->number = (int)number;
+    ret->by_hand = json_get_bool(line, "by_hand");
+    ret->gone = json_get_bool(line, "gone");
+    ret->hidden = json_get_bool(line, "hidden");
+    ret->variant = json_get_id(line, "variant", &number) == 0 ? (int)number : 0;
+    return true;
+}
+
+static void take_state(const cJSON *value, enum state *ret)
+{
+    const char *name = cJSON_GetStringValue(value);
+
+    for (int state = STATE_STOPPED; name && state < STATES; state++)
+        if (strcmp(name, state_name((enum state)state)) == 0)
+            *ret = (enum state)state;
+}
+
+/* Converting what does not fit is undefined. */
+static int64_t whole(const cJSON *number)
+{
+    double value = number->valuedouble;
+
+    return value >= -JSON_WHOLE_MAX && value <= JSON_WHOLE_MAX ? (int64_t)value : 0;
+}
+
+static void take_field(const cJSON *line, const struct field *field, struct instance *i)
+{
+    const cJSON *value = json_get(line, field->name);
+    void *place = (char *)i + field->offset;
+
+    if (!value)
+        return;
+    if (field->kind == KIND_STATE)
+        take_state(value, place);
+    else if (field->kind == KIND_BOOL && cJSON_IsBool(value))
+        *(bool *)place = cJSON_IsTrue(value);
+    else if (field->kind == KIND_TEXT && cJSON_IsString(value))
+        (void)snprintf(place, field->size, "%s", value->valuestring);
+    else if (field->kind == KIND_INT && cJSON_IsNumber(value))
+        *(int *)place = value->valueint;
+    else if (field->kind == KIND_INT64 && cJSON_IsNumber(value))
+        *(int64_t *)place = whole(value);
+    else if (field->kind == KIND_DOUBLE && cJSON_IsNumber(value) && isfinite(value->valuedouble))
+        *(double *)place = value->valuedouble;
+}
+
+static int64_t number(const cJSON *object, const char *name)
+{
+    int64_t value = 0;
+
+    (void)json_get_id(object, name, &value);
+    return value;
+}
+
+static void take_exits(const cJSON *array, struct instance *i)
+{
+    const cJSON *item;
+
+    i->exit_count = 0;
+    cJSON_ArrayForEach(item, array)
+    {
+        struct exit_record *record = instance_next_exit(i);
+        const char *reason = json_get_text(item, "reason");
+
+        if (!record)
+            return;
+        *record = (struct exit_record){
+            .at = number(item, "at"),
+            .status = { (int)number(item, "code"), (int)number(item, "signal") },
+            .uptime_ms = number(item, "uptime_ms"),
+            .span = { number(item, "out_from"), number(item, "out_to"), number(item, "err_from"),
+                      number(item, "err_to") }
+        };
+        (void)err_set(&record->reason, 0, "%s", reason ? reason : "");
+    }
+}
+
+static void take_window(const cJSON *array, struct restart_history *history)
+{
+    const cJSON *item;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(item, array)
+    {
+        if (n < RESTART_WINDOW_MAX && cJSON_IsNumber(item))
+            history->exits_at[n++] = whole(item);
+    }
+}
+
+void record_parse(const cJSON *line, struct instance *i)
+{
+    const cJSON *exits = json_get(line, "exits");
+    const char *stats = json_get_text(line, "stats");
+
+    for (size_t f = 0; f < FIELDS; f++)
+        take_field(line, &fields[f], i);
+    if (json_get(line, "stats")) {
+        free(i->stats);
+        i->stats = stats ? strdup(stats) : NULL;
+    }
+    if (cJSON_IsArray(exits))
+        take_exits(exits, i);
+    take_window(json_get(line, "window"), &i->machine.history);
+    i->machine.wanted = i->to_want;
+    if ((unsigned)i->machine.cause > STOP_SILENT)
+        i->machine.cause = STOP_NONE;
+}

@@ -1,0 +1,229 @@
+/* The one way to start. */
+#include "recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fleet_load.h"
+#include "heap.h"
+#include "instance_files.h"
+#include "instant.h"
+#include "json.h"
+#include "log.h"
+#include "procfs.h"
+#include "record.h"
+
+/* A tick that came due while opsd was away for longer than this is not made up for. */
+enum { TICK_LATE_MAX_MS = 60000 };
+
+/* --- the instances */
+
+/* Also one that was about to go when opsd was killed. */
+static struct instance *find_instance(const struct fleet *fleet, const struct record_key *key)
+{
+    for (size_t k = 0; k < fleet->count; k++)
+        if (fleet->instances[k]->number == key->number &&
+            strcmp(fleet->instances[k]->app->name, key->name) == 0)
+            return fleet->instances[k];
+    return NULL;
+}
+
+/* What was said of one that went is not about the one that came after it. */
+static void forget(struct instance *i)
+{
+    machine_init(&i->machine);
+    i->keeper_pid = i->pid = 0;
+    i->retiring = i->stop_asked = false;
+}
+
+static void apply(struct fleet *fleet, const struct journal_lines *journal)
+{
+    struct record_key key;
+    struct instance *i;
+
+    for (size_t n = 0; n < journal->count; n++) {
+        if (!record_key(journal->lines[n], &key))
+            continue;
+        /* Ids of runs that were under way are in the names of their status files. */
+        if (key.by_hand && key.number >= fleet->next_id)
+            fleet->next_id = key.number + 1;
+        i = key.by_hand || key.hidden ? NULL : find_instance(fleet, &key);
+        if (!i)
+            continue;
+        record_parse(journal->lines[n], i);
+        i->recorded = !key.gone;
+        if (key.gone)
+            forget(i);
+    }
+    for (size_t k = 0; k < fleet->count; k++)
+        if (fleet->instances[k]->id >= fleet->next_id)
+            fleet->next_id = fleet->instances[k]->id + 1;
+}
+
+/* After a crash of opsd: as it was. */
+static void revive(struct instance *i)
+{
+    if (i->next_due && i->next_due < instant_now() - TICK_LATE_MAX_MS)
+        i->next_tick = i->next_due = 0;
+    if (i->keeper_pid)
+        instance_adopt(i);
+    else if (machine_runs(&i->machine))
+        instance_resume(i);
+}
+
+/* --- what runs and the journal does not know: a run by hand or one of a reload, which nobody asks
+ * for any more; or a worker, when the journal was emptied, or could not be written */
+
+/* A status file belongs to NAME-NUMBER, or NAME-NUMBER~VARIANT after a reload. */
+static struct instance *owner_of(const struct fleet *fleet, const char *file, int *ret_variant)
+{
+    for (size_t k = 0; k < fleet->count; k++) {
+        struct instance *i = fleet->instances[k];
+        size_t n = strlen(i->app->name);
+        char *end;
+        long number;
+
+        if (strncmp(file, i->app->name, n) != 0 || file[n] != '-')
+            continue;
+        number = strtol(file + n + 1, &end, 10);
+        *ret_variant = *end == '~' ? (int)strtol(end + 1, &end, 10) : 0;
+        if (!*end && number == i->number)
+            return i;
+    }
+    return NULL;
+}
+
+/* What the journal says of it is true, and its process is another one. */
+static bool has_its_own(const struct instance *i, const struct keeper_report *report)
+{
+    if (!i->recorded || !i->keeper_pid)
+        return i->keeper || i->adopt_again_ms;
+    return !(i->keeper_pid == report->keeper && i->keeper_start == report->keeper_start) &&
+           procfs_is_alive(i->keeper_pid, i->keeper_start);
+}
+
+/* A worker that runs is wanted: nobody leaves one running that is not. */
+static void take_unknown(struct instance *i, const struct keeper_report *report, int variant)
+{
+    log_warn("a worker runs that the journal does not know", LOG_TEXT("worker", i->app->name),
+             LOG_INT("instance", i->number));
+    i->variant = variant;
+    i->keeper_pid = report->keeper;
+    i->keeper_start = report->keeper_start;
+    i->pid = 0;
+    if (!machine_runs(&i->machine))
+        i->machine.state = STATE_LAUNCHING;
+    i->machine.wanted = true;
+    i->machine.begun_ms = i->machine.started_ms = (int64_t)monotonic_now_ms();
+    instance_adopt(i);
+}
+
+static bool look_at_running(void *context, const char *file, const struct keeper_report *report)
+{
+    struct fleet *fleet = context;
+    struct keeper_identity identity = { file, report->keeper, report->keeper_start };
+    struct keeper_report last;
+    struct keeper *keeper;
+    struct instance *i;
+    int variant;
+
+    i = owner_of(fleet, file, &variant);
+    if (i && i->recorded && i->keeper_pid == report->keeper &&
+        i->keeper_start == report->keeper_start)
+        return true;
+    if (i && !has_its_own(i, report)) {
+        take_unknown(i, report, variant);
+    } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
+        log_info("ends what nobody asks for any more", LOG_TEXT("what", file));
+        (void)keeper_order(keeper, KEEPER_LEAVE);
+    }
+    return true;
+}
+
+static bool is_any(void *context, const char *file, const struct keeper_report *report)
+{
+    (void)context;
+    (void)file;
+    (void)report;
+    return false;
+}
+
+/* After an ordered end, or a start of the machine: nothing runs, but what was wanted is known. */
+static void begin_anew(struct instance *i, bool start)
+{
+    const struct machine before = i->machine;
+
+    i->machine = (struct machine){ .state = STATE_STOPPED,
+                                   .wanted = start &&
+                                             (i->recorded ? before.wanted : i->app->autostart),
+                                   .restarts = before.restarts,
+                                   .unstable_restarts = before.unstable_restarts,
+                                   .exited = before.exited,
+                                   .last_exit = before.last_exit,
+                                   .last_uptime_ms = before.last_uptime_ms };
+    i->keeper_pid = i->pid = 0;
+    i->stop_asked = false;
+    i->notify_address[0] = '\0';
+    i->next_tick = i->next_due = 0;
+    i->tick = 0;
+    i->renewal = (struct renewal){ 0 };
+}
+
+static int load(struct fleet *fleet, bool goes_on, struct buf *problems)
+{
+    if (goes_on && fleet_load_kept(fleet, problems) == 0)
+        return 0;
+    /* Without one everything comes by hand. */
+    return fleet->home->manifest ? fleet_reload(fleet, problems) : 0;
+}
+
+static int restore(struct fleet *fleet, const struct journal_lines *journal, bool start,
+                   struct buf *problems)
+{
+    bool goes_on = journal->count && journal->same_boot && !journal->left;
+    int r;
+
+    r = load(fleet, goes_on || keepers_each(&fleet->keepers, is_any, NULL), problems);
+    if (r < 0)
+        return r;
+    apply(fleet, journal);
+    for (size_t k = 0; k < fleet->count && !goes_on; k++)
+        begin_anew(fleet->instances[k], start);
+    (void)keepers_each(&fleet->keepers, look_at_running, fleet);
+    for (size_t k = 0; k < fleet->count && goes_on; k++) {
+        struct instance *i = fleet->instances[k];
+
+        if (i->keeper || i->adopt_again_ms)
+            continue;
+        if (i->recorded)
+            revive(i);
+        else
+            begin_anew(i, start);
+    }
+    if (goes_on)
+        log_info("the fleet goes on", LOG_INT("instances", (int64_t)fleet->count));
+    return 0;
+}
+
+int recover(struct fleet *fleet, bool start, struct buf *problems)
+{
+    struct journal_lines journal;
+    int r;
+
+    r = journal_read(fleet->home->fd, &journal);
+    if (r < 0)
+        return r;
+    if (journal.same_boot && !journal.left && journal.since_ms)
+        fleet->started_ms = journal.since_ms;
+    r = restore(fleet, &journal, start, problems);
+    journal_lines_free(&journal);
+    if (r < 0)
+        return r;
+    if (fleet_open_journal(fleet) < 0)
+        log_error("the journal cannot be written; the fleet goes on without it");
+    fleet->recovered = true;
+    fleet_touch(fleet);
+    heap_trim();
+    return 0;
+}

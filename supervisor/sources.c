@@ -1,0 +1,290 @@
+/* Where the fleet's apps come from. */
+#include "sources.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "json.h"
+#include "own.h"
+#include "text.h"
+
+#define FILE_NAME "manifest"
+
+/* As JSON a text may be twice as long, or longer where it is full of control characters. */
+enum { FILE_BYTES_MAX = 8 * MANIFEST_BYTES_MAX };
+
+void generation_unref(struct generation *generation)
+{
+    if (!generation || --generation->references > 0)
+        return;
+    manifest_free(&generation->manifest);
+    free(generation);
+}
+
+/* --- one source */
+
+struct fleet_source *source_new(const char *path, cJSON *only)
+{
+    struct fleet_source *source = calloc(1, sizeof *source);
+
+    if (source && path)
+        source->path = strdup(path);
+    if (!source || (path && !source->path)) {
+        free(source);
+        cJSON_Delete(only);
+        return NULL;
+    }
+    source->only = only;
+    return source;
+}
+
+void source_free(struct fleet_source *source)
+{
+    if (!source)
+        return;
+    generation_unref(source->generation);
+    manifest_text_done(&source->text);
+    cJSON_Delete(source->only);
+    free(source->path);
+    free(source);
+}
+
+int source_parse(struct fleet_source *source, struct buf *problems)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
+    int r;
+
+    if (!generation)
+        return -ENOMEM;
+    r = manifest_text_parse(&source->text, &generation->manifest, problems);
+    if (r < 0) {
+        free(generation);
+        return r;
+    }
+    generation->references = 1;
+    generation_unref(source->generation);
+    source->generation = generation;
+    return 0;
+}
+
+int source_read(struct fleet_source *source, struct buf *problems)
+{
+    struct manifest_text text, before = source->text;
+    int r;
+
+    r = manifest_text_read(source->path, &text, problems);
+    if (r < 0)
+        return r;
+    if (before.env_name && !(text.env_name = strdup(before.env_name)))
+        r = -ENOMEM;
+    source->text = text;
+    if (r == 0)
+        r = source_parse(source, problems);
+    manifest_text_done(r < 0 ? &text : &before);
+    if (r < 0)
+        source->text = before;
+    return r;
+}
+
+static bool is_of_source(const struct fleet_source *source, const char *name)
+{
+    const cJSON *only;
+
+    if (!source->only)
+        return true;
+    cJSON_ArrayForEach(only, source->only)
+    {
+        if (cJSON_IsString(only) && strcmp(only->valuestring, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct app *source_find(const struct fleet_source *source, const char *name)
+{
+    return source->generation && is_of_source(source, name)
+               ? manifest_find(&source->generation->manifest, name)
+               : NULL;
+}
+
+/* --- all of them */
+
+static bool is_same(const struct fleet_source *a, const struct fleet_source *b)
+{
+    if (a->path || b->path)
+        return text_same(a->path, b->path);
+    return a->generation && b->generation && b->generation->manifest.count &&
+           source_find(a, b->generation->manifest.apps[0].name);
+}
+
+void sources_put(struct sources *sources, struct fleet_source *source)
+{
+    struct fleet_source **p = &sources->first, *old;
+
+    while (*p && !is_same(*p, source))
+        p = &(*p)->next;
+    old = *p;
+    source->next = old ? old->next : NULL;
+    *p = source;
+    source_free(old);
+}
+
+const struct app *sources_find(const struct sources *sources, const char *name,
+                               struct generation **ret)
+{
+    const struct app *found = NULL, *app;
+
+    for (const struct fleet_source *s = sources->first; s; s = s->next) {
+        app = source_find(s, name);
+        if (app) {
+            found = app;
+            *ret = s->generation;
+        }
+    }
+    return found;
+}
+
+bool sources_hold(const struct sources *sources, const struct fleet_source *source,
+                  const struct app *app)
+{
+    struct generation *generation;
+
+    return is_of_source(source, app->name) && !json_get(sources->deleted, app->name) &&
+           sources_find(sources, app->name, &generation) == app;
+}
+
+int sources_instances(const struct sources *sources, const struct app *app)
+{
+    int count = app->instances;
+    int64_t scaled;
+
+    if (json_get_id(sources->scales, app->name, &scaled) == 0 && scaled >= 1 &&
+        scaled <= MANIFEST_INSTANCES_MAX)
+        return (int)scaled;
+    if (count <= 0)
+        count += (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? count : 1;
+}
+
+void sources_done(struct sources *sources)
+{
+    struct fleet_source *next;
+
+    for (struct fleet_source *s = sources->first; s; s = next) {
+        next = s->next;
+        source_free(s);
+    }
+    cJSON_Delete(sources->deleted);
+    cJSON_Delete(sources->scales);
+    cJSON_Delete(sources->environments);
+    *sources = (struct sources){ 0 };
+}
+
+/* --- in the home */
+
+static char *path_in(const struct home *home)
+{
+    char *path;
+
+    return asprintf(&path, "%s/" FILE_NAME, home->path) < 0 ? NULL : path;
+}
+
+static cJSON *print_source(const struct fleet_source *source)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    (void)json_put_text(object, "path", source->path);
+    if (source->only)
+        (void)json_put(object, "only", cJSON_Duplicate(source->only, true));
+    (void)json_put_text(object, "folder", source->text.folder);
+    (void)json_put_text(object, "profile", source->text.profile);
+    (void)json_put_text(object, "env_name", source->text.env_name);
+    (void)json_put_text(object, "text", source->text.text);
+    return object;
+}
+
+int sources_write(const struct sources *sources, const struct home *home)
+{
+    OWN(free) char *path = path_in(home), *bytes = NULL;
+    OWN(json) cJSON *document = cJSON_CreateObject();
+    cJSON *list = cJSON_CreateArray();
+
+    for (const struct fleet_source *s = sources->first; s; s = s->next)
+        (void)cJSON_AddItemToArray(list, print_source(s));
+    (void)json_put(document, "sources", list);
+    (void)json_put(document, "deleted", cJSON_Duplicate(sources->deleted, true));
+    (void)json_put(document, "scales", cJSON_Duplicate(sources->scales, true));
+    (void)json_put(document, "environments", cJSON_Duplicate(sources->environments, true));
+    bytes = document ? cJSON_PrintUnformatted(document) : NULL;
+    return path && bytes ? file_replace(path, bytes, strlen(bytes), 0600) : -ENOMEM;
+}
+
+static char *copy(const cJSON *object, const char *name)
+{
+    const char *text = json_get_text(object, name);
+
+    return text ? strdup(text) : NULL;
+}
+
+static struct fleet_source *parse_source(const cJSON *object)
+{
+    const cJSON *only = json_get(object, "only");
+    struct fleet_source *source = source_new(json_get_text(object, "path"),
+                                             only ? cJSON_Duplicate(only, true) : NULL);
+
+    if (!source)
+        return NULL;
+    source->text = (struct manifest_text){ .text = copy(object, "text"),
+                                           .folder = copy(object, "folder"),
+                                           .profile = copy(object, "profile"),
+                                           .env_name = copy(object, "env_name") };
+    if (!source->text.text || !source->text.folder) {
+        source_free(source);
+        return NULL;
+    }
+    source->text.n = strlen(source->text.text);
+    return source;
+}
+
+static cJSON *take_object(cJSON *document, const char *name)
+{
+    cJSON *member = cJSON_DetachItemFromObjectCaseSensitive(document, name);
+
+    if (cJSON_IsObject(member))
+        return member;
+    cJSON_Delete(member);
+    return NULL;
+}
+
+int sources_load(struct sources *sources, const struct home *home)
+{
+    OWN(free) char *path = path_in(home), *bytes = NULL;
+    OWN(json) cJSON *document = NULL;
+    struct fleet_source **last = &sources->first;
+    const cJSON *item;
+    size_t n;
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    r = file_read(path, FILE_BYTES_MAX, &bytes, &n);
+    if (r == 0)
+        r = json_parse(bytes, n, &document, NULL);
+    if (r < 0)
+        return r;
+    *sources = (struct sources){ 0 };
+    cJSON_ArrayForEach(item, json_get(document, "sources"))
+    {
+        *last = parse_source(item);
+        if (*last)
+            last = &(*last)->next;
+    }
+    sources->deleted = take_object(document, "deleted");
+    sources->scales = take_object(document, "scales");
+    sources->environments = take_object(document, "environments");
+    return 0;
+}

@@ -1,0 +1,76 @@
+#ifndef OPS_SOURCES_H
+#define OPS_SOURCES_H
+/*
+ * Where the fleet's apps come from: the manifest, further ones that were started by hand
+ * (`start FILE.json`, `start SCRIPT`), and what people changed since (`delete`, `scale`,
+ * `--update-env`).
+ *
+ * All of it is kept in the home as it was read: the files may be changed or broken since, and a
+ * fleet that outlived opsd goes on as it was.
+ */
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#include "home.h"
+#include "manifest_file.h"
+
+/* One reading of a manifest; it lives as long as an instance comes from it. */
+struct generation {
+    int references;
+    struct manifest manifest;
+};
+
+void generation_unref(struct generation *generation);
+
+struct fleet_source {
+    struct fleet_source *next;
+    char *path;  /* absolute; NULL: a script that was started by hand */
+    cJSON *only; /* the names that were asked for; NULL: all */
+    struct manifest_text text;
+    struct generation *generation; /* NULL: not parsed */
+};
+
+struct sources {
+    struct fleet_source *first; /* a name in several of them means the last */
+    cJSON *deleted;             /* name: true */
+    cJSON *scales;              /* name: how many instances */
+    cJSON *environments;        /* name: ["NAME=value"], of --update-env */
+    bool changed;               /* since it was written */
+};
+
+/* A source without text. The path is copied, only taken. NULL when memory ran out. */
+struct fleet_source *source_new(const char *path, cJSON *only);
+void source_free(struct fleet_source *source);
+
+/* Makes source->generation of its text. Returns as manifest_text_parse. */
+int source_parse(struct fleet_source *source, struct buf *problems);
+
+/* Reads the file and parses it. Returns 0, or a negative errno with what is wrong in problems; the
+ * source is as it was then. */
+int source_read(struct fleet_source *source, struct buf *problems);
+
+/* The app of that name, if it was asked for; NULL: there is none. */
+const struct app *source_find(const struct fleet_source *source, const char *name);
+
+/* Takes source: in the place of one with the same path, or else as the last; of scripts the app's
+ * name tells which is the same. */
+void sources_put(struct sources *sources, struct fleet_source *source);
+
+/* The app of that name that holds, and where it comes from; NULL: there is none. */
+const struct app *sources_find(const struct sources *sources, const char *name,
+                               struct generation **ret);
+
+/* True when that very app is the one that holds for its name, and is not deleted. */
+bool sources_hold(const struct sources *sources, const struct fleet_source *source,
+                  const struct app *app);
+
+/* How many instances the app has: as scaled, or as the manifest says, on this machine. */
+int sources_instances(const struct sources *sources, const struct app *app);
+
+/* Keep them, read them again (unparsed). Return 0 or a negative errno. */
+int sources_write(const struct sources *sources, const struct home *home);
+int sources_load(struct sources *sources, const struct home *home);
+
+void sources_done(struct sources *sources);
+
+#endif

@@ -1,0 +1,200 @@
+"""kill -9 of the supervisor, of its guard, of both, at random moments of a fleet that is never still.
+
+OPS_ROUNDS=200 strikes so often, at a hundred workers.
+"""
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import time
+
+import pytest
+
+from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
+import conformance_fleet
+import opsd_books as books
+import supervisor
+from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_until
+
+ROUNDS = rounds(15)
+SIZE = 30 if ROUNDS < 100 else 100
+ANSWERS_WITHIN_S = 0.5
+SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return build("numbered.c", tmp_path_factory.mktemp("numbered"))
+
+
+@pytest.fixture
+def crowd(program):
+    print(f"OPS_SEED={SEED}")
+    home = Home()
+    one = Crowd(home, program, SEED)
+    try:
+        yield one
+    finally:
+        one.leave()
+        home.end()
+
+
+def pause(crowd, most):
+    """The moment of a kill is left to chance: that is what is tested, not a wait for something."""
+    end = time.monotonic() + crowd.chance.uniform(0, most)
+    wait_until(lambda: time.monotonic() > end)
+
+
+def test_the_books_balance_when_nothing_is_killed(crowd):
+    crowd.begin(SIZE)
+    wait_until(lambda: len(books.lives(crowd.folder, "crash0:0")) >= 4)
+    crowd.check()
+    crowd.finish()
+
+
+@pytest.mark.parametrize("who", ["supervisor", "guard", "both"])
+def test_killed(crowd, who):
+    crowd.begin(SIZE)
+    took = []
+    for _ in range(ROUNDS):
+        pause(crowd, 0.4)
+        took.append(crowd.strike(who))
+        crowd.check()
+    crowd.finish()
+    median = statistics.median(took)
+    print(f"{who} killed {ROUNDS} times beside {SIZE} workers: answers after {median * 1000:.0f} ms"
+          f" (median), {max(took) * 1000:.0f} ms at worst")
+    assert median < ANSWERS_WITHIN_S
+
+
+def newest_child(pid, but):
+    """The new supervisor, which answers nobody yet; keepers that came to the guard are older."""
+    def began(child):
+        return int(pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        found = [c for c in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                 if int(c) not in but]
+        return max(map(int, found), key=began, default=None)
+
+
+def test_killed_while_it_recovers(crowd):
+    """The path back may end anywhere, too."""
+    crowd.begin(SIZE)
+    for _ in range(max(3, ROUNDS // 3)):
+        pause(crowd, 0.3)
+        guard = crowd.home.guard
+        known = set(map(int, pathlib.Path(f"/proc/{guard}/task/{guard}/children").read_text().split()))
+        crowd.trouble += 1
+        crowd.strikes += 2
+        killed = crowd.home.kill("supervisor")
+        # whatever was a keeper of the dead supervisor has come to the guard as well
+        keepers = {p for p in crowd.home.own() if parent_of(p) in (guard, *killed)} - {guard}
+        second = wait_until(lambda: newest_child(guard, known | keepers) or crowd.answers(0))
+        if is_alive(second) and parent_of(second) == guard:
+            pause(crowd, 0.05)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(second, signal.SIGKILL)
+        crowd.home.await_pair(*killed)
+        crowd.answers(time.monotonic())
+        crowd.trouble += 1
+        crowd.check()
+    crowd.finish()
+
+
+def test_a_keeper_is_killed(crowd):
+    """Its worker cannot be looked after any more, so it goes too, and one takes its place."""
+    crowd.begin(SIZE)
+    keys = sorted(crowd.steady)
+    for key in crowd.chance.sample(keys, max(3, min(len(keys), ROUNDS // 3))):
+        pid, _ = crowd.steady.pop(key)
+        keeper = parent_of(pid)
+        assert keeper not in (crowd.home.pid, crowd.home.guard), "the worker has no keeper"
+        os.kill(keeper, signal.SIGKILL)
+        wait_until(lambda: len(books.lives(crowd.folder, key)) == 2, what="another life")
+        assert not is_alive(pid)
+        crowd.check()
+    crowd.finish()
+
+
+def test_what_is_printed_while_opsd_is_away_is_in_the_log(crowd):
+    """S24: lines of a worker that is there, of one that ended, and the way that one ended."""
+    crowd.begin(SIZE)
+    crowd.leave()
+    crowd.check()
+    key = next(iter(crowd.steady))
+    crowd.home.kill("both")
+    written = books.lives(crowd.folder, key)[-1].written[0]
+    wait_until(lambda: books.lives(crowd.folder, key)[-1].written[0] > written + 200)
+    told = crowd.tell()
+    crowd.home.recover()
+    crowd.check()
+    crowd.check_told(told)
+    crowd.finish()
+
+
+@pytest.fixture
+def installed(monkeypatch, tmp_path):
+    """opsd and opsctl in a folder of their own, where others can be put in their place."""
+    if not conformance_fleet.knows("upgrade"):
+        pytest.skip("this opsctl has no upgrade")
+    for name in ("opsd", "opsctl"):
+        shutil.copy2(supervisor.BIN / name, tmp_path / name)
+    for module in (supervisor, conformance_fleet):
+        monkeypatch.setattr(module, "BIN", tmp_path)
+    return tmp_path
+
+
+def put(source, target):
+    """As an installation does: another file under the same name."""
+    shutil.copy2(source, target.with_suffix(".new"))
+    os.rename(target.with_suffix(".new"), target)
+
+
+def test_upgraded_under_load(installed, crowd):
+    """S25."""
+    crowd.begin(SIZE)
+    took = []
+    for _ in range(ROUNDS):
+        put(installed / "opsd", installed / "opsd")
+        pause(crowd, 0.3)
+        crowd.strikes += 1
+        crowd.trouble += 1
+        begun = time.monotonic()
+        got = crowd.home.opsctl("upgrade")
+        assert got.returncode == 0, got.stderr
+        took.append(crowd.answers(begun))
+        daemon = crowd.home.daemon()
+        assert os.stat(f"/proc/{daemon['pid']}/exe").st_ino == (installed / "opsd").stat().st_ino
+        crowd.trouble += 1
+        crowd.check()
+    crowd.finish()
+    print(f"upgraded {ROUNDS} times: {statistics.median(took) * 1000:.0f} ms (median)")
+
+
+BROKEN = {"text": "this is no program\n", "ends": "#!/bin/sh\nexit 1\n"}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_upgrade_is_taken_back(installed, crowd, how):
+    """S25: whoever puts something else there is told, and what ran goes on."""
+    crowd.begin(SIZE)
+    good = installed / "opsd.good"
+    shutil.copy2(installed / "opsd", good)
+    broken = installed / "broken"
+    broken.write_text(BROKEN[how])
+    broken.chmod(0o755)
+    put(broken, installed / "opsd")
+    crowd.strikes += 3
+    crowd.trouble += 1
+    got = crowd.home.opsctl("upgrade")
+    assert got.returncode == 1 and got.stderr
+    crowd.answers(time.monotonic())
+    crowd.trouble += 1
+    crowd.check()
+    put(good, installed / "opsd")
+    assert crowd.home.opsctl("upgrade").returncode == 0
+    crowd.check()
+    crowd.finish()
