@@ -1,142 +1,269 @@
-"""opsd with many workers, with idle ones, and with a talkative one."""
-import json
+"""opsd beside the least that would do (programs/floor.c) and beside others, in one run.
+
+Homes and logs lie in BENCH_DIR, by default in memory: ext4 looks long for a free inode where many
+files were deleted within the last seconds, and that would be measured instead.
+"""
+import contextlib
+import itertools
 import os
-import shutil
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import meter
-from harness import BUILD
+import peers
+from supervisor import Client, Refused, is_alive
 
-MANY, IDLE, IDLE_S = 200, 100, 10
-LINES, LINE = 1_000_000, "x" * 99
-COPY_BYTES = 65536
-ROUNDS, QUESTIONS = 3, 20
-SLEEPER = {"script": "/bin/sleep", "args": ["100000"], "interpreter": "none"}
-TALKER = f"yes {LINE} | head -n {LINES}"
+HERE = Path(__file__).resolve().parent
+FEW, MANY = 100, 1000
+ROUNDS, PEER_ROUNDS = 5, 1
+RESTARTS, RESTARTS_AMONG, UP_S = 20, 10, 0.15
+CRASHING, STORM_S, WARM_UP_S, ASK_EVERY_S = 50, 10, 3, 0.1
+IDLE_S = 10
+CYCLES, CYCLES_AMONG = 10_000, 50
+KILLS = 20
 
-
-class Daemon:
-    """opsd with a manifest in a folder of its own, which goes with it."""
-
-    def __init__(self, *apps):
-        # Short, because a socket's path is.
-        self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
-        self.home = self.folder / "home"
-        self.home.mkdir()
-        (self.folder / "ecosystem.json").write_text(json.dumps({"apps": apps}))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        self.opsctl("kill", check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def opsctl(self, *args, check=True):
-        return subprocess.run([BUILD / "bin/opsctl", "--home", self.home, *args], cwd=self.folder,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=check)
-
-    def stat(self):
-        return json.loads(self.opsctl("stat", "--json").stdout)
-
-    def processes(self):
-        """opsd's own, without the workers."""
-        daemon = self.stat()["daemon"]
-        return [pid for pid in (daemon["guard_pid"], daemon["pid"]) if pid]
-
-    def expect_online(self, count):
-        online = sum(worker["state"] == "online" for worker in self.stat()["workers"])
-        if online != count:
-            raise RuntimeError(f"{online} workers are online, want {count}")
+MEMORY_MAX_MB = {FEW: 8, MANY: 36}
+START_MAX, START_BELOW_PM2 = 1.6, 4
+RESTART_MAX = 2.5
+STAT_MAX_MS = 20
+GROWTH_MAX_MB = 0.5  # the allocator's own to and fro
+ANSWER_MAX_MS = 100
+GONE = (OSError, Refused, ValueError, TypeError)
 
 
-def spawn_floor(_round):
-    """Nothing but starting the same programs."""
-    pids = []
+def compile_programs(folder):
+    """The worker is static: what is measured is who starts it, not the dynamic linker."""
+    folder.mkdir()
+    for name, option in (("stamp", "-static"), ("floor", "-O2")):
+        subprocess.run(["cc", "-std=gnu11", "-O2", "-D_GNU_SOURCE", option, "-o", folder / name,
+                        HERE / f"programs/{name}.c"], check=True)
+    return folder / "stamp"
 
-    def spawn_all():
-        for _ in range(MANY):
-            pids.append(os.posix_spawn(SLEEPER["script"], ["sleep", *SLEEPER["args"]], {}))
 
-    seconds = meter.seconds_of(spawn_all)
-    for pid in pids:
+class Bench:
+    def __init__(self, report, folder):
+        self.report, self.folder = report, folder
+        self.worker = compile_programs(folder / "programs")
+        self.others = [peer for peer in peers.OTHERS if not peer.missing()]
+        self.all = [peers.Opsd, peers.Floor, *self.others]
+
+    def started(self, kind, count, *more):
+        peer = kind(self.folder, self.worker, count, *more)
+        try:
+            peer.seconds = peer.start_all()
+        except BaseException:
+            peer.end()
+            raise
+        return peer
+
+
+def settle(peer):
+    """Until its supervising processes are as many as before and use no processor."""
+    def look():
+        pids = peer.supervisors()
+        return len(pids), meter.processor_seconds(pids)
+    before = look()
+    for _ in range(100):
+        time.sleep(0.2)
+        now = look()
+        if now[0] == before[0] and now[1] - before[1] < 0.002:
+            return
+        before = now
+
+
+# --- 1, 2, 5: starting, memory, idleness
+
+def measure_fleet(bench, count):
+    """Ours and the floor take turns; the others follow, fewer times."""
+    seconds, memory, processes, idle = ({} for _ in range(4))
+    turns = [kind for _ in range(ROUNDS) for kind in (peers.Floor, peers.Opsd)]
+    turns += [kind for _ in range(PEER_ROUNDS) for kind in bench.others]
+    for kind in turns:
+        with bench.started(kind, count) as peer:
+            seconds.setdefault(kind.name, []).append(peer.seconds)
+            if kind.name in memory:
+                continue
+            settle(peer)
+            pids = peer.supervisors()
+            memory[kind.name], processes[kind.name] = meter.shared_memory_mb(pids), len(pids)
+            if count == FEW:
+                idle[kind.name] = idleness(pids)
+    report = bench.report
+    report.compare(f"memory (PSS) with {count} idle workers, MB", memory, MEMORY_MAX_MB[count])
+    report.compare("  processes beside the workers", processes)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    report.compare(f"start of {count}, from nothing to the last main(), s", medians)
+    report.times("  times the floor", medians, "floor", START_MAX if count == MANY else None)
+    if count == MANY and "pm2" in medians:
+        report.fact(f"  {START_BELOW_PM2} times as fast as PM2",
+                    medians["opsd"] * START_BELOW_PM2 <= medians["pm2"])
+    if idle:
+        report.compare(f"{FEW} idle workers for {IDLE_S} s: wake-ups",
+                       {name: wakes for name, (wakes, _) in idle.items()}, 0)
+        report.compare("  processor time, ms", {name: ms for name, (_, ms) in idle.items()}, 0)
+
+
+def idleness(pids):
+    wakes, seconds = meter.switches(pids), meter.processor_seconds(pids)
+    time.sleep(IDLE_S)
+    return (meter.switches(pids) - wakes, 1000 * (meter.processor_seconds(pids) - seconds))
+
+
+# --- 3: a worker is killed
+
+def restart_ms(peer):
+    """From SIGKILL of the one that has run longest to the next main()."""
+    alive = [pid for pid, _ in peer.stamps() if os.path.exists(f"/proc/{pid}")]
+    known = peer.started()
+    begin = time.monotonic()
+    os.kill(alive[0], signal.SIGKILL)
+    meter.wait_for(lambda: peer.started() > known, 20)
+    return 1000 * (peer.stamps()[-1][1] - begin)
+
+
+def measure_restart(bench):
+    times = {}
+    with contextlib.ExitStack() as stack:
+        fleets = [stack.enter_context(bench.started(kind, RESTARTS_AMONG)) for kind in bench.all]
+        for _, peer in itertools.product(range(RESTARTS), fleets):
+            time.sleep(UP_S)
+            times.setdefault(peer.name, []).append(restart_ms(peer))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    bench.report.compare("SIGKILL of a worker to the next one's main(), ms", medians)
+    bench.report.times("  times the floor", medians, "floor", RESTART_MAX)
+
+
+# --- 4: workers that end at once
+
+def ask(peer, home=None):
+    """Milliseconds of one question: on the socket, or by the command that a person types."""
+    begin = time.monotonic()
+    if home:
+        with Client(home) as client:
+            client.call("workers_stat")
+    else:
+        peer.run(*peer.stat())
+    return 1000 * (time.monotonic() - begin)
+
+
+def storm(peer):
+    asked, asked_socket = [], []
+    time.sleep(WARM_UP_S)
+    daemons = peer.daemons()
+    memory, count, begin = meter.shared_memory_mb(daemons), peer.started(), time.monotonic()
+    while time.monotonic() - begin < STORM_S:
+        if peer.name == "opsd":
+            asked_socket.append(ask(peer, peer.home))
+        if peer.stat():
+            asked.append(ask(peer))
+        time.sleep(ASK_EVERY_S)
+    seconds = time.monotonic() - begin
+    return {"growth": meter.shared_memory_mb(daemons) - memory,
+            "starts": (peer.started() - count) / seconds, "asked": asked,
+            "socket": asked_socket}
+
+
+def measure_storm(bench):
+    found = {}
+    for kind in bench.all:
+        with bench.started(kind, CRASHING, "fail") as peer:
+            found[kind.name] = storm(peer)
+    report, socket = bench.report, found["opsd"]["socket"]
+
+    def column(name, of=lambda value: value):
+        return {peer: of(values[name]) for peer, values in found.items() if values[name] != []}
+    report.compare(f"{CRASHING} workers that exit at once: starts a second", column("starts"))
+    report.compare("  stat meanwhile on the socket, median, ms",
+                   {"opsd": statistics.median(socket)}, STAT_MAX_MS)
+    report.compare("  … at worst, ms", {"opsd": max(socket)}, STAT_MAX_MS)
+    report.compare("  stat by its command, median, ms", column("asked", statistics.median))
+    report.compare("  … at worst, ms", column("asked", max))
+    report.compare(f"  growth of memory in {STORM_S} s, MB", column("growth"), GROWTH_MAX_MB)
+
+
+# --- 6: started and stopped for ever
+
+def measure_cycles(bench):
+    with bench.started(peers.Opsd, CYCLES_AMONG) as peer, Client(peer.home) as client:
+        def cycle(times):
+            for _ in range(times):
+                client.call("stop", names=peer.names)
+                client.call("start", names=peer.names)
+
+        pids = peer.daemons()
+        cycle(10)
+        settle(peer)
+        before = meter.descriptors(pids), meter.shared_memory_mb(pids)
+        seconds = meter.seconds_of(lambda: cycle(CYCLES // CYCLES_AMONG))
+        settle(peer)
+        after = meter.descriptors(pids), meter.shared_memory_mb(pids)
+    report = bench.report
+    report.compare(f"{CYCLES} stops and starts: cycles a second", {"opsd": CYCLES / seconds})
+    report.compare("  more descriptors after it", {"opsd": after[0] - before[0]}, 0)
+    report.compare("  more memory after it, MB", {"opsd": after[1] - before[1]}, GROWTH_MAX_MB)
+
+
+# --- 7: opsd itself is killed
+
+def strike(peer, who):
+    """Milliseconds from the kill until somebody new knows all the workers. Where nobody is left,
+    `opsctl start all` is what a person would do."""
+    guard, supervisor = peer.daemons()
+    killed = {"supervisor": [supervisor], "guard": [guard], "both": [guard, supervisor]}[who]
+    begin = time.monotonic()
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return seconds
+    if who == "both":
+        # One that is dying still takes connections.
+        meter.wait_for(lambda: not any(map(is_alive, killed)))
+        peer.run(*peer.ctl("start", "all"))
+
+    def answers():
+        with contextlib.suppress(*GONE), Client(peer.home) as client:
+            found = client.call("workers_stat")
+            daemon = found["daemon"]
+            pair = {daemon["pid"], daemon["guard_pid"]}
+            return not pair & {None, *killed} and all(row["pid"] for row in found["workers"])
+        return False
+
+    meter.wait_for(answers)
+    return 1000 * (time.monotonic() - begin)
 
 
-def start_many(_round):
-    with Daemon({"name": "sleeper", "instances": MANY, **SLEEPER}) as daemon:
-        seconds = meter.seconds_of(lambda: daemon.opsctl("start", "all"))
-        daemon.expect_online(MANY)
-        return seconds
+def measure_kills(bench):
+    with bench.started(peers.Opsd, FEW) as peer:
+        for who in ("supervisor", "guard", "both"):
+            times = []
+            for _ in range(KILLS):
+                # Long enough apart that no back-off of the guard's is measured.
+                settle(peer)
+                time.sleep(1)
+                times.append(strike(peer, who))
+            bench.report.compare(f"kill -9 of {who}, {FEW} workers: answers again, median, ms",
+                                 {"opsd": statistics.median(times)}, ANSWER_MAX_MS)
+            bench.report.compare("  … at worst, ms", {"opsd": max(times)})
+        bench.report.fact("  every worker still is the one that was started",
+                          peer.started() == FEW)
 
 
-def measure_start(report):
-    floor, seconds = meter.median(ROUNDS, spawn_floor), meter.median(ROUNDS, start_many)
-    report.line(f"opsctl start all, {MANY} workers, from nothing to all online", seconds, "s")
-    report.line("  times the bare posix_spawn of as many", seconds / floor, "times")
-    with Daemon({"name": "sleeper", "instances": MANY, **SLEEPER}) as daemon:
-        daemon.opsctl("start", "all")
-        report.line(f"opsctl stat, {MANY} workers", 1000 * meter.median(
-            QUESTIONS, lambda _: meter.seconds_of(lambda: daemon.opsctl("stat"))), "ms")
-        report.line(f"opsctl stat --json, {MANY} workers", 1000 * meter.median(
-            QUESTIONS, lambda _: meter.seconds_of(lambda: daemon.opsctl("stat", "--json"))), "ms")
-
-
-def measure_idle(report):
-    with Daemon({"name": "sleeper", "instances": IDLE, **SLEEPER}) as daemon:
-        daemon.opsctl("start", "all")
-        daemon.expect_online(IDLE)
-        pids = daemon.processes()
-        report.line(f"memory of opsd, {IDLE} idle workers", sum(map(meter.memory_mb, pids)), "MB")
-        before = sum(map(meter.cpu_seconds, pids))
-        time.sleep(IDLE_S)
-        spent = sum(map(meter.cpu_seconds, pids)) - before
-        report.line(f"  processor time over {IDLE_S} s of idleness", 1000 * spent, "ms")
-
-
-def copy_floor(_round):
-    """Read and write, and nothing else."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        start = time.perf_counter()
-        talker = subprocess.Popen(["/bin/sh", "-c", TALKER], stdout=subprocess.PIPE, bufsize=0)
-        with open(os.path.join(folder, "log"), "wb", buffering=0) as log:
-            while chunk := os.read(talker.stdout.fileno(), COPY_BYTES):
-                log.write(chunk)
-        seconds = time.perf_counter() - start
-        talker.wait()
-        return seconds
-
-
-def log_lines(_round):
-    with Daemon({"name": "talker", "script": "/bin/sh", "args": ["-c", TALKER], "autostart": False,
-                 "interpreter": "none", "autorestart": False, "out_file": "log"}) as daemon:
-        daemon.opsctl("start", "all")
-
-        def written():
-            return sum(file.stat().st_size for file in daemon.folder.glob("log*")) \
-                >= LINES * (len(LINE) + 1)
-
-        def talk():
-            daemon.opsctl("start", "talker")
-            meter.wait_for(written)
-
-        return meter.seconds_of(talk)
-
-
-def measure_logs(report):
-    floor, seconds = meter.median(ROUNDS, copy_floor), meter.median(ROUNDS, log_lines)
-    megabytes = LINES * (len(LINE) + 1) / 1e6
-    report.line("1,000,000 lines of 100 bytes from one worker", megabytes / seconds, "MB/s")
-    report.line("  times a bare read and write", seconds / floor, "times")
+PARTS = {"fleet-100": lambda bench: measure_fleet(bench, FEW),
+         "fleet-1000": lambda bench: measure_fleet(bench, MANY), "restart": measure_restart,
+         "storm": measure_storm, "cycles": measure_cycles, "kills": measure_kills}
 
 
 def measure(report):
-    measure_start(report)
-    measure_idle(report)
-    measure_logs(report)
+    base = os.environ.get("BENCH_DIR") or ("/dev/shm" if os.path.isdir("/dev/shm") else "/tmp")
+    wanted = os.environ.get("BENCH_PARTS", " ".join(PARTS)).split()
+    for peer in peers.OTHERS:
+        if peer.missing():
+            print(f"  not installed, left out: {peer.name}")
+    # Short, because a socket's path is.
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as folder:
+        bench = Bench(report, Path(folder))
+        report.head([kind.name for kind in bench.all])
+        for name in wanted:
+            PARTS[name](bench)

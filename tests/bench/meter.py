@@ -1,4 +1,5 @@
 """How processes are measured."""
+import contextlib
 import os
 import re
 import statistics
@@ -56,3 +57,53 @@ def wait_for(condition, seconds=60):
         if time.monotonic() > end:
             raise TimeoutError("waited in vain")
         time.sleep(POLL_S)
+
+
+# --- of several processes at once
+
+STAMP_BYTES = 32  # programs/stamp.c
+
+
+def _sum(pids, value):
+    """Of those that are still there."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            total += value(f"/proc/{pid}")
+    return total
+
+
+def _number(file, field):
+    with open(file, encoding="ascii", errors="replace") as lines:
+        found = re.search(rf"^{field}:\s+(\d+)", lines.read(), re.M)
+    return int(found[1]) if found else 0
+
+
+def shared_memory_mb(pids):
+    """PSS: what several share is divided among them (proc(5), smaps_rollup)."""
+    return _sum(pids, lambda folder: _number(f"{folder}/smaps_rollup", "Pss")) / 1024
+
+
+def _of_threads(folder, value):
+    return sum(value(f"{folder}/task/{thread}") for thread in os.listdir(f"{folder}/task"))
+
+
+def switches(pids):
+    """How often any thread of theirs was given a processor."""
+    return _sum(pids, lambda folder: _of_threads(folder, lambda thread: (
+        _number(f"{thread}/status", "voluntary_ctxt_switches")
+        + _number(f"{thread}/status", "nonvoluntary_ctxt_switches"))))
+
+
+def _run_ns(thread):
+    with open(f"{thread}/schedstat", encoding="ascii") as stat:
+        return int(stat.read().split()[0])
+
+
+def processor_seconds(pids):
+    """To the nanosecond, where cpu_seconds counts ticks."""
+    return _sum(pids, lambda folder: _of_threads(folder, _run_ns)) / 1e9
+
+
+def descriptors(pids):
+    return _sum(pids, lambda folder: len(os.listdir(f"{folder}/fd")))
