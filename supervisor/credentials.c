@@ -37,6 +37,14 @@ static bool is_number(const char *text, int64_t *ret)
     return text_to_int(text, 0, (int64_t)UINT32_MAX - 1, ret) == 0;
 }
 
+/* Several errors only mean that there is no such entry (getpwnam(3)). */
+static int answer_of(int error, bool found)
+{
+    if (error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO)
+        return -error;
+    return found ? 0 : -ENOENT;
+}
+
 /* getpwnam_r(3) or getpwuid_r(3) with as much room as it takes: *text is the caller's to free. */
 static int find_passwd(const char *user, struct passwd *ret, char **text)
 {
@@ -52,10 +60,7 @@ static int find_passwd(const char *user, struct passwd *ret, char **text)
         error = is_number(user, &number) ? getpwuid_r((uid_t)number, ret, *text, n, &found)
                                          : getpwnam_r(user, ret, *text, n, &found);
     }
-    /* Several errors only mean that there is no such entry (getpwnam(3)). */
-    if (error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO)
-        return -error;
-    return found ? 0 : -ENOENT;
+    return answer_of(error, found);
 }
 
 static int find_group(const char *group, struct group *ret, char **text)
@@ -72,9 +77,7 @@ static int find_group(const char *group, struct group *ret, char **text)
         error = is_number(group, &number) ? getgrgid_r((gid_t)number, ret, *text, n, &found)
                                           : getgrnam_r(group, ret, *text, n, &found);
     }
-    if (error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO)
-        return -error;
-    return found ? 0 : -ENOENT;
+    return answer_of(error, found);
 }
 
 static int keep(const char *text, char **ret)

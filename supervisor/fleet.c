@@ -177,13 +177,22 @@ struct instance *fleet_find(const struct fleet *fleet, const char *name)
     return found;
 }
 
+struct instance *fleet_present(const struct fleet *fleet, const char *name, int number)
+{
+    for (size_t k = 0; k < fleet->count; k++) {
+        struct instance *i = fleet->instances[k];
+
+        if (!i->run && !i->hidden && i->number == number && strcmp(i->app->name, name) == 0)
+            return i;
+    }
+    return NULL;
+}
+
 struct instance *fleet_member(const struct fleet *fleet, const char *name, int number)
 {
-    for (size_t i = 0; i < fleet->count; i++)
-        if (instance_is_member(fleet->instances[i]) && fleet->instances[i]->number == number &&
-            strcmp(fleet->instances[i]->app->name, name) == 0)
-            return fleet->instances[i];
-    return NULL;
+    struct instance *i = fleet_present(fleet, name, number);
+
+    return i && instance_is_member(i) ? i : NULL;
 }
 
 static void add_records(struct journal *journal, void *context)

@@ -96,7 +96,10 @@ const struct app *fleet_app(const struct fleet *fleet, const char *name);
  * itself after run->ended. NULL when there is no such app, or no memory. */
 struct instance *fleet_run(struct fleet *fleet, const char *name, struct run *run);
 
-/* The instance of that app with that number, or NULL; no run by hand. */
+/* The instance of that app with that number, also one that is about to go; or NULL. */
+struct instance *fleet_present(const struct fleet *fleet, const char *name, int number);
+
+/* The same, but only one that people know. */
 struct instance *fleet_member(const struct fleet *fleet, const char *name, int number);
 
 /* Adds or removes an instance. */

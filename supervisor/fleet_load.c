@@ -36,21 +36,10 @@ static bool same_schedule(const struct app *a, const struct app *b)
            text_same(a->timezone, b->timezone);
 }
 
-static struct instance *find_present(const struct fleet *fleet, const char *name, int number)
-{
-    for (size_t k = 0; k < fleet->count; k++) {
-        struct instance *i = fleet->instances[k];
-
-        if (!i->run && !i->hidden && i->number == number && strcmp(i->app->name, name) == 0)
-            return i;
-    }
-    return NULL;
-}
-
 static int take_instance(struct fleet *fleet, struct generation *generation, const struct app *app,
                          int number)
 {
-    struct instance *instance = find_present(fleet, app->name, number);
+    struct instance *instance = fleet_present(fleet, app->name, number);
 
     /* There must not be two of it: one that was about to go stays, and is started again. */
     if (instance && instance->retiring) {

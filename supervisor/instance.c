@@ -22,6 +22,7 @@ enum {
     /* Killed processes are gone within a millisecond, unless the kernel holds them. */
     CLEAR_EVERY_MAX_MS = 1000,
     ADOPT_EVERY_MS = 1000,
+    ADOPT_SOON_MS = 10, /* it starts at this moment, or ends because opsd did */
 };
 
 bool instance_is_member(const struct instance *i)
@@ -239,8 +240,10 @@ static bool is_cleared(const struct instance *i)
                                       .worker_start = i->pid_start,
                                       .cookie = i->notify_address[0] ? cookie : NULL };
 
+    if (!i->lost)
+        return true;
     (void)snprintf(cookie, sizeof cookie, "NOTIFY_SOCKET=%s", i->notify_address);
-    return !i->lost || !keeper_clear(&remains);
+    return !keeper_clear(&remains);
 }
 
 void instance_clear(struct instance *i, int64_t now_ms)
@@ -367,6 +370,11 @@ void instance_adopt(struct instance *i)
     int r;
 
     r = instance_open_files(i, &why);
+    if (r == -EAGAIN) {
+        i->adopt_again_ms = (int64_t)monotonic_now_ms() + ADOPT_SOON_MS;
+        fleet_touch(i->fleet);
+        return;
+    }
     if (r < 0)
         log_error("cannot take over the output", LOG_TEXT("worker", i->app->name),
                   LOG_TEXT("why", why.text));

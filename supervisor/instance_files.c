@@ -12,6 +12,7 @@
 #include "instance_notify.h"
 #include "instance_probe.h"
 #include "own.h"
+#include "procfs.h"
 
 char *instance_file_name(const struct instance *i)
 {
@@ -130,6 +131,18 @@ char *instance_log_path(const struct instance *i, bool err)
 
 /* --- opening */
 
+/* A keeper has the pipes where others find them from its first report on; until then the numbers
+ * may be anything that opsd had when it forked. */
+static int open_held(const struct instance *i, bool err)
+{
+    OWN(free) char *file = instance_file_name(i);
+    struct keeper_report report;
+
+    if (!file || keepers_look_up(&i->fleet->keepers, file, &report) == -ENODATA)
+        return -EAGAIN;
+    return keepers_open_held(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
+}
+
 /* The one that the process writes to, if there is a process: from the guard or, when that was
  * killed as well, from the keeper. */
 static int open_pipe(struct instance *i, bool err, struct err *reterr)
@@ -137,10 +150,12 @@ static int open_pipe(struct instance *i, bool err, struct err *reterr)
     struct credentials who = { 0 };
     int fd = instance_take_kept(i, err ? "err" : "out"), r;
 
-    if (fd < 0 && i->keeper_pid)
-        fd = keepers_open_held(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
+    if (fd < 0 && procfs_is_alive(i->keeper_pid, i->keeper_start))
+        fd = open_held(i, err);
     if (fd >= 0)
         return fd;
+    if (fd == -EAGAIN)
+        return err_set(reterr, fd, "its keeper has not reported yet");
     r = credentials_find(i->app->user, i->app->group, &who, reterr);
     if (r == 0)
         r = stream_make_pipe(who.uid, reterr);
@@ -159,7 +174,7 @@ static int open_stream(struct instance *i, struct stream *stream, bool err, stru
     if (stream->sink && strcmp(stream_log_path(stream), log) == 0)
         return 0;
     /* The manifest names another file since. */
-    stream_close(stream);
+    close_stream(i, stream, suffix);
     fd = open_pipe(i, err, reterr);
     if (fd < 0)
         return fd;

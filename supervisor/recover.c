@@ -19,16 +19,6 @@ enum { TICK_LATE_MAX_MS = 60000 };
 
 /* --- the instances */
 
-/* Also one that was about to go when opsd was killed. */
-static struct instance *find_instance(const struct fleet *fleet, const struct record_key *key)
-{
-    for (size_t k = 0; k < fleet->count; k++)
-        if (fleet->instances[k]->number == key->number &&
-            strcmp(fleet->instances[k]->app->name, key->name) == 0)
-            return fleet->instances[k];
-    return NULL;
-}
-
 /* What was said of one that went is not about the one that came after it. */
 static void forget(struct instance *i)
 {
@@ -48,7 +38,7 @@ static void apply(struct fleet *fleet, const struct journal_lines *journal)
         /* Ids of runs that were under way are in the names of their status files. */
         if (key.by_hand && key.number >= fleet->next_id)
             fleet->next_id = key.number + 1;
-        i = key.by_hand || key.hidden ? NULL : find_instance(fleet, &key);
+        i = key.by_hand || key.hidden ? NULL : fleet_present(fleet, key.name, key.number);
         if (!i)
             continue;
         record_parse(journal->lines[n], i);
@@ -94,13 +84,12 @@ static struct instance *owner_of(const struct fleet *fleet, const char *file, in
     return NULL;
 }
 
-/* What the journal says of it is true, and its process is another one. */
-static bool has_its_own(const struct instance *i, const struct keeper_report *report)
+/* One that is not what was found. */
+static bool has_its_own(const struct instance *i)
 {
-    if (!i->recorded || !i->keeper_pid)
-        return i->keeper || i->adopt_again_ms;
-    return !(i->keeper_pid == report->keeper && i->keeper_start == report->keeper_start) &&
-           procfs_is_alive(i->keeper_pid, i->keeper_start);
+    if (i->recorded && i->keeper_pid)
+        return procfs_is_alive(i->keeper_pid, i->keeper_start);
+    return i->keeper || i->adopt_again_ms;
 }
 
 /* A worker that runs is wanted: nobody leaves one running that is not. */
@@ -132,7 +121,7 @@ static bool look_at_running(void *context, const char *file, const struct keeper
     if (i && i->recorded && i->keeper_pid == report->keeper &&
         i->keeper_start == report->keeper_start)
         return true;
-    if (i && !has_its_own(i, report)) {
+    if (i && !has_its_own(i)) {
         take_unknown(i, report, variant);
     } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
         log_info("ends what nobody asks for any more", LOG_TEXT("what", file));
