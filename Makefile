@@ -27,6 +27,9 @@ APPS := $(notdir $(wildcard workers/*))
 # APP.sql is what the workers of APP share, next to APP.c.
 APP_SQL := $(foreach app,$(APPS),$(wildcard workers/$(app)/$(app).sql))
 WORKERS := $(patsubst workers/%.sql,%,$(filter-out $(APP_SQL),$(wildcard workers/*/*.sql)))
+# What an administrator types: workers/APP/commands/NAME.c, as `opsctl NAME`; NAME.sql where it has
+# statements. It is linked as a worker is, with what its app's workers share.
+COMMANDS := $(patsubst workers/%.c,%,$(wildcard workers/*/commands/*.c))
 SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
 
 OPS_PC := libcjson
@@ -47,8 +50,12 @@ pc_libs = $(shell pkg-config --libs $(1))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 WORKER_BINS := $(addprefix $(O)/workers/,$(WORKERS))
+COMMAND_BINS := $(addprefix $(O)/libexec/,$(notdir $(COMMANDS)))
+ifneq ($(words $(COMMAND_BINS)),$(words $(sort $(COMMAND_BINS))))
+$(error two commands have the same name: $(COMMANDS))
+endif
 
-all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) ## build everything
+all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) $(O)/libexec/commands.json ## build everything
 
 # --- archives
 
@@ -76,10 +83,13 @@ $(O)/obj/supervisor/%.o: supervisor/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote supervisor -iquote shared $(call pc_cflags,$(SUPERVISOR_PC)) -c $< -o $@
 
+# A command is in a folder of its app's, and sees what the app's workers see.
 $(O)/obj/workers/%.o: workers/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(<D) -iquote shared -iquote $(O)/gen/$(<D) $(call pc_cflags,$(WORKER_PC)) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(<D) -iquote $(patsubst %/commands,%,$(<D)) -iquote shared \
+		-iquote $(O)/gen/$(<D) -iquote $(O)/gen/$(patsubst %/commands,%,$(<D)) \
+		$(call pc_cflags,$(WORKER_PC)) -c $< -o $@
 
 # --- programs
 
@@ -101,6 +111,23 @@ $(WORKER_BINS): $(O)/workers/%: $(O)/obj/workers/%.o \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(WORKER_PC)) -o $@
 
+# The folder of the source is not in the name of the program: opsctl knows it by its name alone.
+command_of = $(filter %/commands/$(1),$(COMMANDS))
+
+$(COMMAND_BINS): $(O)/libexec/%: $$(O)/obj/workers/$$(call command_of,$$*).o \
+		$$(call objects,$$(call app_common,$$(call command_of,$$*))) \
+		$(O)/libworker.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(WORKER_PC)) -o $@
+
+# What each says of itself, for `opsctl help` and for completion.
+$(O)/libexec/commands.json: $(COMMAND_BINS)
+	@mkdir -p $(@D)
+	$(call say,INDEX,$@)
+	$(Q){ echo '['; for c in $(COMMAND_BINS); do $$c --describe || exit 1; \
+		[ $$c = $(lastword $(COMMAND_BINS)) ] || echo ,; done; echo ']'; } > $@.new && mv $@.new $@
+
 # --- SQL: NAME.sql becomes NAME_sql.h (enum SQL_… and table sql[])
 
 $(O)/gen/%_sql.h: %.sql scripts/sql2h.awk
@@ -108,10 +135,11 @@ $(O)/gen/%_sql.h: %.sql scripts/sql2h.awk
 	$(call say,SQL,$<)
 	$(Q)awk -f scripts/sql2h.awk $< > $@.new && mv $@.new $@
 
-SQL_HEADERS := $(patsubst %.sql,$(O)/gen/%_sql.h,$(wildcard shared/*.sql workers/*/*.sql))
+SQL_HEADERS := $(patsubst %.sql,$(O)/gen/%_sql.h,\
+	$(wildcard shared/*.sql workers/*/*.sql workers/*/commands/*.sql))
 # Headers must be there before the first object that includes them; -MMD knows who does later on.
 $(call objects,$(WORKER_C)): | $(filter $(O)/gen/shared/%,$(SQL_HEADERS))
-$(foreach a,$(APPS),$(eval $(call objects,$(wildcard workers/$(a)/*.c)): \
+$(foreach a,$(APPS),$(eval $(call objects,$(wildcard workers/$(a)/*.c workers/$(a)/commands/*.c)): \
 	| $(filter $(O)/gen/workers/$(a)/%,$(SQL_HEADERS))))
 
 # The migrations are part of main/migrate, so that an installed binary needs no source tree.
@@ -170,7 +198,7 @@ test-black-box: all $(UNIT_BINS) $(PRELOADS) ## real processes, real PostgreSQL;
 
 # --- style
 
-C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] tests/unit/*.[ch] \
+C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] workers/*/commands/*.[ch] tests/unit/*.[ch] \
 	tests/fault/*.c tests/fuzz/*.c)
 
 lint: $(SQL_HEADERS) $(O)/gen/workers/main/schema.h ## format, names, limits, layers
@@ -206,6 +234,8 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	install -m 755 $(O)/bin/opsd $(O)/bin/opsctl $(DESTDIR)$(PREFIX)/bin
 	@set -e; for w in $(WORKERS); do \
 	install -D -m 755 $(O)/workers/$$w $(DESTDIR)$(PREFIX)/lib/ops/workers/$$w; done
+	@set -e; for c in $(COMMAND_BINS); do install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/ops $$c; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/libexec/ops $(O)/libexec/commands.json
 
 clean: ## remove what was built
 	rm -rf build build-san

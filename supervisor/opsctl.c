@@ -19,6 +19,33 @@ static int usage(const char *why)
     return EXIT_USAGE;
 }
 
+/* With --help nothing else is done. */
+static int help(struct session *s)
+{
+    const struct args *args = s->args;
+
+    if (!args->command && args->count)
+        return manage(s, args->words[0], true);
+    if (args->command)
+        help_print_command(stdout, args->command);
+    else
+        help_print(stdout);
+    return EXIT_DONE;
+}
+
+static int carry_out(struct session *s)
+{
+    const struct args *args = s->args;
+
+    if (args->version)
+        return command_version(s);
+    if (args->help)
+        return help(s);
+    if (args->command)
+        return args->command->run(s);
+    return args->count ? manage(s, args->words[0], false) : usage(NULL);
+}
+
 static int run(const struct args *args)
 {
     struct session s = { .args = args, .home = { .fd = -1 }, .client = { .fd = -1 } };
@@ -26,17 +53,7 @@ static int run(const struct args *args)
 
     if (args->json)
         failure_as_document();
-    if (args->version)
-        return command_version(&s);
-    if (args->help && !args->command)
-        help_print(stdout);
-    if (args->help && args->command)
-        help_print_command(stdout, args->command);
-    if (args->help)
-        return EXIT_DONE;
-    if (!args->command)
-        return usage(NULL);
-    code = args->command->run(&s);
+    code = carry_out(&s);
     client_done(&s.client);
     home_done(&s.home);
     return code;

@@ -111,6 +111,10 @@ const struct command *command_find(const char *word);
 /* The nearest word for "did you mean"; NULL when none is near. */
 const char *command_nearest(const char *word);
 
+/* Runs the management command of that name (libexec.h) with the rest of the words, or with --help.
+ * Does not come back when there is one; else says so and returns the exit code. */
+int manage(struct session *s, const char *word, bool help);
+
 /* Prints the list of commands, or one of them with its options. */
 void help_print(FILE *to);
 void help_print_command(FILE *to, const struct command *command);

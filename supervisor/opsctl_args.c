@@ -223,6 +223,8 @@ static int scan_words(struct scan *scan, struct err *reterr)
             r = scan_letters(scan, word, reterr);
         else
             args->words[args->count++] = word;
+        if (args->count == 1 && !command_find(args->words[0]))
+            break;
     }
     args->passed = (size_t)(scan->argc - scan->at);
     while (scan->at < scan->argc)
@@ -277,23 +279,14 @@ static int check_count(const struct command *command, size_t count, struct err *
                    command->word, command->arguments[0] ? " " : "", command->arguments);
 }
 
-static int find_command(struct args *args, struct err *reterr)
+/* Leaves the words as they are when the first is no command of ours. */
+static void find_command(struct args *args)
 {
-    const char *word, *near;
-
-    if (!args->count)
-        return 0;
-    word = args->words[0];
-    args->command = command_find(word);
-    if (!args->command) {
-        near = command_nearest(word);
-        return err_set(reterr, -EINVAL, "there is no command \"%s\"%s%s%s", word,
-                       near ? "; did you mean \"" : "; see: opsctl help", near ? near : "",
-                       near ? "\"?" : "");
-    }
+    args->command = args->count ? command_find(args->words[0]) : NULL;
+    if (!args->command)
+        return;
     args->words++;
     args->count--;
-    return 0;
 }
 
 int args_parse(int argc, char **argv, struct args *ret, struct err *reterr)
@@ -304,7 +297,7 @@ int args_parse(int argc, char **argv, struct args *ret, struct err *reterr)
 
     r = scan_words(&scan, reterr);
     if (r == 0)
-        r = find_command(&args, reterr);
+        find_command(&args);
     if (r == 0 && args.command && !args.help) {
         r = check_options(args.command, scan.given, reterr);
         if (r == 0)

@@ -15,8 +15,10 @@
 struct command;
 
 struct args {
-    const struct command *command; /* NULL: no word was given */
-    char **words;                  /* after the command's, those after "--" included; in argv */
+    /* NULL: no word was given, or words begins with one that is no command of ours. What comes
+     * after such a word was not looked at: it is for the program of that name. */
+    const struct command *command;
+    char **words; /* after the command's, those after "--" included; in argv */
     size_t count;
     size_t passed; /* how many of them stand after "--" */
 

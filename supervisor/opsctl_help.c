@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "json.h"
+#include "libexec.h"
 #include "manifest.h"
 #include "opsctl.h"
 #include "own.h"
 
-enum { WORD_COLUMNS = 17, OPTION_COLUMNS = 26 };
+enum { WORD_COLUMNS = 17, MANAGEMENT_COLUMNS = 32, OPTION_COLUMNS = 26 };
 
 static void print_options(FILE *to, const struct command *command)
 {
@@ -25,11 +26,28 @@ static void print_options(FILE *to, const struct command *command)
     }
 }
 
+/* Those of one app stand together in the index. */
+static void print_management(FILE *to)
+{
+    OWN_LIBEXEC struct libexec libexec = { 0 };
+    struct libexec_command command;
+    const char *app = NULL;
+
+    libexec_open(&libexec);
+    for (size_t i = 0; libexec_at(&libexec, i, &command); i++) {
+        if (!app || strcmp(app, command.app) != 0)
+            (void)fprintf(to, "\ncommands of %s:\n", command.app);
+        app = command.app;
+        (void)fprintf(to, "  %-*s %s\n", MANAGEMENT_COLUMNS - 1, command.name, command.about);
+    }
+}
+
 void help_print(FILE *to)
 {
     (void)fprintf(to, "usage: opsctl COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
     for (const struct command *c = commands; c->word; c++)
         (void)fprintf(to, "  %-*s%s\n", WORD_COLUMNS, c->word, c->help);
+    print_management(to);
     (void)fprintf(to, "\noptions of every command:\n");
     print_options(to, NULL);
     (void)fprintf(to, "\nNAME is a worker, NAME:INSTANCE one of its instances, APP all of an app.\n"
@@ -103,25 +121,18 @@ static void print_manifest_fields(void)
 
 int command_help(struct session *s)
 {
-    const char *topic = s->args->count ? s->args->words[0] : NULL, *near;
-    const struct command *command;
+    const char *topic = s->args->count ? s->args->words[0] : NULL;
+    const struct command *command = topic ? command_find(topic) : NULL;
 
-    if (!topic) {
+    if (!topic)
         help_print(stdout);
-        return EXIT_DONE;
-    }
-    if (strcmp(topic, "manifest") == 0) {
+    else if (strcmp(topic, "manifest") == 0)
         print_manifest_fields();
-        return EXIT_DONE;
-    }
-    command = command_find(topic);
-    if (command) {
+    else if (command)
         help_print_command(stdout, command);
-        return EXIT_DONE;
-    }
-    near = command_nearest(topic);
-    return complain(EXIT_USAGE, "there is no command \"%s\"%s%s%s", topic,
-                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    else
+        return manage(s, topic, true);
+    return EXIT_DONE;
 }
 
 int command_version(struct session *s)

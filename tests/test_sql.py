@@ -7,7 +7,8 @@ import pytest
 
 from harness import ROOT
 
-SQL_FILES = sorted([*ROOT.glob("shared/*.sql"), *ROOT.glob("workers/*/*.sql")])
+SQL_FILES = sorted([*ROOT.glob("shared/*.sql"), *ROOT.glob("workers/*/*.sql"),
+                    *ROOT.glob("workers/*/commands/*.sql")])
 ROW = re.compile(r'\{ "([a-z0-9_.]+)", (\d+),((?:\s*"(?:[^"\\]|\\.)*")+) \}')
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
