@@ -128,6 +128,7 @@ enum repeat { ONCE, AGAIN };
 /* Commands that need no opsd. */
 #define OPS_LOCAL_COMMANDS(X) \
     X(check,      "[FILE]",       0, 1, "read the manifest and say everything that is wrong with it") \
+    X(cron,       "EXPRESSION [--tz ZONE] [--from INSTANT] [-n N] [--json]", 1, ARGUMENTS_MANY, "print when a schedule is due next") \
     X(startup,    "[--name NAME] [--root DIR]", 0, 0, "have systemd start opsd with the machine") \
     X(unstartup,  "[--name NAME] [--root DIR]", 0, 0, "take that back") \
     X(version,    "",             0, 0, "print the version") \

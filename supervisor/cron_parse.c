@@ -230,6 +230,19 @@ static bool is_ever_due(const struct cron *cron)
     return false;
 }
 
+/* Says which of the two day fields is to blame. */
+static int never_due(const struct cron *cron, struct err *reterr)
+{
+    struct cron any_weekday = *cron;
+
+    any_weekday.weekdays = UINT32_MAX;
+    if (is_ever_due(&any_weekday))
+        return err_set(reterr, -EINVAL, "%s: never due, no such day of the month falls on it",
+                       fields[FIELD_WEEKDAY].name);
+    return err_set(reterr, -EINVAL, "%s: never due, no month of the schedule has such a day",
+                   fields[FIELD_DAY].name);
+}
+
 /* words has n fields; where the seconds are left out, they are 0. */
 static int fields_parse(char *words[], int n, struct cron *cron, struct err *reterr)
 {
@@ -255,9 +268,7 @@ static int fields_parse(char *words[], int n, struct cron *cron, struct err *ret
     cron->days = (uint32_t)sets[FIELD_DAY];
     cron->months = (uint32_t)sets[FIELD_MONTH];
     cron->weekdays = (uint32_t)sets[FIELD_WEEKDAY];
-    if (!is_ever_due(cron))
-        return err_set(reterr, -EINVAL, "never due: no month of the schedule has such a day");
-    return 0;
+    return is_ever_due(cron) ? 0 : never_due(cron, reterr);
 }
 
 /* --- macros */

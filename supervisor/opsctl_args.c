@@ -32,7 +32,7 @@ static const struct option options[] = {
     { { 'v', "version", NULL,       "print the version" },                           OPTION_FLAG,  true,  PLACE(version) },
     { { 0,   "wait",    NULL,       "return once the workers are up, and fail when they are not" }, OPTION_FLAG, false, PLACE(wait) },
     { { 'f', "follow",  NULL,       "go on with what is printed from now on" },      OPTION_FLAG,  false, PLACE(follow) },
-    { { 'n', "lines",   "LINES",    "how many of the last lines; default 15" },      OPTION_COUNT, false, PLACE(lines) },
+    { { 'n', "lines",   "LINES",    "how many: of a log's last lines, 15 by default" }, OPTION_COUNT, false, PLACE(lines) },
     { { 0,   "out",     NULL,       "standard output only" },                        OPTION_FLAG,  false, PLACE(out) },
     { { 0,   "err",     NULL,       "standard error only" },                         OPTION_FLAG,  false, PLACE(err) },
     { { 0,   "name",    "NAME",     "what it is to be called" },                     OPTION_TEXT,  false, PLACE(name) },
@@ -40,6 +40,8 @@ static const struct option options[] = {
     { { 0,   "env",     "NAME",     "with the variables of env_NAME" },              OPTION_TEXT,  false, PLACE(env_name) },
     { { 0,   "update-env", NULL,    "with the variables of this shell, from now on" }, OPTION_FLAG, false, PLACE(update_env) },
     { { 0,   "root",    "DIR",      "the root folder of the system that is meant; default /" }, OPTION_TEXT, false, PLACE(root) },
+    { { 0,   "tz",      "ZONE",     "the zone whose clock counts; default the system's" }, OPTION_TEXT, false, PLACE(zone) },
+    { { 0,   "from",    "INSTANT",  "the instant to start from, as 2026-03-29T00:00:00Z; default now" }, OPTION_TEXT, false, PLACE(from) },
     { { 0,   "raw",     NULL,       "the bytes as they were, without names" },       OPTION_FLAG,  false, PLACE(raw) },
 };
 /* clang-format on */

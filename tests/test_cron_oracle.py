@@ -248,7 +248,7 @@ def test_agrees_with_the_oracle():
     assert len(answers) == len(cases)
     compared = complete = 0
     for (schedule, zone, start), answer in zip(cases, answers):
-        if answer.startswith("error: never due"):
+        if answer.startswith("error: ") and "never due" in answer:
             assert not schedule.next(zone, start)[0], f"{schedule.text} refused: {answer}"
             continue
         want, is_complete = schedule.next(zone, start)
