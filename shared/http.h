@@ -32,7 +32,11 @@ struct http_request {
     const char *const *headers;  /* "Name: value", ends with NULL; may be NULL */
     const char *body;            /* sent as application/json; may be NULL */
     int64_t timeout_ms;          /* 0: HTTP_TIMEOUT_MS */
+    size_t body_max;             /* of the answer; 0: HTTP_BODY_MAX */
     bool repeatable;             /* repeating cannot do harm (GET, idempotence key) */
+    bool http2;                  /* one connection for many, where the server has HTTP/2: a cut
+                                    leaves the outcome of all of them unknown */
+    const char *aws_sigv4;       /* "aws:amz:REGION:s3": user and password sign, and are not sent */
     void *tag;                   /* comes back in the reply */
 };
 

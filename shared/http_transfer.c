@@ -107,10 +107,10 @@ static int prepare_headers(struct transfer *transfer, const struct http_request 
             code = curl_easy_setopt(transfer->easy, option, value); \
     } while (0)
 
-static CURLcode set_policy(struct transfer *transfer, int64_t timeout_ms)
+static CURLcode set_policy(struct transfer *transfer, const struct http_request *request)
 {
     CURLcode code = CURLE_OK;
-    long total = (long)(timeout_ms ? timeout_ms : HTTP_TIMEOUT_MS);
+    long total = (long)(request->timeout_ms ? request->timeout_ms : HTTP_TIMEOUT_MS);
     long connect = total < HTTP_CONNECT_TIMEOUT_MS ? total : HTTP_CONNECT_TIMEOUT_MS;
 
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -120,11 +120,13 @@ static CURLcode set_policy(struct transfer *transfer, int64_t timeout_ms)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_NOSIGNAL, 1L);
-    /* One connection per request in flight: with HTTP/2 a cut would leave many outcomes unknown. */
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_HTTP_VERSION,
+        (long)(request->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    /* The first request finds out whether the server has HTTP/2; the others wait for that. */
+    SET(CURLOPT_PIPEWAIT, (long)request->http2);
     SET(CURLOPT_TIMEOUT_MS, total);
     SET(CURLOPT_CONNECTTIMEOUT_MS, connect);
-    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)HTTP_BODY_MAX);
+    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)transfer->body.max);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
     SET(CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
@@ -160,7 +162,10 @@ static CURLcode set_request(struct transfer *transfer, const struct http_request
     if (strncasecmp(request->url, "https:", strlen("https:")) != 0)
         SET(CURLOPT_NOPROXY, "*");
     if (request->user && request->password) {
-        SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        if (request->aws_sigv4)
+            SET(CURLOPT_AWS_SIGV4, request->aws_sigv4);
+        else
+            SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         SET(CURLOPT_USERNAME, request->user);
         SET(CURLOPT_PASSWORD, request->password);
     }
@@ -192,7 +197,7 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     r = prepare_headers(transfer, request, reterr);
     if (r < 0)
         return r;
-    code = set_policy(transfer, request->timeout_ms);
+    code = set_policy(transfer, request);
     if (code == CURLE_OK)
         code = set_callbacks(transfer);
     if (code == CURLE_OK)
@@ -212,7 +217,7 @@ int transfer_prepare(struct transfer *transfer, const struct http_request *reque
         transfer->easy = curl_easy_init();
     if (!transfer->easy)
         return err_set(reterr, -ENOMEM, "out of memory");
-    buf_init(&transfer->body, HTTP_BODY_MAX);
+    buf_init(&transfer->body, request->body_max ? request->body_max : HTTP_BODY_MAX);
     transfer->repeatable = request->repeatable;
     transfer->tag = request->tag;
     r = prepare(transfer, request, reterr);
@@ -234,7 +239,7 @@ static void explain(struct transfer *transfer, CURLcode code, struct err *ret)
     const char *detail = transfer->curl_error;
 
     if (transfer->body_too_large || code == CURLE_FILESIZE_EXCEEDED)
-        (void)err_set(ret, 0, "the answer is larger than %d bytes", HTTP_BODY_MAX);
+        (void)err_set(ret, 0, "the answer is larger than %zu bytes", transfer->body.max);
     else if (code == CURLE_ABORTED_BY_CALLBACK)
         (void)err_set(ret, 0, "the connection was closed before an answer came");
     else

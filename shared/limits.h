@@ -21,6 +21,11 @@ enum {
     /* A list's filters and a long cursor fit; servers refuse more. */
     HTTP_URL_MAX = 8192,
 
+    /* telegram: its server answers within seconds; a front end gives up after 60. */
+    TELEGRAM_TIMEOUT_MS = 30000,
+    /* A message comes back as JSON with all that it quotes; a page of updates is smaller. */
+    TELEGRAM_BODY_MAX = 1 << 20,
+
     /* fernet: it encrypts tokens, passwords and private keys, none of which comes near. */
     FERNET_BYTES_MAX = 1 << 20,
 

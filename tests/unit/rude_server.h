@@ -66,6 +66,8 @@ static const struct behaviour behaviours[] = {
     { "/500",            "HTTP/1.1 500 Internal Server Error" EMPTY, KEEP },
     { "/400",            "HTTP/1.1 400 Bad Request" EMPTY, KEEP },
     { "/second-dropped", OK_ANSWER, SECOND_DROPPED },
+    { "/bot1:a/getMe",   "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n"
+                         "{\"ok\":true,\"result\":7}", KEEP },
 };
 /* clang-format on */
 
