@@ -43,6 +43,8 @@ struct worker {
     int (*run)(struct run *run);   /* 0 or a negative errno, see above */
     const char *arguments;         /* what may follow the options, for --help ("--what WHAT"); NULL:
                                       nothing may, except for a WORKER_COMMAND */
+    bool arguments_tell_apart;     /* with other arguments it does something else, which has a lock
+                                      and ticks of its own: "NAME --what daily" in ops.run */
 };
 
 /* Defined once by each worker file. */

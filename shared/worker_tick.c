@@ -8,13 +8,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "instant.h"
 #include "worker_parts.h"
 #include "worker_sql.h"
 
-enum { LOCK_NAME_MAX = 160, HOST_MAX = 256, NUMBER_MAX = 24 };
+enum { NAME_TEXT_MAX = 256, LOCK_NAME_MAX = NAME_TEXT_MAX + 64, HOST_MAX = 256, NUMBER_MAX = 24 };
 
 /* What is due is decided by this host's clock, and other hosts rely on it. */
 enum { CLOCKS_APART_MAX_MS = 5 * 60 * 1000 };
@@ -24,12 +25,27 @@ int tick_prepare(struct db *db)
     return db_prepare(db, sql, SQL_COUNT);
 }
 
+/* As it is in ops.run: "schedule_imports --what daily" where arguments tell runs apart. */
+static const char *run_name(const struct worker *w, const struct run *run,
+                            char name[static NAME_TEXT_MAX])
+{
+    size_t n;
+
+    (void)snprintf(name, NAME_TEXT_MAX, "%s", w->name);
+    for (int i = 0; w->arguments_tell_apart && i < run->argc; i++) {
+        n = strlen(name);
+        (void)snprintf(name + n, NAME_TEXT_MAX - n, " %s", run->argv[i]);
+    }
+    return name;
+}
+
 static void report_holder(const struct worker *w, struct run *run, const char *lock)
 {
     OWN_ROWS struct rows rows = { 0 };
+    char name[NAME_TEXT_MAX];
     int r;
 
-    r = db_run(run->db, &sql[SQL_HOLDER], &rows, lock, w->app, w->name);
+    r = db_run(run->db, &sql[SQL_HOLDER], &rows, lock, w->app, run_name(w, run, name));
     if (r < 0 || !rows.count) {
         /* It was let go of just now, or cannot be seen: still not ours. */
         (void)run_failed(run, -EAGAIN, "another run of this worker was under way");
@@ -39,9 +55,12 @@ static void report_holder(const struct worker *w, struct run *run, const char *l
              LOG_INT("pid", rows_int(&rows, 0, 1)), LOG_TEXT("since", rows_text(&rows, 0, 2)));
 }
 
-static void lock_name(const struct worker *w, char lock[static LOCK_NAME_MAX])
+static void lock_name(const struct worker *w, const struct run *run,
+                      char lock[static LOCK_NAME_MAX])
 {
-    (void)snprintf(lock, LOCK_NAME_MAX, "ops.run/%s/%s", w->app, w->name);
+    char name[NAME_TEXT_MAX];
+
+    (void)snprintf(lock, LOCK_NAME_MAX, "ops.run/%s/%s", w->app, run_name(w, run, name));
 }
 
 static int take_lock(const struct worker *w, struct run *run)
@@ -50,7 +69,7 @@ static int take_lock(const struct worker *w, struct run *run)
     char lock[LOCK_NAME_MAX];
     int r;
 
-    lock_name(w, lock);
+    lock_name(w, run, lock);
     r = db_run(run->db, &sql[SQL_LOCK], &rows, lock);
     if (r < 0)
         return run_db_failed(run, r, "cannot take the lock of this worker");
@@ -64,7 +83,7 @@ void tick_release(const struct worker *w, struct run *run)
 {
     char lock[LOCK_NAME_MAX];
 
-    lock_name(w, lock);
+    lock_name(w, run, lock);
     (void)db_run(run->db, &sql[SQL_UNLOCK], NULL, lock);
 }
 
@@ -91,7 +110,7 @@ static int check_clock(struct run *run)
 int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
 {
     OWN_ROWS struct rows rows = { 0 };
-    char host[HOST_MAX] = "", pid[NUMBER_MAX];
+    char name[NAME_TEXT_MAX], host[HOST_MAX] = "", pid[NUMBER_MAX];
     int r;
 
     r = check_clock(run);
@@ -102,7 +121,8 @@ int tick_claim(const struct worker *w, struct run *run, struct tick *ret)
     /* A longer name is cut; POSIX leaves open whether it then ends. */
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    r = db_run(run->db, &sql[SQL_CLAIM], &rows, w->app, w->name, run->tick, host, pid);
+    r = db_run(run->db, &sql[SQL_CLAIM], &rows, w->app, run_name(w, run, name), run->tick, host,
+               pid);
     if (r < 0)
         return run_db_failed(run, r, "cannot claim the tick");
     if (!rows.count) {

@@ -46,6 +46,11 @@ def service(build_probe):
     return build_probe("probe_service", "-DPROBE_KIND=WORKER_SERVICE")
 
 
+@pytest.fixture(scope="session")
+def apart(build_probe):
+    return build_probe("probe_apart", "-DPROBE_APART=true")
+
+
 @pytest.fixture
 def ready(database, worker):
     """worker() for a probe that has its table and its settings."""
@@ -294,6 +299,17 @@ def test_workers_do_not_lock_each_other_out(ready, probe, worker):
     waiting = ready.start(probe, "wait", OPS_TICK=TICK)
     waiting.wait_line("waiting")
     assert worker("main/migrate").returncode == 0
+
+
+def test_arguments_may_tell_runs_apart(ready, apart, database):
+    waiting = ready.start(apart, "touch", "wait", OPS_TICK=TICK)
+    waiting.wait_line("waiting")
+    assert ready(apart, "touch", OPS_TICK=TICK).returncode == 0
+    assert ready(apart, "touch", "wait", OPS_TICK=TICK).returncode == 75
+    again = ready(apart, "touch", OPS_TICK=TICK)
+    assert again.returncode == 0 and "nothing to do" in again.stdout
+    assert [row.worker for row in database.query("select worker from ops.run order by worker")] \
+        == ["probe touch", "probe touch wait"]
 
 
 def test_a_killed_run_is_taken_over(ready, probe, database, wait_until):

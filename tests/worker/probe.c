@@ -1,7 +1,8 @@
 /*
  * probe: a worker for tests of the runtime; it does what its arguments say, one after the other.
  *
- * Built as a run and, with -DPROBE_KIND=WORKER_SERVICE, as a service by tests/test_worker.py.
+ * Built as a run, with -DPROBE_KIND=WORKER_SERVICE as a service, and with -DPROBE_APART=true as one
+ * whose arguments tell its runs apart, by tests/test_worker.py.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +14,9 @@
 
 #ifndef PROBE_KIND
 #define PROBE_KIND WORKER_RUN
+#endif
+#ifndef PROBE_APART
+#define PROBE_APART false
 #endif
 
 typedef int step_do(struct run *run);
@@ -161,5 +165,6 @@ const struct worker worker = {
     .sql = sql,
     .sql_count = SQL_COUNT,
     .arguments = "STEP...",
+    .arguments_tell_apart = PROBE_APART,
     .run = probe_run,
 };
