@@ -210,3 +210,23 @@ int cron_next(const struct cron *cron, const struct zone *zone, int64_t after, i
     }
     return cron->real_time ? real_next(cron, zone, after, ret) : wall_next(cron, zone, after, ret);
 }
+
+int cron_last(const struct cron *cron, const struct zone *zone, int64_t after, int64_t until,
+              int64_t *ret)
+{
+    int64_t low, high = until, due;
+
+    if (cron_next(cron, zone, after, &low) < 0 || low > until)
+        return -ENOENT;
+    /* low is due, and after high nothing is. */
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+
+        if (cron_next(cron, zone, middle, &due) == 0 && due <= until)
+            low = due;
+        else
+            high = middle;
+    }
+    *ret = low;
+    return 0;
+}

@@ -41,6 +41,11 @@ int cron_parse(const char *text, struct cron *ret, struct err *reterr);
 enum { CRON_YEARS_MAX = 100 };
 int cron_next(const struct cron *cron, const struct zone *zone, int64_t after, int64_t *ret);
 
+/* The last due instant that is later than after and not later than until. Returns 0, or -ENOENT
+ * when there is none. As quick for years as for minutes. */
+int cron_last(const struct cron *cron, const struct zone *zone, int64_t after, int64_t until,
+              int64_t *ret);
+
 /* The days of a month on which a schedule with fields is due, bit n for day n. Looks at the day
  * fields only: whether the month is one of cron->months is not asked. */
 uint32_t cron_days(const struct cron *cron, int year, int month);

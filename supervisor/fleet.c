@@ -13,6 +13,7 @@
 #include "json.h"
 #include "log.h"
 #include "record.h"
+#include "schedule.h"
 #include "text.h"
 
 /* A journal that could not be written is tried again this often. */
@@ -26,6 +27,15 @@ double fleet_chance(void)
     return bits / 4294967296.0;
 }
 
+void fleet_clock_set(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        schedule_clock_set(fleet->instances[i]);
+        renew_clock_set(fleet->instances[i]);
+    }
+    fleet_touch(fleet);
+}
+
 static void clock_ready(uv_poll_t *poll, int status, int events)
 {
     struct fleet *fleet = poll->data;
@@ -33,14 +43,8 @@ static void clock_ready(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    /* ECANCELED: somebody set the wall clock. Ticks are counted anew from the new time, so that a
-     * jump causes no burst and no gap. */
     if (read(fleet->clock_fd, &times, sizeof times) < 0 && errno == ECANCELED)
-        for (size_t i = 0; i < fleet->count; i++) {
-            if (fleet->instances[i]->next_tick)
-                instance_plan(fleet->instances[i], instant_now());
-            renew_clock_set(fleet->instances[i]);
-        }
+        fleet_clock_set(fleet);
     fleet_touch(fleet);
 }
 

@@ -70,6 +70,9 @@ void fleet_journal_left(struct fleet *fleet);
  * more. */
 void fleet_leave(struct fleet *fleet);
 
+/* Somebody set the wall clock (ECANCELED of timerfd_settime(2)): schedules are looked at anew. */
+void fleet_clock_set(struct fleet *fleet);
+
 /* Something happened to an instance. */
 void fleet_touch(struct fleet *fleet);
 

@@ -13,6 +13,7 @@
 #include "json.h"
 #include "log.h"
 #include "own.h"
+#include "schedule.h"
 #include "text.h"
 
 /* --- which instances there are to be */
@@ -29,13 +30,6 @@ static void adopt(struct instance *instance, struct generation *generation, cons
     instance->blocked = NULL;
 }
 
-/* A tick that is due but not begun must survive another reading of the same schedule. */
-static bool same_schedule(const struct app *a, const struct app *b)
-{
-    return a->scheduled == b->scheduled && text_same(a->schedule_text, b->schedule_text) &&
-           text_same(a->timezone, b->timezone);
-}
-
 static int take_instance(struct fleet *fleet, struct generation *generation, const struct app *app,
                          int number)
 {
@@ -47,8 +41,7 @@ static int take_instance(struct fleet *fleet, struct generation *generation, con
         instance->fresh = true;
     }
     if (instance) {
-        if (!same_schedule(instance->app, app))
-            instance->next_tick = instance->next_due = 0;
+        schedule_follow(instance, app);
         renew_follow(instance, app);
         adopt(instance, generation, app);
     } else {
@@ -56,9 +49,8 @@ static int take_instance(struct fleet *fleet, struct generation *generation, con
         if (!instance || fleet_add(fleet, instance) < 0)
             return -ENOMEM;
         instance->fresh = true;
+        schedule_follow(instance, app);
     }
-    if (app->scheduled)
-        (void)zone_open(app->timezone, &instance->zone, NULL);
     return 0;
 }
 

@@ -19,7 +19,9 @@ static void start_new(struct fleet *fleet, struct instance *i)
     }
     new->hidden = true;
     new->variant = i->variant + 1;
+    new->ticks = i->ticks;
     new->zone = i->zone;
+    new->zone_version = i->zone_version;
     i->other = new;
     instance_act(new, machine_start(&new->machine));
 }

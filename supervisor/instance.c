@@ -17,6 +17,7 @@
 #include "own.h"
 #include "pid_file.h"
 #include "procfs.h"
+#include "schedule.h"
 
 enum {
     /* Killed processes are gone within a millisecond, unless the kernel holds them. */
@@ -103,7 +104,7 @@ static void keep_exit(const struct instance *i, struct instance *whose)
     if (!i->app->scheduled)
         return;
     whose->last_run = (struct last_run){ .known = true,
-                                         .tick = i->run ? 0 : i->tick,
+                                         .tick = i->run ? 0 : i->ticks.last,
                                          .started = i->started_at,
                                          .duration_ms = i->machine.last_uptime_ms,
                                          .status = i->machine.last_exit };
@@ -154,6 +155,7 @@ static void launch(struct instance *i)
 
     fleet_touch(i->fleet);
     i->fleet->starts_left--;
+    i->ticks.tries++;
     r = instance_open_files(i, &why);
     if (r == 0) {
         i->span = (struct log_span){ .out_from = stream_log_offset(&i->out),
@@ -192,6 +194,7 @@ static void finish_exit(struct instance *i)
     stream_drain(&i->out);
     stream_drain(&i->err);
     machine_exited(&i->machine, i->app, status, i->report.ended_ms, fleet_chance());
+    schedule_ended(i);
     pid_file_remove(i);
     forget_process(i);
     whose = i->run ? fleet_find(i->fleet, i->app->name) : i;
@@ -433,15 +436,4 @@ void instance_pause(struct instance *i, bool paused)
     stream_pause(&i->err, paused);
     if (!paused)
         clear_soon(i);
-}
-
-/* --- schedule */
-
-void instance_plan(struct instance *i, int64_t after)
-{
-    double jitter = i->app->jitter_ms ? fleet_chance() * (double)i->app->jitter_ms : 0;
-
-    if (cron_next(&i->app->schedule, i->zone, after, &i->next_tick) < 0)
-        i->next_tick = 0;
-    i->next_due = i->next_tick ? i->next_tick + (int64_t)jitter : 0;
 }

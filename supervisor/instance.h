@@ -17,6 +17,7 @@
 #include "renew.h"
 #include "spawn.h"
 #include "stream.h"
+#include "ticks.h"
 #include "watch.h"
 #include "zone.h"
 
@@ -93,9 +94,9 @@ struct instance {
     struct readiness readiness;
     int64_t next_probe_ms; /* monotonic; 0: none */
 
+    struct ticks ticks; /* of a scheduled worker: wall clock */
     const struct zone *zone;
-    int64_t next_tick, next_due; /* wall clock; due is the tick plus jitter */
-    int64_t tick;                /* of the run under way or pending */
+    int zone_version; /* by which the next one was planned */
     struct last_run last_run;
     struct renewal renewal;
 
@@ -155,9 +156,6 @@ void instance_reported(struct keeper *keeper);
 /* Goes on clearing what a process left behind, when it is due: children, and output for whoever
  * looks on. A run by hand may be gone then. */
 void instance_clear(struct instance *instance, int64_t now_ms);
-
-/* The next tick after an instant (wall clock). */
-void instance_plan(struct instance *instance, int64_t after);
 
 /* Where the next exit is written down; counts it. NULL when memory ran out. */
 struct exit_record *instance_next_exit(struct instance *instance);

@@ -53,7 +53,7 @@ int instance_environment(const struct instance *i, struct environment *env, stru
         environment_set(env, "NOTIFY_SOCKET", i->notify_address) < 0)
         return err_set(reterr, -ENOMEM, "out of memory");
     if (i->app->scheduled && !i->run &&
-        environment_set(env, "OPS_TICK", instant_print(i->tick, tick)) < 0)
+        environment_set(env, "OPS_TICK", instant_print(i->ticks.last, tick)) < 0)
         return err_set(reterr, -ENOMEM, "out of memory");
     return 0;
 }

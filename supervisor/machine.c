@@ -71,7 +71,7 @@ static enum action follow(struct machine *m, enum event event, const struct app 
     m->state = edge.next;
     if (edge.action == DO_SPAWN) {
         m->begun_ms = m->started_ms = now_ms;
-        m->spawned = false;
+        m->spawned = m->just_started = false;
         m->reason.text[0] = '\0';
     }
     set_deadline(m, app, now_ms);
@@ -80,7 +80,7 @@ static enum action follow(struct machine *m, enum event event, const struct app 
 
 static void begin_anew(struct machine *m)
 {
-    m->wanted = true;
+    m->wanted = m->just_started = true;
     m->finished = m->completed = false;
     m->history = (struct restart_history){ 0 };
 }
@@ -157,11 +157,14 @@ enum action machine_hold(struct machine *m, const struct app *app, int64_t now_m
 bool machine_tick(struct machine *m, const struct app *app, int64_t now_ms, enum action *ret)
 {
     *ret = DO_NOTHING;
-    if (m->state == STATE_WAITING || state_edge(m->state, EVENT_GO).next == STATE_NONE)
+    if (state_edge(m->state, EVENT_GO).next == STATE_NONE)
+        return false;
+    if (m->state == STATE_WAITING && !m->tick_pending)
         return false;
     m->tick_pending = true;
     m->history = (struct restart_history){ 0 };
-    *ret = follow(m, EVENT_GO, app, now_ms);
+    if (m->state != STATE_WAITING)
+        *ret = follow(m, EVENT_GO, app, now_ms);
     return true;
 }
 

@@ -44,6 +44,7 @@ struct machine {
     bool finished;     /* it ended by itself and is not to be started again */
     bool completed;    /* the last run ended well; cleared when it is started again */
     bool tick_pending; /* a scheduled run is due, under way or to be tried again */
+    bool just_started; /* by hand or with the fleet, and no run was begun since */
     bool spawned;      /* the program is known to run */
     bool ready;
     enum stop_cause cause;
@@ -72,7 +73,8 @@ enum action machine_restart(struct machine *m, const struct app *app, int64_t no
 
 /* Nothing is in the way of a worker that waits (GO, or PLAN for a schedule without a due tick);
  * a dependency was taken away; a tick is due (false: skipped, a run is under way, or it waits for
- * a dependency, or is stopped). */
+ * a dependency, or is stopped). A run that is to be tried again gives way to the new tick's, which
+ * begins when that would. */
 enum action machine_unblock(struct machine *m, const struct app *app, int64_t now_ms);
 enum action machine_hold(struct machine *m, const struct app *app, int64_t now_ms,
                          const char *dependency);

@@ -211,8 +211,8 @@ static int settle_readiness(struct work *work)
 
 static int settle_schedule(struct work *work)
 {
-    static const char *const dependent[] = { "timezone", "overlap", "jitter", "timeout",
-                                             "run_on_start" };
+    static const char *const dependent[] = { "timezone", "overlap",  "jitter",
+                                             "timeout",  "catch_up", "run_on_start" };
     struct app *app = &work->draft->app;
 
     app->restart.one_shot = app->scheduled;

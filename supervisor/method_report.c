@@ -93,7 +93,7 @@ cJSON *report_row(struct instance *i)
     (void)json_put_int(row, "unstable_restarts", m->unstable_restarts);
     report_status(row, m->exited, m->last_exit);
     (void)json_put_text(row, "reason", m->reason.text[0] ? m->reason.text : NULL);
-    report_instant(row, "next_run", i->app->scheduled && m->wanted ? i->next_tick : 0);
+    report_instant(row, "next_run", i->app->scheduled && m->wanted ? i->ticks.next : 0);
     (void)json_put(row, "last_run", last_run(i));
     (void)json_put(row, "stats", stats ? stats : cJSON_CreateObject());
     (void)json_put_text(row, "status_text", i->status_text[0] ? i->status_text : NULL);

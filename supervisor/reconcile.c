@@ -9,8 +9,8 @@
 #include "instance_notify.h"
 #include "instance_probe.h"
 #include "instant.h"
-#include "log.h"
 #include "record.h"
+#include "schedule.h"
 
 enum {
     /* Each waits for its exec; more would keep the control socket waiting. */
@@ -103,6 +103,8 @@ static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
     if (!i->stop_asked || (!i->machine.completed && has_running_dependents(fleet, i)))
         return;
     i->stop_asked = false;
+    if (fleet->leaving)
+        schedule_leaving(i);
     instance_act(i, machine_stop(&i->machine, i->app, now));
     if (i->run)
         instance_pause(i, false);
@@ -147,40 +149,6 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         instance_act(i, machine_hold(m, i->app, now, gone));
 }
 
-/* The due tick of a scheduled worker: a run begins, or is skipped while one is under way. */
-static void settle_tick(struct instance *i, int64_t now, int64_t wall)
-{
-    char text[INSTANT_TEXT_MAX];
-    enum action action;
-    int64_t tick;
-
-    if (!i->app->scheduled || i->run)
-        return;
-    /* What came due while it was stopped is not made up for. */
-    if (!i->machine.wanted)
-        i->next_tick = i->next_due = 0;
-    if (!i->machine.wanted)
-        return;
-    if (!i->next_tick)
-        instance_plan(i, wall);
-    if (i->app->run_on_start && i->machine.state == STATE_SCHEDULED && !i->tick)
-        i->next_tick = i->next_due = wall;
-    if (!i->next_due || i->next_due > wall)
-        return;
-    tick = i->next_tick;
-    if (machine_runs(&i->machine) && i->app->overlap == OVERLAP_QUEUE)
-        return;
-    instance_plan(i, wall > tick ? wall : tick);
-    if (machine_tick(&i->machine, i->app, now, &action)) {
-        i->tick = tick;
-        instance_act(i, action);
-    } else {
-        log_warn("tick skipped", LOG_TEXT("worker", i->app->name),
-                 LOG_TEXT("tick", instant_print(tick, text)),
-                 LOG_TEXT("because", state_name(i->machine.state)));
-    }
-}
-
 /* What may start a process waits for the next turn when this one has started enough. */
 static bool may_act(const struct fleet *fleet, const struct instance *i)
 {
@@ -206,7 +174,7 @@ static void settle(struct fleet *fleet, struct instance *i)
         instance_act(i, machine_start(m));
     settle_dependencies(fleet, i, now);
     if (may_act(fleet, i))
-        settle_tick(i, now, instant_now());
+        schedule_settle(i, now, instant_now());
     fleet_settle_reload(fleet, i, now);
     renew_look(i, now, instant_now());
     instance_probe(i, now);
@@ -254,15 +222,16 @@ static void arm_clock(struct fleet *fleet)
     for (size_t k = 0; k < fleet->count; k++) {
         const struct instance *i = fleet->instances[k];
 
-        /* A queued tick waits for the end of the run under way, which wakes us by itself. */
-        if (i->next_due && i->machine.wanted && (!next || i->next_due < next) &&
-            !(machine_runs(&i->machine) && i->app->overlap == OVERLAP_QUEUE))
-            next = i->next_due;
+        next = earliest(next, schedule_next(i));
         next = earliest(next, renew_next_cron(i));
     }
     at.it_value.tv_sec = next / 1000;
     at.it_value.tv_nsec = next % 1000 * 1000000;
-    (void)timerfd_settime(fleet->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
+    /* ECANCELED: it was set since we looked, and read(2) will not tell. */
+    if (timerfd_settime(fleet->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL) <
+            0 &&
+        errno == ECANCELED)
+        fleet_clock_set(fleet);
 }
 
 void fleet_reconcile(struct fleet *fleet)

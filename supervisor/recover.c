@@ -13,9 +13,7 @@
 #include "log.h"
 #include "procfs.h"
 #include "record.h"
-
-/* A tick that came due while opsd was away for longer than this is not made up for. */
-enum { TICK_LATE_MAX_MS = 60000 };
+#include "schedule.h"
 
 /* --- the instances */
 
@@ -54,8 +52,6 @@ static void apply(struct fleet *fleet, const struct journal_lines *journal)
 /* After a crash of opsd: as it was. */
 static void revive(struct instance *i)
 {
-    if (i->next_due && i->next_due < instant_now() - TICK_LATE_MAX_MS)
-        i->next_tick = i->next_due = 0;
     if (i->keeper_pid)
         instance_adopt(i);
     else if (machine_runs(&i->machine))
@@ -154,8 +150,7 @@ static void begin_anew(struct instance *i, bool start)
     i->keeper_pid = i->pid = 0;
     i->stop_asked = false;
     i->notify_address[0] = '\0';
-    i->next_tick = i->next_due = 0;
-    i->tick = 0;
+    schedule_begin_anew(i, before.tick_pending);
     i->renewal = (struct renewal){ 0 };
 }
 

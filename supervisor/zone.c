@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "text.h"
 
 #define ZONE_FOLDER "/usr/share/zoneinfo"
+#define SYSTEM_FILE "/etc/localtime"
 
 enum {
     DAY_S = 86400,
@@ -46,6 +48,8 @@ struct window {
 struct zone {
     struct zone *next;
     char *setting; /* "TZ=…", or NULL to leave the process's own */
+    struct stat file;
+    int version;
     /* Window i is kept in windows[i % WINDOWS], until another one needs the place. */
     struct window windows[WINDOWS];
 };
@@ -306,6 +310,29 @@ static int name_unknown(const char *name, struct err *reterr)
                    nearest ? nearest : "Europe/Moscow", nearest ? "\"?" : "\"");
 }
 
+/* An upgrade puts another file in its place; a zone without a file (UTC) stays as it is. */
+static void zone_refresh(struct zone *zone)
+{
+    const char *path = zone->setting ? strchr(zone->setting, '/') : SYSTEM_FILE;
+    struct stat file;
+
+    if (!path || stat(path, &file) < 0)
+        return;
+    if (file.st_ino == zone->file.st_ino && file.st_dev == zone->file.st_dev &&
+        file.st_mtim.tv_sec == zone->file.st_mtim.tv_sec &&
+        file.st_mtim.tv_nsec == zone->file.st_mtim.tv_nsec)
+        return;
+    zone->file = file;
+    zone->version++;
+    for (size_t i = 0; i < WINDOWS; i++)
+        zone->windows[i].filled = false;
+}
+
+int zone_version(const struct zone *zone)
+{
+    return zone->version;
+}
+
 /* The name becomes an absolute path, so that a TZDIR of the environment plays no part. */
 static int zone_new(const char *setting, struct zone **ret)
 {
@@ -345,6 +372,7 @@ int zone_open(const char *name, const struct zone **ret, struct err *reterr)
 
     for (zone = zones; zone; zone = zone->next) {
         if (same_text(zone->setting, wanted)) {
+            zone_refresh(zone);
             *ret = zone;
             return 0;
         }
@@ -352,6 +380,7 @@ int zone_open(const char *name, const struct zone **ret, struct err *reterr)
     r = zone_new(wanted, &zone);
     if (r < 0)
         return err_set(reterr, r, "no memory for time zone %s", name ? name : "of the system");
+    zone_refresh(zone);
     *ret = zone;
     return 0;
 }

@@ -18,9 +18,14 @@ struct local {
     int year, month, day, hour, minute, second, weekday;
 };
 
-/* name NULL means the system's zone. Opening the same zone twice gives the same object; zones live
- * as long as the process. Returns 0, -ENOENT (with a suggestion in reterr) or -ENOMEM. */
+/* name NULL means the system's zone. Opening the same zone twice gives the same object, with what
+ * its file says now; zones live as long as the process. Returns 0, -ENOENT (with a suggestion in
+ * reterr) or -ENOMEM. */
 int zone_open(const char *name, const struct zone **ret, struct err *reterr);
+
+/* Changes when opening it again found its file changed (an upgrade of tzdata): instants that were
+ * found before may be others now. */
+int zone_version(const struct zone *zone);
 
 /* The wall clock at an instant (ms). */
 void zone_local(const struct zone *zone, int64_t instant, struct local *ret);

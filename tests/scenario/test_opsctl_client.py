@@ -1198,9 +1198,10 @@ def test_javascript_is_not_read(tmp_path):
 
 
 def test_fields_that_are_not_honoured_are_noted(tmp_path):
-    done = check(tmp_path, app(schedule="@hourly", catch_up="once"))
+    done = check(tmp_path, app(vizion=True, catch_up="once"))
     assert done.returncode == 0
-    assert b"note: apps[0].catch_up: is accepted but not honoured yet" in done.stderr
+    assert b"note: apps[0].vizion: is accepted but means nothing outside Node" in done.stderr
+    assert b"note: apps[0].catch_up: means nothing without schedule" in done.stderr
 
 
 def test_a_manifest_that_is_not_there(tmp_path):

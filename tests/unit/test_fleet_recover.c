@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "instant.h"
 #include "journal.h"
 #include "recover.h"
 
@@ -320,6 +321,87 @@ static void large_numbers_are_nobodys(void **state)
     assert_int_equal(the(world, "a")->machine.restarts, 0);
 }
 
+/* --- schedules */
+
+static const char scheduled[] = "[" APP("none", ",\"schedule\":\"@hourly\"") "," APP(
+    "once", ",\"schedule\":\"@hourly\",\"catch_up\":\"once\"") "]";
+
+enum { HOUR = 3600000 };
+
+/* Both wait for a tick that lies this far from now; the one before it was run, or is. */
+static void wait_for_tick(struct world *world, int64_t from_now, bool pending)
+{
+    write_file(world->manifest, scheduled);
+    start(world, true);
+    for (size_t k = 0; k < world->fleet.count; k++) {
+        struct instance *i = world->fleet.instances[k];
+
+        i->machine.wanted = true;
+        i->machine.state = pending ? STATE_BACKOFF : STATE_SCHEDULED;
+        i->machine.tick_pending = pending;
+        i->ticks.next = i->ticks.due = instant_now() + from_now;
+        i->ticks.last = i->ticks.next - HOUR;
+    }
+}
+
+static void a_crash_leaves_ticks_as_they_are(void **state)
+{
+    struct world *world = *state;
+    int64_t next;
+
+    wait_for_tick(world, -2 * HOUR, true);
+    next = the(world, "none")->ticks.next;
+    crash(world);
+    start(world, true);
+    assert_int_equal(the(world, "none")->ticks.next, next);
+    assert_int_equal(the(world, "none")->ticks.last, next - HOUR);
+    assert_int_equal(the(world, "none")->ticks.queued, 0);
+    assert_true(the(world, "none")->machine.tick_pending);
+}
+
+static void ticks_of_an_ordered_end_count_where_they_are_to_be_made_up_for(void **state)
+{
+    struct world *world = *state;
+    int64_t next;
+
+    wait_for_tick(world, -2 * HOUR, false);
+    next = the(world, "once")->ticks.next;
+    leave(world);
+    start(world, true);
+    assert_int_equal(the(world, "none")->ticks.next, 0);
+    assert_int_equal(the(world, "once")->ticks.next, next);
+    assert_int_equal(the(world, "once")->ticks.queued, 0);
+}
+
+static void a_run_that_a_reboot_cut_off_is_run_again(void **state)
+{
+    struct world *world = *state;
+
+    wait_for_tick(world, HOUR / 2, true);
+    reboot(world);
+    start(world, true);
+    for (size_t k = 0; k < world->fleet.count; k++) {
+        const struct ticks *ticks = &world->fleet.instances[k]->ticks;
+
+        assert_true(ticks->last);
+        assert_int_equal(ticks->queued, ticks->last);
+        assert_int_equal(ticks->next, 0);
+    }
+}
+
+static void a_run_that_a_reboot_cut_off_gives_way_to_a_later_tick(void **state)
+{
+    struct world *world = *state;
+
+    wait_for_tick(world, -HOUR / 2, true);
+    reboot(world);
+    start(world, true);
+    assert_int_equal(the(world, "none")->ticks.queued, 0);
+    assert_int_equal(the(world, "none")->ticks.next, 0);
+    assert_int_equal(the(world, "once")->ticks.queued, 0);
+    assert_true(the(world, "once")->ticks.next);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -336,6 +418,10 @@ int main(void)
         TEST(lines_about_nobody_are_passed_over),
         TEST(no_stranger_is_made_a_keeper),
         TEST(large_numbers_are_nobodys),
+        TEST(a_crash_leaves_ticks_as_they_are),
+        TEST(ticks_of_an_ordered_end_count_where_they_are_to_be_made_up_for),
+        TEST(a_run_that_a_reboot_cut_off_is_run_again),
+        TEST(a_run_that_a_reboot_cut_off_gives_way_to_a_later_tick),
     };
 
     return cmocka_run_group_tests_name("fleet_recover", tests, NULL, NULL);

@@ -247,6 +247,38 @@ static void a_tick_for_what_is_stopped_or_waits_is_refused(void **state)
     assert_int_equal(m.state, STATE_SCHEDULED);
 }
 
+static void a_tick_takes_over_from_a_run_that_waits_to_be_tried_again(void **state)
+{
+    struct app app = scheduled();
+    struct machine m = online(&app, 1000);
+    enum action action;
+
+    (void)state;
+    exits(&m, &app, failed, 1010);
+    assert_int_equal(machine_hold(&m, &app, 1020, "db"), DO_NOTHING);
+    assert_int_equal(m.state, STATE_WAITING);
+    assert_true(machine_tick(&m, &app, 1030, &action));
+    assert_int_equal(action, DO_NOTHING);
+    assert_int_equal(m.history.unstable, 0);
+    assert_int_equal(machine_unblock(&m, &app, 1040), DO_SPAWN);
+}
+
+static void a_start_is_news_until_something_was_run(void **state)
+{
+    struct app app = scheduled();
+    struct machine m;
+    enum action action;
+
+    (void)state;
+    machine_init(&m);
+    assert_false(m.just_started);
+    (void)machine_start(&m);
+    (void)machine_unblock(&m, &app, 1000);
+    assert_true(m.just_started);
+    assert_true(machine_tick(&m, &app, 1000, &action));
+    assert_false(m.just_started);
+}
+
 static void a_restart_asks_the_manifest_whether_it_still_is_scheduled(void **state)
 {
     struct app before = scheduled(), now = service();
@@ -367,6 +399,8 @@ int main(void)
         cmocka_unit_test(a_scheduled_run_is_retried_until_the_next_tick),
         cmocka_unit_test(a_scheduled_run_that_fails_too_often_waits_for_the_next_tick),
         cmocka_unit_test(a_run_that_takes_too_long_failed),
+        cmocka_unit_test(a_tick_takes_over_from_a_run_that_waits_to_be_tried_again),
+        cmocka_unit_test(a_start_is_news_until_something_was_run),
         cmocka_unit_test(a_tick_for_what_is_stopped_or_waits_is_refused),
         cmocka_unit_test(a_restart_asks_the_manifest_whether_it_still_is_scheduled),
         cmocka_unit_test(a_wrong_configuration_is_not_tried_again),

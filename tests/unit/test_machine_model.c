@@ -103,7 +103,7 @@ static void perform(struct world *w, enum action action)
     case DO_SPAWN:
         check(!w->process);
         check(w->wanted);
-        check(w->machine.begun_ms == w->now);
+        check(w->machine.begun_ms == w->now && !w->machine.just_started);
         w->process = true;
         w->spawned = w->signalled = false;
         break;
@@ -290,6 +290,8 @@ static void do_start(struct world *w)
         forget_failures(w);
     w->wanted = true;
     perform(w, machine_start(&w->machine));
+    check(w->machine.just_started || w->process || before == STATE_SCHEDULED ||
+          before == STATE_WAITING);
 }
 
 static void do_stop(struct world *w)
@@ -313,18 +315,19 @@ static void do_tick(struct world *w)
 {
     enum state before = w->machine.state;
     enum action action;
+    bool pending = w->machine.tick_pending;
 
     if (!w->app->scheduled || !w->wanted)
         return;
     w->tick_count++;
     if (!machine_tick(&w->machine, w->app, w->now, &action)) {
         w->skipped_count++;
-        check(w->process || before == STATE_WAITING || before == STATE_STOPPED);
+        check(w->process || (before == STATE_WAITING && !pending) || before == STATE_STOPPED);
         check(w->machine.state == before && action == DO_NOTHING);
         return;
     }
     w->begun_count++;
-    check(action == DO_SPAWN);
+    check(action == (before == STATE_WAITING ? DO_NOTHING : DO_SPAWN));
     forget_failures(w);
     perform(w, action);
 }
