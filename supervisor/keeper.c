@@ -154,6 +154,8 @@ static void start_worker(struct keeper_life *life)
     volatile struct become_failure *failure = &life->report.failure;
     pid_t pid;
 
+    /* Not when vfork(2) returns: on a busy machine the worker has run for seconds by then. */
+    life->report.started_ms = (int64_t)monotonic_now_ms();
     pid = vfork();
     if (pid == 0) {
         struct become_failure why = become(&task->become, task->program);
@@ -167,7 +169,6 @@ static void start_worker(struct keeper_life *life)
         life->report.failure = (struct become_failure){ .step = STEP_EXEC, .error = errno };
     if (!life->report.failure.error) {
         life->report.worker = pid;
-        life->report.started_ms = (int64_t)monotonic_now_ms();
         return;
     }
     if (pid > 0)

@@ -39,7 +39,7 @@ struct keeper_report {
     int64_t keeper_start;
     pid_t worker;
     struct become_failure failure; /* KEEPER_FAILED */
-    int64_t started_ms;            /* monotonic, as of when the worker ran */
+    int64_t started_ms;            /* monotonic, just before the worker ran */
     struct exit_status status;     /* KEEPER_ENDED and KEEPER_EMPTY */
     int64_t ended_ms;              /* monotonic */
 };

@@ -2,9 +2,11 @@
  * A command's way to opsd: connect, starting it where that is wanted, ask, and wait for the answer.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "instant.h"
 #include "json.h"
 #include "opsctl.h"
 #include "own.h"
@@ -12,8 +14,13 @@
 enum {
     /* A hung opsd is told from a busy one by a wait that no honest answer needs. */
     READ_TIMEOUT_MS = 5000,
-    /* An opsd that was replaced this often while a request was under way is in trouble. */
-    REPEATS_MAX = 5,
+    /* An opsd that was replaced this often while a request was under way is in trouble; so is one
+     * that is gone for so long whenever it was started. */
+    REPEATS_MAX = 6,
+    CONNECT_MS = 10000,
+    /* The first repeat is at once. From the second on each waits twice as long as the one before:
+     * the socket of an opsd that was killed takes connections until the kernel is done with it. */
+    REPEAT_AFTER_MS = 10,
 };
 
 static int connect_failed(const struct session *s, int r)
@@ -56,6 +63,20 @@ int session_open(struct session *s)
     return r < 0 ? connect_failed(s, r) : EXIT_DONE;
 }
 
+/* Starts opsd where that is wanted and it is not there, and again when it was killed before it
+ * could be talked to. Returns 0 or a negative errno; reason says why it could not be started. */
+static int connect_or_start(struct session *s, struct buf *reason)
+{
+    uint64_t until = monotonic_now_ms() + CONNECT_MS;
+    int spawned = 0, r;
+
+    /* One more look after a start that failed: somebody else may have been faster. */
+    while ((r = try_connect(s)) < 0 && (r == -ENOENT || r == -ECONNREFUSED) && s->starts &&
+           spawned == 0 && monotonic_now_ms() < until)
+        spawned = spawn_opsd(s, reason);
+    return r;
+}
+
 int session_open_or_start(struct session *s)
 {
     OWN_BUF struct buf reason = { 0 };
@@ -65,15 +86,9 @@ int session_open_or_start(struct session *s)
     if (r != EXIT_DONE)
         return r;
     s->starts = true;
-    r = try_connect(s);
-    if (r == -ENOENT || r == -ECONNREFUSED) {
-        int spawned = spawn_opsd(s, &reason);
-
-        /* Somebody else may have been faster to start it. */
-        r = try_connect(s);
-        if (spawned < 0 && r < 0)
-            return complain(EXIT_FAILED, "%s", reason.p ? reason.p : "opsd did not start");
-    }
+    r = connect_or_start(s, &reason);
+    if (r < 0 && reason.len)
+        return complain(EXIT_FAILED, "%s", reason.p);
     return r < 0 ? connect_failed(s, r) : EXIT_DONE;
 }
 
@@ -105,19 +120,15 @@ cJSON *session_names_params(const struct session *s, size_t n)
 
 /* --- an opsd that is replaced meanwhile */
 
-/* The guard keeps the socket, so that whoever connects waits in its queue for the next opsd. */
+/* The guard keeps the socket, so that whoever connects waits in its queue for the next opsd. When
+ * both were killed, what starts opsd starts it again. */
 bool session_reconnect(struct session *s)
 {
     OWN_BUF struct buf reason = { 0 };
 
-    client_done(&s->client);
-    if (client_connect(&s->client, &s->home) == 0)
-        return true;
-    /* It was killed together with its guard: what starts it starts it again. */
     buf_init(&reason, SPAWN_REASON_MAX);
-    if (!s->starts || spawn_opsd(s, &reason) < 0)
-        return false;
-    return client_connect(&s->client, &s->home) == 0;
+    client_done(&s->client);
+    return connect_or_start(s, &reason) == 0;
 }
 
 static int gone(const struct err *how)
@@ -179,6 +190,8 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
             break;
         if (!may_repeat(method))
             return session_cut(s, &err);
+        if (repeats)
+            (void)poll(NULL, 0, REPEAT_AFTER_MS << (repeats - 1));
         if (!session_reconnect(s))
             return gone(&err);
     }

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "guard.h"
 #include "home.h"
+#include "instant.h"
 #include "opsd_options.h"
 #include "own.h"
 #include "store.h"
@@ -52,21 +54,34 @@ static int daemonise(void)
     return ready[1];
 }
 
+/* Whether somebody answers who listens in the home. To be let in is no answer: the socket of an
+ * opsd that was killed takes connections until the kernel is done with it. */
+static bool other_answers(const struct home *home, int patience_ms)
+{
+    static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    OWN(close) int fd = home_connect(home);
+    struct pollfd answer = { .fd = fd, .events = POLLIN };
+    char byte;
+
+    return fd >= 0 && send(fd, ping, sizeof ping - 1, MSG_NOSIGNAL) == sizeof ping - 1 &&
+           poll(&answer, 1, patience_ms) > 0 && recv(fd, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
 /* Only one opsd in a home. The other one may just be leaving: then its place is free in a moment.
  * Or it is just starting: then whoever asked for this one will want to talk to that one, so it is
  * waited for. */
 static int lock_or_give_way(const struct home *home, struct err *reterr)
 {
-    int fd = -1, r = home_lock(home);
+    uint64_t until = monotonic_now_ms() + OTHER_MS, now;
+    bool answered = false;
+    int r = home_lock(home);
 
-    for (int ms = 0; r < 0 && fd < 0 && ms < OTHER_MS; ms += OTHER_STEP_MS) {
-        fd = home_connect(home);
-        if (fd < 0)
+    while (r < 0 && !answered && (now = monotonic_now_ms()) < until) {
+        answered = other_answers(home, (int)(until - now));
+        if (!answered)
             (void)poll(NULL, 0, OTHER_STEP_MS);
         r = home_lock(home);
     }
-    if (fd >= 0)
-        (void)close(fd);
     return r < 0 ? err_set(reterr, -EEXIST, "another opsd runs in %s", home->path) : 0;
 }
 

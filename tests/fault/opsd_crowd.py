@@ -54,7 +54,7 @@ class Crowd:
         return {"name": name, "script": str(self.program), "interpreter": "none",
                 "args": [*map(str, options), str(self.folder)], **QUICK, **fields}
 
-    def begin(self, size):
+    def begin(self, size, **environment):
         third = size // 3
         apps = [self.app("pair", instances=2)]
         apps += [self.app(f"steady{n}") for n in range(third - 2)]
@@ -69,7 +69,7 @@ class Crowd:
         apps += [self.app(name, *["-d"] * (n % 2), *["-l"] * (n % 3 == 0))
                  for n, name in enumerate(self.handled)]
         self.home.apps(*apps)
-        self.home.start()
+        self.home.start(**environment)
         wait_until(lambda: all(r["state"] in ("online", "waiting restart") for r in self.home.rows()))
         self.keys = {self.key(row) for row in self.home.rows()}
         for key in sorted(k for k in self.keys if k.startswith(("steady", "pair"))):
@@ -182,7 +182,8 @@ class Crowd:
             row = rows[key]
             assert (row["state"], row["pid"], row["restarts"]) == ("online", pid, 0), row
             up = row["uptime_ms"] / 1000
-            assert before - began / 1e9 - 0.1 <= up <= after - began / 1e9 + UPTIME_SLACK_S, row
+            least = before - began / 1e9 - 0.1
+            assert least <= up <= after - began / 1e9 + UPTIME_SLACK_S, (least, row)
         for key, wanted in self.endings.items():
             row = rows[key]
             assert books.ending_of(row) in ((wanted,) if row["restarts"] else (wanted, None)), row
@@ -207,7 +208,7 @@ class Crowd:
             seen.update(self.key(r) for r in self.home.rows() if r["state"] == "online")
             return seen == self.keys
         wait_until(has_been_online, what="everybody is online")
-        assert self.home.opsctl("stop", "all").returncode == 0
+        assert (got := self.home.opsctl("stop", "all")).returncode == 0, got.stderr
         assert not self.home.processes()
         self.check_counters()
         assert not (found := self.book_problems()), "\n".join(found)

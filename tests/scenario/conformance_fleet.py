@@ -63,12 +63,16 @@ class Home(Fleet):
             wait_until(lambda: self.rpc("ping"), what="opsd answers")
         return self
 
-    def recover(self, *options, rivals=False):
-        """As a person does after a crash: opsd makes a daemon of itself and is there. Rivals are
-        others who do the same, if only by `opsctl start`; one of all wins."""
-        got = subprocess.run([BIN / "opsd", "--home", self.home, "--manifest", self.manifest, *options],
-                             stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/",
-                             env=self.environment(), timeout=DEADLINE_S)
+    def daemonise(self, *options, **more):
+        """As a person does after a crash: opsd makes a daemon of itself and is there."""
+        return subprocess.run([BIN / "opsd", "--home", self.home, "--manifest", self.manifest, *options],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/",
+                              env=self.environment(**more), timeout=DEADLINE_S)
+
+    def recover(self, *options, rivals=False, **more):
+        """The same, and it has to succeed. Rivals are others who do it, too, if only by `opsctl
+        start`; one of all wins."""
+        got = self.daemonise(*options, **more)
         lost = rivals and got.returncode == 1 and "another opsd runs" in got.stderr
         assert got.returncode == 0 or lost, got.stderr
         wait_until(lambda: self.rpc("ping"), what="opsd answers again")

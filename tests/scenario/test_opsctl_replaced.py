@@ -135,11 +135,16 @@ def test_whoever_waits_at_the_door_is_let_in_by_the_next(home, words):
 
 
 SLOW = "trap 'touch asked; while [ ! -e go ]; do sleep 0.01; done; exit' INT; " \
-       "while :; do sleep 0.01; done"
+       "touch deaf; while :; do sleep 0.01; done"
+
+
+def begin_slow(home):
+    begin(home, sh(SLOW, kill_timeout="30s"))
+    wait_until(home.file("deaf").exists)
 
 
 def test_a_stop_is_asked_for_again(home):
-    begin(home, sh(SLOW, kill_timeout="30s"))
+    begin_slow(home)
     process = home.opsctl_background("stop", "w")
     wait_until(home.file("asked").exists)
     killed = home.kill("supervisor")
@@ -152,7 +157,7 @@ def test_a_stop_is_asked_for_again(home):
 
 @pytest.mark.parametrize("words", [["restart", "w"], ["run_worker", "default", "w"]], ids=" ".join)
 def test_what_may_not_be_asked_twice_says_so(home, words):
-    begin(home, sh(SLOW, kill_timeout="30s"))
+    begin_slow(home)
     process = home.opsctl_background(*words)
     wait_until(lambda: home.file("asked").exists() or len(home.processes()) > 2)
     home.kill("supervisor")
@@ -163,7 +168,7 @@ def test_what_may_not_be_asked_twice_says_so(home, words):
 
 
 def test_nobody_comes_after_an_end_of_both(home):
-    begin(home, sh(SLOW, kill_timeout="30s"))
+    begin_slow(home)
     process = home.opsctl_background("stop", "w")
     wait_until(home.file("asked").exists)
     home.kill("both")

@@ -1,0 +1,132 @@
+"""opsd and its guard end at every boundary with the outside, one after the other: while they take a
+fleet over, and while they do what they are told.
+
+Each boundary is the last one of one pair of them; the next pair finds what they left. OPS_ROUNDS=1000
+takes every boundary, else some are left out, others each time.
+"""
+import contextlib
+import os
+import random
+
+import pytest
+
+from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
+import opsd_books as books
+from conformance_fleet import GONE, Home, build, is_alive, rounds, wait_until
+from preload import preload
+
+ROUNDS = rounds(12)
+SIZE = 12
+MANY = 1000  # boundaries; more than there are
+SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return build("numbered.c", tmp_path_factory.mktemp("numbered"))
+
+
+@pytest.fixture
+def crowd(program):
+    """Nobody else gives orders: what is done at which boundary is the same every time, nearly."""
+    print(f"OPS_SEED={SEED}")
+    home = Home()
+    one = Crowd(home, program, SEED)
+    one.over.set()
+    try:
+        yield one
+    finally:
+        home.end()
+
+
+class Striker:
+    def __init__(self, home):
+        self.home, self.file = home, home.file("strike")
+        self.preload = preload("opsd_strike", OPSD_STRIKE=str(self.file))
+
+    def at(self, number, who="both"):
+        self.file.with_suffix(".new").write_text(f"{number} {who}")
+        self.file.with_suffix(".new").rename(self.file)
+
+
+def boundaries(crowd, most):
+    """1, 2, … with all of them, else with gaps, until whoever asks has enough."""
+    gap = max(1, most // ROUNDS)
+    number = 0
+    while number < MANY:
+        number += crowd.chance.randint(1, 2 * gap - 1)
+        yield number
+
+
+def test_struck_while_they_take_over(crowd):
+    home, striker = crowd.home, Striker(crowd.home)
+    crowd.begin(SIZE)
+    last = 0
+    for number in boundaries(crowd, 120):
+        crowd.strikes += 2
+        striker.at(number)
+        home.kill("both")
+        if home.daemonise(**striker.preload).returncode == 0:
+            break
+        last = number
+        home.recover()
+        crowd.check()
+    assert last, "they were never struck"
+    striker.file.unlink(missing_ok=True)
+    with contextlib.suppress(*GONE):
+        home.kill("both")
+    home.recover()
+    crowd.check()
+    crowd.finish()
+    print(f"struck at up to {last} boundaries")
+
+
+def orders(crowd, pair):
+    """What people and workers do all day, one thing after the other, for as long as this pair is
+    there. A start that finds it dead starts another."""
+    home, hand = crowd.home, crowd.handled[0]
+    told = crowd.tell()
+    for word in ("restart", "stop", "start", "restart", "stop"):
+        if not all(map(is_alive, pair)):
+            break
+        got = home.opsctl(word, hand)
+        assert got.returncode in ((0,) if word == "start" else (0, 1, 3)), got.stderr
+    return told
+
+
+def test_struck_while_they_do_as_told(crowd):
+    home, striker = crowd.home, Striker(crowd.home)
+    crowd.begin(SIZE)
+    struck = 0
+    for number in boundaries(crowd, 400):
+        crowd.strikes += 2
+        home.kill("both")
+        home.recover(**striker.preload)
+        pair = list(home.daemon().values())
+        striker.at(number)
+        told = orders(crowd, pair)
+        done = all(map(is_alive, pair))
+        if done:
+            home.kill("both")
+        else:
+            struck = number
+            wait_until(lambda: not any(map(is_alive, pair)), what="both are struck")
+        striker.file.unlink(missing_ok=True)
+        home.recover(rivals=True)
+        crowd.check()
+        crowd.check_told(told)
+        if done:
+            break
+    assert struck
+    crowd.finish()
+    print(f"struck at up to {struck} boundaries")
+
+
+def test_uptime_begins_with_the_worker_though_its_keeper_lags(crowd):
+    """On a busy machine a worker may have run for long when its keeper gets to look at the clock."""
+    crowd.begin(SIZE, **preload("opsd_lag", OPSD_LAG_MS="300"))
+    crowd.check()
+    crowd.home.kill("both")
+    crowd.home.recover()
+    crowd.check()
+    crowd.finish()
