@@ -1,7 +1,7 @@
 -- name: remind
 -- $1 now, $2 zone. Nothing before 11:00 of the zone's day; days 0, 1 and 2 after registration by
--- the calendar. Locked rows are waited for, because there is no other run today. The message is of no
--- use after the day's end.
+-- the calendar. Locked rows are waited for, because there is no other run today. The message is of
+-- no use after the day's end.
 with day as materialized (
     select here::date as today,
            (here::date + 1)::timestamp at time zone $2 as ends_at,
