@@ -86,6 +86,7 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
     (void)uv_timer_init(loop, &fleet->timer);
     fleet->timer.data = fleet;
     r = pump_init(&fleet->pump, loop);
+    cgroups_open(&fleet->cgroups, home->fd);
     fleet->keepers.changed = instance_reported;
     if (r == 0)
         r = keepers_init(&fleet->keepers, loop, home->fd);
@@ -102,6 +103,7 @@ void fleet_close(struct fleet *fleet)
     uv_close((uv_handle_t *)&fleet->clock_poll, NULL);
     (void)close(fleet->clock_fd);
     keepers_close(&fleet->keepers);
+    cgroups_close(&fleet->cgroups, fleet->home->fd);
     listen_close(&fleet->listeners, fleet->leaving);
     journal_close(&fleet->journal);
     sources_done(&fleet->sources);

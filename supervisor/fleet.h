@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "buf.h"
+#include "cgroup.h"
 #include "home.h"
 #include "instance.h"
 #include "journal.h"
@@ -27,6 +28,7 @@ struct fleet {
     char *log_folder; /* logs/ beside the manifest */
     struct pump pump;
     struct keepers keepers;
+    struct cgroups cgroups;
     struct listeners listeners;
     struct renewer renewer;
     struct guard_link *link; /* to the guard; NULL: none */
@@ -40,6 +42,7 @@ struct fleet {
     int starts_left;  /* in this turn of the loop */
     bool leaving;     /* opsd ends once everything is stopped */
     bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
+    bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
     bool rolled_back; /* the opsd of an upgrade did not come up */
     uv_timer_t timer;
     int clock_fd; /* timerfd(2) on the wall clock, for ticks; tells when that clock is set */

@@ -173,6 +173,14 @@ static void launch(struct instance *i)
 
 /* --- ending */
 
+/* Returns true when nothing is left in it. */
+static bool clear_group(const struct instance *i)
+{
+    OWN(free) char *file = instance_file_name(i);
+
+    return file && cgroup_clear(&i->fleet->cgroups, file);
+}
+
 static void forget_process(struct instance *i)
 {
     if (i->keeper)
@@ -244,9 +252,10 @@ static bool is_cleared(const struct instance *i)
                                       .cookie = i->notify_address[0] ? cookie : NULL };
 
     if (!i->lost)
-        return true;
+        return clear_group(i);
     (void)snprintf(cookie, sizeof cookie, "NOTIFY_SOCKET=%s", i->notify_address);
-    return !keeper_clear(&remains);
+    /* Both: root's processes may leave a group. */
+    return clear_group(i) & !keeper_clear(&remains);
 }
 
 void instance_clear(struct instance *i, int64_t now_ms)
@@ -296,6 +305,7 @@ static void failed(struct instance *i)
     int r;
 
     r = instance_explain(i, &why);
+    (void)clear_group(i);
     forget_process(i);
     start_failed(i, -r, &why);
 }
@@ -416,12 +426,22 @@ static void order(struct instance *i, int what)
                   LOG_TEXT("why", strerror(-r)));
 }
 
+/* The keeper alone could run after processes that fork faster than it kills. */
+static void kill_all(struct instance *i)
+{
+    OWN(free) char *file = instance_file_name(i);
+
+    order(i, KEEPER_KILL);
+    if (file)
+        cgroup_kill(&i->fleet->cgroups, file);
+}
+
 void instance_act(struct instance *i, enum action action)
 {
     if (action == DO_SPAWN)
         launch(i);
     else if (action == DO_KILL && i->keeper)
-        order(i, KEEPER_KILL);
+        kill_all(i);
     /* One that does not run yet is asked once it does (machine_spawned). */
     else if (action == DO_SIGNAL && i->pid && i->app->shutdown_with_message &&
              instance_probe_shutdown(i) == 0)

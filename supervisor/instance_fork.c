@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "credentials.h"
 #include "fleet.h"
@@ -22,6 +23,7 @@ struct plan {
     const char **argv;
     char *program, *file;
     char *listen_pid;
+    int cgroup_fd;
 };
 
 static void plan_done(struct plan *plan)
@@ -31,6 +33,8 @@ static void plan_done(struct plan *plan)
     free(plan->argv);
     free(plan->program);
     free(plan->file);
+    if (plan->cgroup_fd >= 0)
+        (void)close(plan->cgroup_fd);
 }
 
 static void pass(struct plan *plan, int from, int to)
@@ -87,6 +91,7 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
     struct keeper_task task = { .name = i->app->name,
                                 .file = plan->file,
                                 .program = plan->program,
+                                .cgroup_fd = plan->cgroup_fd,
                                 .become = { .argv = (char *const *)plan->argv,
                                             .env = plan->env.list,
                                             .cwd = i->app->cwd,
@@ -105,14 +110,19 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
 
 int instance_fork(struct instance *i, struct err *reterr)
 {
-    struct plan plan = { 0 };
+    struct plan plan = { .cgroup_fd = -1 };
     int r;
 
     r = instance_probe_prepare(i, reterr);
     if (r == 0)
         r = make_plan(&plan, i, reterr);
+    /* What may stay behind when the worker is stopped must not be killed with the group. */
+    if (r == 0 && i->app->treekill)
+        r = cgroup_enter(&i->fleet->cgroups, plan.file, &plan.cgroup_fd, reterr);
     if (r == 0)
         r = fork_plan(&plan, i, reterr);
+    if (r < 0 && plan.cgroup_fd >= 0)
+        (void)cgroup_clear(&i->fleet->cgroups, plan.file);
     instance_probe_handed(i);
     plan_done(&plan);
     if (r < 0)

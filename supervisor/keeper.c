@@ -12,11 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup_vfork.h"
 #include "heap.h"
 #include "instant.h"
 #include "launch.h"
 
-enum { CHILDREN_BYTES = 4096, HELD = 4, HELD_FROM = 16 };
+enum { CHILDREN_BYTES = 4096, HELD = 5, HELD_FROM = 16 };
 
 struct keeper_life {
     const struct keeper_task *task; /* until the worker runs */
@@ -111,7 +112,7 @@ static void keep_only(int *fds, size_t n)
 static void hold_all(const struct keeper_task *task, int go_fd)
 {
     int fds[HELD + BECOME_FDS_MAX] = { task->become.out_fd, task->become.err_fd, task->status_fd,
-                                       go_fd };
+                                       task->cgroup_fd, go_fd };
     size_t n = HELD;
 
     for (size_t i = 0; i < task->become.fd_count; i++)
@@ -147,24 +148,22 @@ static void detach(const struct keeper_task *task)
 
 /* --- the worker and what it leaves behind */
 
+/* In a child that shares our memory until it has become the worker. */
+static _Noreturn void become_worker(void *context)
+{
+    struct keeper_life *life = context;
+
+    life->report.failure = become(&life->task->become, life->task->program);
+    _exit(EXIT_FAILURE);
+}
+
 static void start_worker(struct keeper_life *life)
 {
-    const struct keeper_task *task = life->task;
-    /* Shared with the child until it has become the worker. */
-    volatile struct become_failure *failure = &life->report.failure;
     pid_t pid;
 
     /* Not when vfork(2) returns: on a busy machine the worker has run for seconds by then. */
     life->report.started_ms = (int64_t)monotonic_now_ms();
-    pid = vfork();
-    if (pid == 0) {
-        struct become_failure why = become(&task->become, task->program);
-
-        failure->step = why.step;
-        failure->error = why.error;
-        failure->which = why.which;
-        _exit(EXIT_FAILURE);
-    }
+    pid = cgroup_vfork(life->task->cgroup_fd, become_worker, life);
     if (pid < 0)
         life->report.failure = (struct become_failure){ .step = STEP_EXEC, .error = errno };
     if (!life->report.failure.error) {

@@ -56,6 +56,7 @@ struct keeper_task {
     const char *program; /* a path */
     struct become become;
     int status_fd;
+    int cgroup_fd;     /* of the group that the worker is to run in; -1: opsd's */
     bool spare_strays; /* treekill: false: what left the worker's process group is left alone */
 };
 

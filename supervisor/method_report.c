@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "instance_files.h"
 #include "instant.h"
 #include "json.h"
 #include "methods.h"
@@ -197,6 +198,27 @@ static void put_log_path(cJSON *row, const char *name, const struct instance *i,
     (void)json_put_text(row, name, path);
 }
 
+/* What all that it started uses, where its control group counts it. */
+static void put_group(cJSON *row, struct instance *i)
+{
+    OWN(free) char *file = instance_file_name(i);
+    const struct cgroups *cgroups = &i->fleet->cgroups;
+    OWN(free) char *path = file && i->pid ? cgroup_path(cgroups, file) : NULL;
+    struct cgroup_usage usage = { -1, -1 };
+
+    if (path)
+        cgroup_usage(cgroups, file, &usage);
+    (void)json_put_text(row, "cgroup", path);
+    if (usage.cpu_ms < 0)
+        (void)json_put_null(row, "tree_cpu_ms");
+    else
+        (void)json_put_int(row, "tree_cpu_ms", usage.cpu_ms);
+    if (usage.memory_bytes < 0)
+        (void)json_put_null(row, "tree_memory_bytes");
+    else
+        (void)json_put_int(row, "tree_memory_bytes", usage.memory_bytes);
+}
+
 static cJSON *describe(struct instance *i)
 {
     const struct app *app = i->app;
@@ -217,6 +239,7 @@ static cJSON *describe(struct instance *i)
     else
         (void)json_put_null(row, "next_try_in_ms");
     report_instant(row, "started", i->pid ? i->started_at : 0);
+    put_group(row, i);
     (void)json_put(row, "exits", exits(i));
     return row;
 }

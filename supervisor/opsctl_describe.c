@@ -87,6 +87,13 @@ static int text_started(const struct row_context *context, struct buf *to)
     return add_instant(to, json_get_text(context->row, "started"), context->now);
 }
 
+static int text_cgroup(const struct row_context *context, struct buf *to)
+{
+    const char *path = json_get_text(context->row, "cgroup");
+
+    return path ? buf_add_text(to, path) : 0;
+}
+
 static bool is_scheduled(const cJSON *row)
 {
     return json_get_text(row, "schedule");
@@ -178,6 +185,7 @@ static const struct {
     { "namespace",  row_namespace },
     { "pid",        row_pid },
     { "started",    text_started },
+    { "cgroup",     text_cgroup },
     { "uptime",     row_uptime },
     { "restarts",   text_restarts },
     { "failed tries", text_failed_tries },

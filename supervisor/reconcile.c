@@ -10,11 +10,13 @@
 #include "instance_probe.h"
 #include "instant.h"
 #include "record.h"
+#include "recover.h"
 #include "schedule.h"
 
 enum {
     /* Each waits for its exec; more would keep the control socket waiting. */
     STARTS_PER_TURN = 32,
+    SWEEP_AGAIN_MS = 50,
 };
 
 /* Whether somebody took this worker away: it was stopped, is about to be, or something that it
@@ -257,12 +259,16 @@ void fleet_reconcile(struct fleet *fleet)
         if (k < fleet->count && fleet->instances[k] == i)
             k++;
     }
+    if (fleet->unswept)
+        recover_sweep(fleet);
     fleet_commit(fleet);
     if (fleet->changed)
         fleet->changed(fleet);
     /* What one instance did may concern another that was looked at before it. */
     if (fleet->starts_left <= 0 || fleet->dirty)
         fleet->look_again_ms = (int64_t)monotonic_now_ms();
+    else if (fleet->unswept && !fleet->look_again_ms)
+        fleet->look_again_ms = (int64_t)monotonic_now_ms() + SWEEP_AGAIN_MS;
     arm_timer(fleet);
     arm_clock(fleet);
 }

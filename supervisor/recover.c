@@ -126,6 +126,41 @@ static bool look_at_running(void *context, const char *file, const struct keeper
     return true;
 }
 
+/* Control groups have the names of status files. */
+static bool is_named(const struct instance *i, const char *file)
+{
+    size_t n = strlen(i->app->name);
+    long number, variant = 0;
+    char *end;
+
+    if (i->run)
+        return strncmp(file, "~run-", 5) == 0 && strtol(file + 5, &end, 10) == i->id && !*end;
+    if (strncmp(file, i->app->name, n) != 0 || file[n] != '-')
+        return false;
+    number = strtol(file + n + 1, &end, 10);
+    if (*end == '~')
+        variant = strtol(end + 1, &end, 10);
+    return !*end && number == i->number && variant == i->variant;
+}
+
+static bool owns_group(void *context, const char *name)
+{
+    const struct fleet *fleet = context;
+
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        if ((i->keeper || i->adopt_again_ms || i->ended) && is_named(i, name))
+            return true;
+    }
+    return false;
+}
+
+void recover_sweep(struct fleet *fleet)
+{
+    fleet->unswept = !cgroups_sweep(&fleet->cgroups, owns_group, fleet);
+}
+
 static bool is_any(void *context, const char *file, const struct keeper_report *report)
 {
     (void)context;
@@ -185,6 +220,7 @@ static int restore(struct fleet *fleet, const struct journal_lines *journal, boo
         else
             begin_anew(i, start);
     }
+    recover_sweep(fleet);
     if (goes_on)
         log_info("the fleet goes on", LOG_INT("instances", (int64_t)fleet->count));
     return 0;

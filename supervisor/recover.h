@@ -12,4 +12,8 @@
  * problems. */
 int recover(struct fleet *fleet, bool start, struct buf *problems);
 
+/* Clears the control groups of processes that are nobody's; sets fleet->unswept while some of those
+ * are still about to end. */
+void recover_sweep(struct fleet *fleet);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fleet.h"
+#include "instance_files.h"
 #include "instant.h"
 #include "log.h"
 #include "own.h"
@@ -213,26 +214,45 @@ static size_t count_limited(const struct fleet *fleet)
     return count;
 }
 
+static void note_memory(struct instance *i, int64_t bytes)
+{
+    i->renewal.memory_bytes = bytes;
+    i->renewal.looked = true;
+}
+
+/* By its control group, where those count memory. */
+static bool sample_group(struct instance *i)
+{
+    OWN(free) char *file = instance_file_name(i);
+    struct cgroup_usage usage = { .memory_bytes = -1 };
+
+    if (file)
+        cgroup_usage(&i->fleet->cgroups, file, &usage);
+    if (usage.memory_bytes >= 0)
+        note_memory(i, usage.memory_bytes);
+    return usage.memory_bytes >= 0;
+}
+
+/* Those of which no group knows: all of them by one look at all processes. */
 static void sample(struct fleet *fleet, size_t count)
 {
     OWN(free) struct tree_usage *trees = calloc(count, sizeof *trees);
+    OWN(free) struct instance **whose = calloc(count, sizeof(void *));
     size_t n = 0;
 
-    for (size_t k = 0; k < fleet->count && trees; k++)
-        if (has_limit(fleet->instances[k]))
-            trees[n++].root = fleet->instances[k]->keeper_pid;
-    /* Without memory for it, the next time tells. */
-    if (!trees || tree_usage(trees, count) < 0)
-        return;
-    n = 0;
-    for (size_t k = 0; k < fleet->count; k++) {
-        struct renewal *renewal = &fleet->instances[k]->renewal;
+    for (size_t k = 0; k < fleet->count && trees && whose; k++) {
+        struct instance *i = fleet->instances[k];
 
-        if (!has_limit(fleet->instances[k]))
+        if (!has_limit(i) || sample_group(i))
             continue;
-        renewal->memory_bytes = trees[n++].memory_bytes;
-        renewal->looked = true;
+        whose[n] = i;
+        trees[n++].root = i->keeper_pid;
     }
+    /* Without memory for it, the next time tells. */
+    if (!n || tree_usage(trees, n) < 0)
+        return;
+    while (n--)
+        note_memory(whose[n], trees[n].memory_bytes);
 }
 
 void renew_begin(struct fleet *fleet, int64_t now_ms)

@@ -423,8 +423,10 @@ static int run(struct opsd *opsd, struct err *reterr)
     r = take_home(opsd, reterr);
     if (r == 0)
         r = open_everything(opsd, reterr);
-    if (r == 0)
+    if (r == 0) {
+        cgroups_delegate(&opsd->fleet.cgroups, getppid());
         r = load(opsd, reterr);
+    }
     if (r == 0)
         r = serve(opsd, reterr);
     if (r < 0)

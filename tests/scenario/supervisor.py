@@ -269,6 +269,22 @@ class Fleet:
 
     # --- the end
 
+    @property
+    def groups(self):
+        """The folder of the control groups of this home, or None."""
+        link = self.home / "cgroup"
+        return pathlib.Path(os.readlink(link)) if link.is_symlink() else None
+
+    def remove_groups(self):
+        """An opsd that was killed could not."""
+        folder = self.groups
+        if folder and folder.exists():
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.kill").write_text("1")
+            wait_until(lambda: "populated 0" in (folder / "cgroup.events").read_text())
+            for group in [*sorted(folder.rglob("*/"), reverse=True), folder]:
+                group.rmdir()
+
     def end(self):
         pid = None
         try:
@@ -291,6 +307,7 @@ class Fleet:
             for left in self.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(left, signal.SIGKILL)
+            self.remove_groups()
             shutil.rmtree(self.top, ignore_errors=True)
 
 

@@ -232,6 +232,7 @@ static inline int job_fork_as(struct job *job, struct world *world, struct keepe
     assert_true(job->out >= 0 && job->err >= 0);
     task.name = task.name ? task.name : "w";
     task.program = task.program ? task.program : "/bin/sh";
+    task.cgroup_fd = task.cgroup_fd ? task.cgroup_fd : -1;
     task.become.argv = job->argv;
     task.become.env = env;
     task.become.cwd = task.become.cwd ? task.become.cwd : "/";
