@@ -31,6 +31,10 @@
  *                         "schedule","timezone","depends_on":[{"name","condition","met"}],
  *                         "out_file","error_file","next_try_in_ms","started","exits":[{"at",
  *                         "exit_code","exit_signal","uptime_ms","reason","lines":[…]}]}]}
+ *   history               {"names":[…],"n":N?} → {"version":1,"runs":[{"name","instance","at",
+ *                         "pid","tick","attempt","skipped_ticks","by_hand","started",
+ *                         "duration_ms","exit_code","exit_signal","reason","lines":[…]}]}, newest
+ *                         first; null is what there is not: a tick that was missed has no "started"
  *   logs                  {"names":[…],"lines":N,"follow":bool,"out":bool,"err":bool}
  *                         → notifications "log" {"name","instance","stream":"out"|"err","line"},
  *                         "gap" {"lines":N}; then, unless following, the result {"lines":N}.
@@ -107,6 +111,7 @@ enum repeat { ONCE, AGAIN };
     X(stat,       workers_stat,   "[NAME] [--json]",                     0, 1,              WHO_ANY,   AGAIN, "show the fleet") \
     X(describe,   describe,       "NAME [--json]",                       1, 1,              WHO_ANY,   AGAIN, "tell everything about a worker: why it is in its state, its last exits") \
     X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY,   AGAIN, "show what workers printed") \
+    X(history,    history,        "NAME [-n N] [--json]",                1, 1,              WHO_ANY,   AGAIN, "show what became of a worker's runs, newest first: 20, or N") \
     X(run_worker, run_worker,     "APP WORKER [-- ARGS...]",             2, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "one run in the foreground; exits with the worker's code") \
     X(wait,       wait,           "NAME",                                1, 1,              WHO_ANY,   AGAIN, "wait until a worker's run ends; exits with its code") \
     X(pid,        workers_stat,   "NAME",                                1, 1,              WHO_ANY,   AGAIN, "print the process id of a worker") \

@@ -10,6 +10,7 @@
 #include "fleet.h"
 #include "instance_files.h"
 #include "instance_fork.h"
+#include "instance_history.h"
 #include "instance_probe.h"
 #include "instant.h"
 #include "keeper_remains.h"
@@ -141,8 +142,10 @@ static void start_failed(struct instance *i, int error, const struct err *why)
     machine_spawn_failed(&i->machine, i->app, error, (int64_t)monotonic_now_ms(), fleet_chance());
     i->machine.reason = *why;
     fleet_touch(i->fleet);
-    if (!run)
+    if (!run) {
+        instance_history_none(i, i->app->scheduled ? i->ticks.last : 0, why->text);
         return;
+    }
     fleet_remove(i->fleet, i);
     run->ended(run, (struct exit_status){ 0 }, 0, why->text);
 }
@@ -203,6 +206,7 @@ static void finish_exit(struct instance *i)
     stream_drain(&i->err);
     machine_exited(&i->machine, i->app, status, i->report.ended_ms, fleet_chance());
     schedule_ended(i);
+    instance_history_end(i);
     pid_file_remove(i);
     forget_process(i);
     whose = i->run ? fleet_find(i->fleet, i->app->name) : i;

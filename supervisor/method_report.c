@@ -11,25 +11,6 @@
 
 enum { LAST_LINES = 10, CPU_WINDOW_MS = 1000 };
 
-void report_instant(cJSON *object, const char *name, int64_t instant)
-{
-    char text[INSTANT_TEXT_MAX];
-
-    (void)json_put_text(object, name, instant ? instant_print(instant, text) : NULL);
-}
-
-void report_status(cJSON *object, bool known, struct exit_status status)
-{
-    if (known && !status.signal)
-        (void)json_put_int(object, "exit_code", status.code);
-    else
-        (void)json_put_null(object, "exit_code");
-    if (known && status.signal)
-        (void)json_put_int(object, "exit_signal", status.signal);
-    else
-        (void)json_put_null(object, "exit_signal");
-}
-
 /* CPU over the last second or more; whoever asks more often is told the same again. */
 static double cpu_percent(struct instance *i, const struct proc_stat *stat)
 {

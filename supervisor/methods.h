@@ -7,6 +7,7 @@
  * connection and answers later. request lives for the call only.
  */
 #include "control.h"
+#include "report.h"
 
 typedef void method_handler(struct connection *connection, const struct wire_request *request);
 
@@ -20,6 +21,8 @@ method_handler method_logs;
 method_handler method_run_worker, method_cancel;
 /* method_wait.c */
 method_handler method_wait;
+/* method_history.c */
+method_handler method_history;
 /* method_worker.c */
 method_handler method_signal, method_reset;
 /* method_members.c */
@@ -35,11 +38,6 @@ method_handler method_ping, method_upgrade;
 
 /* The row of one instance in workers_stat; NULL when memory ran out. */
 cJSON *report_row(struct instance *instance);
-
-/* Members that answers have in common: an instant (0: null); how a process ended (known false: it
- * has not). */
-void report_instant(cJSON *object, const char *name, int64_t instant);
-void report_status(cJSON *object, bool known, struct exit_status status);
 
 /* True when one of params' "names" selects the instance. */
 bool params_select(const cJSON *params, const struct instance *instance);

@@ -8,6 +8,7 @@
 #include "fleet_load.h"
 #include "heap.h"
 #include "instance_files.h"
+#include "instance_history.h"
 #include "instant.h"
 #include "json.h"
 #include "log.h"
@@ -173,6 +174,9 @@ static bool is_any(void *context, const char *file, const struct keeper_report *
 static void begin_anew(struct instance *i, bool start)
 {
     const struct machine before = i->machine;
+
+    if (i->recorded && i->pid && machine_runs(&before))
+        instance_history_cut(i);
 
     i->machine = (struct machine){ .state = STATE_STOPPED,
                                    .wanted = start &&

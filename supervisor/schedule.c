@@ -1,9 +1,12 @@
 /* Scheduled workers. */
 #include "schedule.h"
 
+#include "instance_history.h"
 #include "instant.h"
 #include "log.h"
 #include "text.h"
+
+#define MISSED "it came while nothing could be run"
 
 static bool is_scheduled(const struct instance *i)
 {
@@ -118,7 +121,8 @@ void schedule_settle(struct instance *i, int64_t now, int64_t wall)
     switch (ticks_take(&i->ticks, &rule, wall, &tick)) {
     case TICKS_MISSED:
         if (!catches_up(i)) {
-            log_tick(i, "tick missed", tick, "it came while nothing could be run");
+            log_tick(i, "tick missed", tick, MISSED);
+            instance_history_none(i, tick, "missed: " MISSED);
             break;
         }
         /* fall through */
