@@ -16,7 +16,7 @@ O := build$(if $(SAN),-san)
 # --- of those below, and a program links only the archives of its own layer.
 
 # libops: libc and cJSON only, for every program.
-OPS_C := $(addprefix shared/,arena.c buf.c envfile.c err.c file.c instant.c json.c log.c notify.c text.c)
+OPS_C := $(addprefix shared/,arena.c buf.c envfile.c err.c file.c instant.c json.c json_write.c log.c notify.c text.c)
 # libworker: what workers share on top of it.
 WORKER_C := $(filter-out $(OPS_C),$(wildcard shared/*.c))
 # supervisor: every file but the two that hold a main() goes into both programs.

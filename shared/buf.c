@@ -68,15 +68,23 @@ int buf_add_text(struct buf *b, const char *text)
     return buf_add(b, text, strlen(text));
 }
 
+/* Into what room there is; most texts fit, so they are made once only. */
 int buf_printf(struct buf *b, const char *format, ...)
 {
+    size_t spare = b->cap - b->len;
     va_list arguments;
     char *room;
     int n;
 
     va_start(arguments, format);
-    n = vsnprintf(NULL, 0, format, arguments);
+    n = vsnprintf(b->p ? b->p + b->len : NULL, spare, format, arguments);
     va_end(arguments);
+    if (n >= 0 && (size_t)n < spare && (size_t)n <= b->max - b->len) {
+        b->len += (size_t)n;
+        return 0;
+    }
+    if (b->p)
+        b->p[b->len] = '\0';
     if (n < 0)
         return -EINVAL;
     if ((size_t)n > b->max - b->len)

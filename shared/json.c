@@ -33,22 +33,50 @@ static int depth_of(const char *text, size_t n)
     return deepest;
 }
 
+enum { MEMBERS_FEW = 64 };
+
+/* FNV-1a: equal texts have equal ones. */
+static uint32_t hash_of(const char *text)
+{
+    uint32_t hash = 2166136261U;
+
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    return hash;
+}
+
+/* Nearly every object has few members, and an answer of ours thousands of such objects: comparing
+ * numbers is many times as fast as sorting names. */
+static void find_repeated_few(const cJSON *object, const char **ret)
+{
+    uint32_t hashes[MEMBERS_FEW];
+    const cJSON *member, *before;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(member, object)
+    {
+        hashes[n] = hash_of(member->string);
+        before = object->child;
+        for (size_t i = 0; i < n; i++, before = before->next)
+            if (hashes[i] == hashes[n] && strcmp(before->string, member->string) == 0)
+                *ret = member->string;
+        n++;
+    }
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-/* A key that one object holds twice, or NULL; sorted, so that a hostile object of a million keys
- * does not cost a million squared comparisons. Returns -ENOMEM when the sort has no room. */
-static int find_repeated_here(const cJSON *object, const char **ret)
+/* Sorted, so that a hostile object of a million keys does not cost a million squared comparisons.
+ * Returns -ENOMEM when the sort has no room. */
+static int find_repeated_many(const cJSON *object, size_t n, const char **ret)
 {
-    size_t n = (size_t)cJSON_GetArraySize(object), i = 0;
-    OWN(free) const cJSON **members = NULL;
+    OWN(free) const cJSON **members = calloc(n, sizeof *members);
     const cJSON *member;
+    size_t i = 0;
 
-    if (n < 2)
-        return 0;
-    members = calloc(n, sizeof *members);
     if (!members)
         return -ENOMEM;
     cJSON_ArrayForEach(member, object) members[i++] = member;
@@ -56,6 +84,17 @@ static int find_repeated_here(const cJSON *object, const char **ret)
     for (i = 1; i < n; i++)
         if (strcmp(members[i - 1]->string, members[i]->string) == 0)
             *ret = members[i]->string;
+    return 0;
+}
+
+/* A key that one object holds twice, or NULL. */
+static int find_repeated_here(const cJSON *object, const char **ret)
+{
+    size_t n = (size_t)cJSON_GetArraySize(object);
+
+    if (n > MEMBERS_FEW)
+        return find_repeated_many(object, n, ret);
+    find_repeated_few(object, ret);
     return 0;
 }
 

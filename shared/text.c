@@ -36,12 +36,30 @@ size_t text_utf8_length(const char *bytes, size_t n)
     return length;
 }
 
+/* Most text is, so eight bytes are looked at together. */
+static size_t ascii_length(const char *bytes, size_t n)
+{
+    size_t i = 0;
+    uint64_t eight;
+
+    for (; i + sizeof eight <= n; i += sizeof eight) {
+        memcpy(&eight, bytes + i, sizeof eight);
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < n && !(bytes[i] & 0x80))
+        i++;
+    return i;
+}
+
 bool text_is_utf8(const char *bytes, size_t n)
 {
     size_t length;
 
     for (size_t i = 0; i < n; i += length) {
-        length = text_utf8_length(bytes + i, n - i);
+        length = ascii_length(bytes + i, n - i);
+        if (!length)
+            length = text_utf8_length(bytes + i, n - i);
         if (!length)
             return false;
     }

@@ -168,8 +168,7 @@ static void launch(struct instance *i)
     i->started_at = instant_now();
     free(i->stats);
     i->stats = NULL;
-    i->cpu_seen_ms = i->cpu_seen_at = 0;
-    i->cpu_percent = 0;
+    i->usage = (struct usage){ 0 };
     if (r < 0)
         start_failed(i, -r, &why);
 }

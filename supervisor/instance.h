@@ -61,6 +61,13 @@ struct last_run {
     struct exit_status status;
 };
 
+/* What the process used, as it was measured last. */
+struct usage {
+    int64_t at; /* monotonic; 0: it was not yet */
+    int64_t cpu_ms, memory_bytes;
+    uint64_t cpu_tenths; /* per mille of a processor since the time before */
+};
+
 struct instance {
     struct fleet *fleet;
     struct generation *generation;
@@ -104,8 +111,7 @@ struct instance {
     char *stats;               /* a JSON object; NULL: none */
     struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
     unsigned exit_count;
-    int64_t cpu_seen_ms, cpu_seen_at; /* where cpu_percent was counted to */
-    double cpu_percent;
+    struct usage usage;
 
     struct generation *ran_generation;
     const struct app *ran; /* what the present process was started with, or nothing */

@@ -5,182 +5,262 @@
 #include "instance_files.h"
 #include "instant.h"
 #include "json.h"
+#include "json_write.h"
 #include "methods.h"
 #include "own.h"
 #include "procfs.h"
 
-enum { LAST_LINES = 10, CPU_WINDOW_MS = 1000 };
+enum { LAST_LINES = 10, USAGE_WINDOW_MS = 1000 };
 
-/* CPU over the last second or more; whoever asks more often is told the same again. */
-static double cpu_percent(struct instance *i, const struct proc_stat *stat)
+/* --- a row, as text: there may be thousands of them */
+
+static void write_instant(struct json_writer *w, const char *name, int64_t instant)
+{
+    char text[INSTANT_TEXT_MAX];
+
+    json_write_text(w, name, instant ? instant_print(instant, text) : NULL);
+}
+
+static void write_number_or_null(struct json_writer *w, const char *name, bool known, int64_t value)
+{
+    if (known)
+        json_write_int(w, name, value);
+    else
+        json_write_null(w, name);
+}
+
+static void write_status(struct json_writer *w, bool known, struct exit_status status)
+{
+    write_number_or_null(w, "exit_code", known && !status.signal, status.code);
+    write_number_or_null(w, "exit_signal", known && status.signal, status.signal);
+}
+
+/* What was measured within the last second is told again. */
+static int measure(struct instance *i)
 {
     int64_t now = (int64_t)monotonic_now_ms();
-    int64_t since = i->cpu_seen_at ? i->cpu_seen_at : i->machine.started_ms;
-    int64_t tenths;
+    int64_t since = i->usage.at ? i->usage.at : i->machine.started_ms;
+    struct proc_usage usage;
+    int r;
 
-    if (now - since < CPU_WINDOW_MS)
-        return i->cpu_percent;
-    tenths = (stat->cpu_ms - i->cpu_seen_ms) * 1000 / (now - since);
-    i->cpu_percent = (double)tenths / 10;
-    i->cpu_seen_at = now;
-    i->cpu_seen_ms = stat->cpu_ms;
-    return i->cpu_percent;
+    if (i->usage.at && now - since < USAGE_WINDOW_MS)
+        return 0;
+    r = procfs_usage(i->pid, &usage);
+    if (r < 0)
+        return r;
+    i->usage.memory_bytes = usage.memory_bytes;
+    if (now - since < USAGE_WINDOW_MS)
+        return 0;
+    if (usage.cpu_ms >= i->usage.cpu_ms)
+        i->usage.cpu_tenths = (uint64_t)((usage.cpu_ms - i->usage.cpu_ms) * 1000 / (now - since));
+    i->usage.cpu_ms = usage.cpu_ms;
+    i->usage.at = now;
+    return 0;
 }
 
-static void put_process(cJSON *row, struct instance *i)
+static void write_process(struct json_writer *w, struct instance *i)
 {
     static const char *const names[] = { "pid", "uptime_ms", "cpu_percent", "memory_bytes" };
-    struct proc_stat stat;
 
-    if (!i->pid || procfs_stat(i->pid, &stat) < 0) {
+    if (!i->pid || measure(i) < 0) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-            (void)json_put_null(row, names[k]);
+            json_write_null(w, names[k]);
         return;
     }
-    (void)json_put_int(row, "pid", i->pid);
-    (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - i->machine.started_ms);
-    (void)json_put(row, "cpu_percent", cJSON_CreateNumber(cpu_percent(i, &stat)));
-    (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
+    json_write_int(w, "pid", i->pid);
+    json_write_int(w, "uptime_ms", (int64_t)monotonic_now_ms() - i->machine.started_ms);
+    json_write_tenths(w, "cpu_percent", i->usage.cpu_tenths);
+    json_write_int(w, "memory_bytes", i->usage.memory_bytes);
 }
 
-static cJSON *last_run(const struct instance *i)
+static void write_last_run(struct json_writer *w, const struct instance *i)
 {
-    cJSON *run = cJSON_CreateObject();
+    if (!i->last_run.known) {
+        json_write_null(w, "last_run");
+        return;
+    }
+    json_write_open(w, "last_run", '{');
+    write_instant(w, "tick", i->last_run.tick);
+    write_instant(w, "started", i->last_run.started);
+    json_write_int(w, "duration_ms", i->last_run.duration_ms);
+    write_status(w, true, i->last_run.status);
+    json_write_close(w, '}');
+}
 
-    if (!i->last_run.known)
-        return run ? (cJSON_Delete(run), cJSON_CreateNull()) : NULL;
-    report_instant(run, "tick", i->last_run.tick);
-    report_instant(run, "started", i->last_run.started);
-    (void)json_put_int(run, "duration_ms", i->last_run.duration_ms);
-    report_status(run, true, i->last_run.status);
-    return run;
+static void write_stats(struct json_writer *w, const struct instance *i)
+{
+    OWN(json) cJSON *stats = NULL;
+
+    if (i->stats && json_parse(i->stats, strlen(i->stats), &stats, NULL) == 0) {
+        json_write_item(w, "stats", stats);
+        return;
+    }
+    json_write_open(w, "stats", '{');
+    json_write_close(w, '}');
+}
+
+/* The row is open afterwards: describe has more to say. */
+static void write_row(struct json_writer *w, struct instance *i)
+{
+    const struct machine *m = &i->machine;
+
+    json_write_open(w, NULL, '{');
+    json_write_int(w, "id", i->id);
+    json_write_text(w, "name", i->app->name);
+    json_write_text(w, "namespace", i->app->space);
+    json_write_int(w, "instance", i->number);
+    json_write_text(w, "state", state_name(m->state));
+    json_write_text(w, "wanted", m->wanted ? "up" : "down");
+    json_write_bool(w, "ready", m->ready);
+    write_process(w, i);
+    json_write_int(w, "restarts", m->restarts);
+    json_write_int(w, "unstable_restarts", m->unstable_restarts);
+    write_status(w, m->exited, m->last_exit);
+    json_write_text(w, "reason", m->reason.text[0] ? m->reason.text : NULL);
+    write_instant(w, "next_run", i->app->scheduled && m->wanted ? i->ticks.next : 0);
+    write_last_run(w, i);
+    write_stats(w, i);
+    json_write_text(w, "status_text", i->status_text[0] ? i->status_text : NULL);
+    json_write_bool(w, "completed", m->state == STATE_STOPPED && m->completed);
+    json_write_bool(w, "adopted", i->pid && i->adopted);
+    json_write_text(w, "user", i->app->user);
+    json_write_bool(w, "watching", i->app->watch);
 }
 
 cJSON *report_row(struct instance *i)
 {
-    const struct machine *m = &i->machine;
-    cJSON *row = cJSON_CreateObject(), *stats = NULL;
+    OWN_JSON_WRITER struct json_writer w = { 0 };
 
-    if (i->stats)
-        (void)json_parse(i->stats, strlen(i->stats), &stats, NULL);
-    (void)json_put_int(row, "id", i->id);
-    (void)json_put_text(row, "name", i->app->name);
-    (void)json_put_text(row, "namespace", i->app->space);
-    (void)json_put_int(row, "instance", i->number);
-    (void)json_put_text(row, "state", state_name(m->state));
-    (void)json_put_text(row, "wanted", m->wanted ? "up" : "down");
-    (void)json_put_bool(row, "ready", m->ready);
-    put_process(row, i);
-    (void)json_put_int(row, "restarts", m->restarts);
-    (void)json_put_int(row, "unstable_restarts", m->unstable_restarts);
-    report_status(row, m->exited, m->last_exit);
-    (void)json_put_text(row, "reason", m->reason.text[0] ? m->reason.text : NULL);
-    report_instant(row, "next_run", i->app->scheduled && m->wanted ? i->ticks.next : 0);
-    (void)json_put(row, "last_run", last_run(i));
-    (void)json_put(row, "stats", stats ? stats : cJSON_CreateObject());
-    (void)json_put_text(row, "status_text", i->status_text[0] ? i->status_text : NULL);
-    (void)json_put_bool(row, "completed", m->state == STATE_STOPPED && m->completed);
-    (void)json_put_bool(row, "adopted", i->pid && i->adopted);
-    (void)json_put_text(row, "user", i->app->user);
-    (void)json_put_bool(row, "watching", i->app->watch);
-    return row;
+    json_write_init(&w, CONNECTION_QUEUE_MAX);
+    write_row(&w, i);
+    json_write_close(&w, '}');
+    return json_write_take(&w);
 }
 
-static cJSON *daemon_row(const struct fleet *fleet)
+static void write_daemon(struct json_writer *w, const struct fleet *fleet)
 {
-    cJSON *row = cJSON_CreateObject();
-    struct proc_stat stat = { 0 };
+    struct proc_usage usage = { 0 };
 
-    (void)procfs_stat(getpid(), &stat);
-    (void)json_put_int(row, "pid", getpid());
-    (void)json_put_int(row, "guard_pid", getppid());
-    (void)json_put_text(row, "version", OPS_VERSION);
-    (void)json_put_int(row, "uptime_ms", (int64_t)monotonic_now_ms() - fleet->started_ms);
-    (void)json_put_int(row, "memory_bytes", stat.memory_bytes);
-    (void)json_put_text(row, "home", fleet->home->path);
-    (void)json_put_text(row, "manifest", fleet->home->manifest);
-    return row;
+    (void)procfs_usage(getpid(), &usage);
+    json_write_open(w, "daemon", '{');
+    json_write_int(w, "pid", getpid());
+    json_write_int(w, "guard_pid", getppid());
+    json_write_text(w, "version", OPS_VERSION);
+    json_write_int(w, "uptime_ms", (int64_t)monotonic_now_ms() - fleet->started_ms);
+    json_write_int(w, "memory_bytes", usage.memory_bytes);
+    json_write_text(w, "home", fleet->home->path);
+    json_write_text(w, "manifest", fleet->home->manifest);
+    json_write_close(w, '}');
+}
+
+/* Adds what ends a row; NULL: nothing. */
+typedef void write_more(struct json_writer *w, struct instance *i);
+
+/* The rows that name selects. Returns how many there are. */
+static size_t write_rows(struct json_writer *w, const struct fleet *fleet, const char *name,
+                         write_more *more)
+{
+    size_t rows = 0;
+
+    json_write_open(w, "workers", '[');
+    for (size_t i = 0; i < fleet->count; i++) {
+        if (!fleet_selects(name, fleet->instances[i]))
+            continue;
+        write_row(w, fleet->instances[i]);
+        if (more)
+            more(w, fleet->instances[i]);
+        json_write_close(w, '}');
+        rows++;
+    }
+    json_write_close(w, ']');
+    return rows;
+}
+
+static void answer(struct connection *connection, const struct wire_request *request,
+                   struct json_writer *w)
+{
+    json_write_close(w, '}');
+    connection_result(connection, request->id, json_write_take(w));
 }
 
 void method_workers_stat(struct connection *connection, const struct wire_request *request)
 {
     const struct fleet *fleet = connection->control->fleet;
     const char *name = json_get_text(request->params, "name");
-    cJSON *document = cJSON_CreateObject(), *workers = cJSON_CreateArray();
+    OWN_JSON_WRITER struct json_writer w = { 0 };
 
-    for (size_t i = 0; i < fleet->count; i++)
-        if (fleet_selects(name ? name : "all", fleet->instances[i]))
-            (void)cJSON_AddItemToArray(workers, report_row(fleet->instances[i]));
-    if (name && !cJSON_GetArraySize(workers)) {
-        cJSON_Delete(workers);
-        cJSON_Delete(document);
+    json_write_init(&w, CONNECTION_QUEUE_MAX);
+    json_write_open(&w, NULL, '{');
+    json_write_int(&w, "version", 1);
+    write_daemon(&w, fleet);
+    if (!write_rows(&w, fleet, name ? name : "all", NULL) && name)
         fail_no_worker(connection, request, name);
-        return;
-    }
-    (void)json_put_int(document, "version", 1);
-    (void)json_put(document, "daemon", daemon_row(fleet));
-    (void)json_put(document, "workers", workers);
-    connection_result(connection, request->id, document);
+    else
+        answer(connection, request, &w);
 }
 
 /* --- describe */
 
-static cJSON *texts_array(texts list)
+static void write_texts(struct json_writer *w, const char *name, texts list)
 {
-    cJSON *array = cJSON_CreateArray();
-
+    json_write_open(w, name, '[');
     for (; list && *list; list++)
-        (void)cJSON_AddItemToArray(array, cJSON_CreateString(*list));
-    return array;
+        json_write_text(w, NULL, *list);
+    json_write_close(w, ']');
 }
 
-static cJSON *dependencies(const struct instance *i)
+static void write_dependencies(struct json_writer *w, const struct instance *i)
 {
     static const char *const words[] = { [DEPENDENCY_READY] = "ready",
                                          [DEPENDENCY_COMPLETED] = "completed",
                                          [DEPENDENCY_STARTED] = "started" };
-    cJSON *array = cJSON_CreateArray(), *one;
 
+    json_write_open(w, "depends_on", '[');
     for (size_t d = 0; d < i->app->depends_count; d++) {
-        one = cJSON_CreateObject();
-        (void)json_put_text(one, "name", i->app->depends_on[d].name);
-        (void)json_put_text(one, "condition", words[i->app->depends_on[d].condition]);
-        (void)json_put_bool(one, "met", fleet_dependency_met(i, d));
-        (void)cJSON_AddItemToArray(array, one);
+        json_write_open(w, NULL, '{');
+        json_write_text(w, "name", i->app->depends_on[d].name);
+        json_write_text(w, "condition", words[i->app->depends_on[d].condition]);
+        json_write_bool(w, "met", fleet_dependency_met(i, d));
+        json_write_close(w, '}');
     }
-    return array;
+    json_write_close(w, ']');
 }
 
-static cJSON *exits(const struct instance *i)
+static void write_exit(struct json_writer *w, const struct instance *i,
+                       const struct exit_record *record)
 {
-    cJSON *array = cJSON_CreateArray(), *one, *lines;
+    OWN(json) cJSON *lines = cJSON_CreateArray();
+
+    instance_add_lines(i, &record->span, LAST_LINES, lines);
+    json_write_open(w, NULL, '{');
+    write_instant(w, "at", record->at);
+    write_status(w, true, record->status);
+    json_write_int(w, "uptime_ms", record->uptime_ms);
+    json_write_text(w, "reason", record->reason.text);
+    json_write_item(w, "lines", lines);
+    json_write_close(w, '}');
+}
+
+static void write_exits(struct json_writer *w, const struct instance *i)
+{
     unsigned kept = i->exit_count < EXITS_KEPT ? i->exit_count : EXITS_KEPT;
 
-    for (unsigned k = 1; k <= kept; k++) {
-        const struct exit_record *record = &i->exits[(i->exit_count - k) % EXITS_KEPT];
-
-        one = cJSON_CreateObject();
-        lines = cJSON_CreateArray();
-        instance_add_lines(i, &record->span, LAST_LINES, lines);
-        report_instant(one, "at", record->at);
-        report_status(one, true, record->status);
-        (void)json_put_int(one, "uptime_ms", record->uptime_ms);
-        (void)json_put_text(one, "reason", record->reason.text);
-        (void)json_put(one, "lines", lines);
-        (void)cJSON_AddItemToArray(array, one);
-    }
-    return array;
+    json_write_open(w, "exits", '[');
+    for (unsigned k = 1; k <= kept; k++)
+        write_exit(w, i, &i->exits[(i->exit_count - k) % EXITS_KEPT]);
+    json_write_close(w, ']');
 }
 
-static void put_log_path(cJSON *row, const char *name, const struct instance *i, bool err)
+static void write_log_path(struct json_writer *w, const char *name, const struct instance *i,
+                           bool err)
 {
     OWN(free) char *path = instance_log_path(i, err);
 
-    (void)json_put_text(row, name, path);
+    json_write_text(w, name, path);
 }
 
 /* What all that it started uses, where its control group counts it. */
-static void put_group(cJSON *row, struct instance *i)
+static void write_group(struct json_writer *w, struct instance *i)
 {
     OWN(free) char *file = instance_file_name(i);
     const struct cgroups *cgroups = &i->fleet->cgroups;
@@ -189,63 +269,46 @@ static void put_group(cJSON *row, struct instance *i)
 
     if (path)
         cgroup_usage(cgroups, file, &usage);
-    (void)json_put_text(row, "cgroup", path);
-    if (usage.cpu_ms < 0)
-        (void)json_put_null(row, "tree_cpu_ms");
-    else
-        (void)json_put_int(row, "tree_cpu_ms", usage.cpu_ms);
-    if (usage.memory_bytes < 0)
-        (void)json_put_null(row, "tree_memory_bytes");
-    else
-        (void)json_put_int(row, "tree_memory_bytes", usage.memory_bytes);
+    json_write_text(w, "cgroup", path);
+    write_number_or_null(w, "tree_cpu_ms", usage.cpu_ms >= 0, usage.cpu_ms);
+    write_number_or_null(w, "tree_memory_bytes", usage.memory_bytes >= 0, usage.memory_bytes);
 }
 
-static cJSON *describe(struct instance *i)
+static void write_description(struct json_writer *w, struct instance *i)
 {
     const struct app *app = i->app;
-    cJSON *row = report_row(i);
     int64_t in = i->machine.deadline_ms - (int64_t)monotonic_now_ms();
 
-    (void)json_put_text(row, "script", app->script);
-    (void)json_put(row, "args", texts_array(app->args));
-    (void)json_put_text(row, "cwd", app->cwd);
-    (void)json_put_text(row, "interpreter", app->interpreter);
-    (void)json_put_text(row, "schedule", app->scheduled ? app->schedule_text : NULL);
-    (void)json_put_text(row, "timezone", app->timezone);
-    (void)json_put(row, "depends_on", dependencies(i));
-    put_log_path(row, "out_file", i, false);
-    put_log_path(row, "error_file", i, true);
-    if (i->machine.state == STATE_BACKOFF)
-        (void)json_put_int(row, "next_try_in_ms", in > 0 ? in : 0);
-    else
-        (void)json_put_null(row, "next_try_in_ms");
-    report_instant(row, "started", i->pid ? i->started_at : 0);
-    put_group(row, i);
-    (void)json_put(row, "exits", exits(i));
-    return row;
+    json_write_text(w, "script", app->script);
+    write_texts(w, "args", app->args);
+    json_write_text(w, "cwd", app->cwd);
+    json_write_text(w, "interpreter", app->interpreter);
+    json_write_text(w, "schedule", app->scheduled ? app->schedule_text : NULL);
+    json_write_text(w, "timezone", app->timezone);
+    write_dependencies(w, i);
+    write_log_path(w, "out_file", i, false);
+    write_log_path(w, "error_file", i, true);
+    write_number_or_null(w, "next_try_in_ms", i->machine.state == STATE_BACKOFF, in > 0 ? in : 0);
+    write_instant(w, "started", i->pid ? i->started_at : 0);
+    write_group(w, i);
+    write_exits(w, i);
 }
 
 void method_describe(struct connection *connection, const struct wire_request *request)
 {
     const struct fleet *fleet = connection->control->fleet;
     const char *name = json_get_text(request->params, "name");
-    cJSON *result, *workers;
+    OWN_JSON_WRITER struct json_writer w = { 0 };
 
     if (!name) {
         connection_fail(connection, request->id, WIRE_BAD_PARAMS, "name: want a worker's name",
                         NULL);
         return;
     }
-    workers = cJSON_CreateArray();
-    for (size_t i = 0; i < fleet->count; i++)
-        if (fleet_selects(name, fleet->instances[i]))
-            (void)cJSON_AddItemToArray(workers, describe(fleet->instances[i]));
-    if (!cJSON_GetArraySize(workers)) {
-        cJSON_Delete(workers);
+    json_write_init(&w, CONNECTION_QUEUE_MAX);
+    json_write_open(&w, NULL, '{');
+    if (!write_rows(&w, fleet, name, write_description))
         fail_no_worker(connection, request, name);
-        return;
-    }
-    result = cJSON_CreateObject();
-    (void)json_put(result, "workers", workers);
-    connection_result(connection, request->id, result);
+    else
+        answer(connection, request, &w);
 }

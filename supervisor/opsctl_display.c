@@ -38,14 +38,25 @@ static int add_escape(struct buf *to, const char *bytes, size_t n, wchar_t c)
     return buf_printf(to, "\\x%02x", n ? (unsigned)c : (unsigned char)bytes[0]);
 }
 
+/* How many bytes from here on are printable ASCII: most text is nothing else, and is safe as it
+ * is, a column each. */
+static size_t plain_length(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && text[i] >= ' ' && text[i] <= '~')
+        i++;
+    return i;
+}
+
 int display_add(struct buf *to, const char *text, size_t n, enum display how)
 {
     mbstate_t state = { 0 };
-    size_t length;
+    size_t length = plain_length(text, n);
     wchar_t c = 0;
-    int r = 0;
+    int r = buf_add(to, text, length);
 
-    for (size_t i = 0; i < n && r == 0; i += length) {
+    for (size_t i = length; i < n && r == 0; i += length) {
         length = mbrtowc(&c, text + i, n - i, &state);
         if (length > n - i) {
             memset(&state, 0, sizeof state);
@@ -78,10 +89,15 @@ int display_print(FILE *to, const char *before, const char *text, enum display h
 static size_t character(const char *text, size_t n, size_t *ret_width)
 {
     mbstate_t state = { 0 };
+    size_t length;
     wchar_t c;
-    size_t length = mbrtowc(&c, text, n, &state);
     int width;
 
+    if (plain_length(text, 1)) {
+        *ret_width = 1;
+        return 1;
+    }
+    length = mbrtowc(&c, text, n, &state);
     if (!length || length > n) {
         *ret_width = 1;
         return 1;

@@ -177,11 +177,21 @@ static struct piece piece_take(const char **rest, size_t columns, bool fold)
     return piece;
 }
 
-static void print_piece(FILE *to, const struct terminal *terminal, const struct piece *piece,
-                        int before, int after)
+static void print_spaces(FILE *to, size_t n)
 {
-    (void)fprintf(to, "%*s%s%.*s%s%*s", before, "", terminal_begin(terminal, piece->colour),
-                  (int)piece->n, piece->text, terminal_end(terminal, piece->colour), after, "");
+    while (n--)
+        (void)putc_unlocked(' ', to);
+}
+
+/* A table of thousands of cells: nothing of it needs a format. */
+static void print_piece(FILE *to, const struct terminal *terminal, const struct piece *piece,
+                        size_t before, size_t after)
+{
+    print_spaces(to, before);
+    (void)fputs_unlocked(terminal_begin(terminal, piece->colour), to);
+    (void)fwrite_unlocked(piece->text, 1, piece->n, to);
+    (void)fputs_unlocked(terminal_end(terminal, piece->colour), to);
+    print_spaces(to, after);
 }
 
 /* One line of a row: each column's next piece. Returns whether something is left for another. */
@@ -190,7 +200,7 @@ static bool print_line(const struct table *table, FILE *to, const struct termina
 {
     size_t last = last_column(table, plan);
     bool more = false;
-    int pad;
+    size_t pad;
 
     for (size_t i = 0; i < table->count; i++) {
         const char *rest = cells[i].text;
@@ -202,7 +212,7 @@ static bool print_line(const struct table *table, FILE *to, const struct termina
         piece.colour = piece.n ? cells[i].colour : COLOUR_NONE;
         cells[i].text = rest;
         more = more || *rest;
-        pad = plan->widths[i] > piece.width ? (int)(plan->widths[i] - piece.width) : 0;
+        pad = plan->widths[i] > piece.width ? plan->widths[i] - piece.width : 0;
         if (table->columns[i].right)
             print_piece(to, terminal, &piece, pad, i == last ? 0 : GAP);
         else

@@ -196,6 +196,23 @@ static void any_bytes_become_a_text(void **state)
     assert_string_equal(cJSON_GetStringValue(empty), "");
 }
 
+/* Few members are compared in another way than many. */
+static void a_repeated_key_is_found_wherever_it_stands(void **state)
+{
+    OWN_BUF struct buf text = { 0 };
+    cJSON *json = NULL;
+
+    (void)state;
+    for (int n = 1; n < 70; n++) {
+        buf_init(&text, 4096);
+        for (int i = 0; i < n; i++)
+            assert_int_equal(buf_printf(&text, "%c\"k%d\":0", i ? ',' : '{', i), 0);
+        assert_int_equal(buf_printf(&text, ",\"k%d\":0}", n / 2), 0);
+        assert_int_equal(json_parse(text.p, text.len, &json, NULL), -EINVAL);
+        buf_done(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(members_are_found_by_exact_name_and_type),
         cmocka_unit_test(what_is_built_is_valid_whatever_goes_in),
         cmocka_unit_test(any_bytes_become_a_text),
+        cmocka_unit_test(a_repeated_key_is_found_wherever_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

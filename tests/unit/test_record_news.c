@@ -132,8 +132,7 @@ static void what_is_not_kept_is_no_news(void **state)
 
     (void)state;
     (void)record_changed(i);
-    i->cpu_percent = 7;
-    i->cpu_seen_ms = 8;
+    i->usage = (struct usage){ 1, 2, 3, 4 };
     i->next_clear_ms = i->next_probe_ms = 9;
     i->blocked = "x";
     i->fresh = i->held = i->start_asked = i->adopted = i->recorded = true;
