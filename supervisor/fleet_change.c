@@ -204,6 +204,9 @@ cJSON *fleet_apply(struct fleet *fleet, struct buf *problems)
         change(fleet, json_get_text(item, "name"), json_get_text(item, "change"), now);
     }
     retire_surplus(fleet);
+    /* How those that are gone are to be stopped has to be known before their app is forgotten. */
+    fleet_commit(fleet);
+    fleet_keep_sources(fleet);
     return changes;
 }
 
@@ -236,6 +239,7 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err
         i->fresh = false;
     }
     retire_surplus(fleet);
+    fleet->sources.changed = true;
     fleet_keep_sources(fleet);
     return 0;
 }
@@ -247,6 +251,7 @@ void fleet_delete(struct fleet *fleet, struct instance *instance)
         if (instance_is_member(fleet->instances[k]) &&
             strcmp(fleet->instances[k]->app->name, instance->app->name) == 0)
             retire(fleet->instances[k]);
+    fleet->sources.changed = true;
     fleet_keep_sources(fleet);
 }
 

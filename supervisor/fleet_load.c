@@ -153,8 +153,11 @@ int fleet_take_all(struct fleet *fleet)
 
 void fleet_keep_sources(struct fleet *fleet)
 {
-    int r = sources_write(&fleet->sources, fleet->home);
+    int r;
 
+    if (!fleet->sources.changed)
+        return;
+    r = sources_write(&fleet->sources, fleet->home);
     fleet->sources.changed = r < 0;
     if (r < 0)
         log_error("the manifest cannot be kept in the home", LOG_TEXT("why", strerror(-r)));
@@ -258,8 +261,6 @@ int fleet_put_all(struct fleet *fleet, struct fleet_source *list)
     }
     r = fleet_take_all(fleet);
     listen_forget(&fleet->listeners, &fleet->sources);
-    if (fleet->sources.changed)
-        fleet_keep_sources(fleet);
     heap_trim();
     return r;
 }
@@ -279,7 +280,11 @@ int fleet_reload(struct fleet *fleet, struct buf *problems)
     r = fleet_put_manifest(fleet, problems);
     if (r == 0)
         r = fleet_read_all(fleet, &list, problems);
-    return r < 0 ? r : fleet_put_all(fleet, list);
+    if (r == 0)
+        r = fleet_put_all(fleet, list);
+    if (r == 0)
+        fleet_keep_sources(fleet);
+    return r;
 }
 
 int fleet_load_kept(struct fleet *fleet, struct buf *problems)
@@ -323,6 +328,7 @@ int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *na
             (void)cJSON_AddItemToArray(names, cJSON_CreateString(app->name));
     }
     r = fleet_take_all(fleet);
+    fleet->sources.changed = true;
     fleet_keep_sources(fleet);
     return r;
 }

@@ -14,13 +14,13 @@ int fleet_put_manifest(struct fleet *fleet, struct buf *problems);
 /* New readings of all files, as a list that is the caller's; what was not changed is not in it. */
 int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *problems);
 
-/* Takes such a list. */
+/* Takes such a list; fleet_keep_sources is to follow. */
 int fleet_put_all(struct fleet *fleet, struct fleet_source *list);
 
 /* Makes instances of what the sources say now; what is more than that stays until it is retired. */
 int fleet_take_all(struct fleet *fleet);
 
-/* Writes them into the home, and logs when it cannot. */
+/* Writes them into the home when they have changed, and logs when it cannot. */
 void fleet_keep_sources(struct fleet *fleet);
 
 #endif

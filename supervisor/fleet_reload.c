@@ -2,10 +2,26 @@
 #include "fleet_reload.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "instant.h"
 #include "log.h"
 #include "record.h"
+
+/* One that no process of the instance has: those of an earlier reload may still be leaving. */
+static int free_variant(const struct fleet *fleet, const struct instance *i)
+{
+    int variant = i->variant + 1;
+
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *other = fleet->instances[k];
+
+        if (!other->run && other->number == i->number && other->variant >= variant &&
+            strcmp(other->app->name, i->app->name) == 0)
+            variant = other->variant + 1;
+    }
+    return variant;
+}
 
 /* The other one of the two. */
 static void start_new(struct fleet *fleet, struct instance *i)
@@ -18,7 +34,7 @@ static void start_new(struct fleet *fleet, struct instance *i)
         return;
     }
     new->hidden = true;
-    new->variant = i->variant + 1;
+    new->variant = free_variant(fleet, i);
     new->ticks = i->ticks;
     new->zone = i->zone;
     new->zone_version = i->zone_version;
@@ -76,7 +92,9 @@ static void act(struct fleet *fleet, struct instance *i, enum reload_action acti
         break;
     case RELOAD_DO_SWAP:
         swap(fleet, i, other);
-        instance_act(i, machine_stop(&i->machine, i->app, now_ms));
+        /* Only once that is written down: an opsd that is killed now must not leave one that has
+         * to stop in the place of the one that serves. */
+        i->stop_asked = true;
         break;
     case RELOAD_DO_PROMOTE:
         swap(fleet, i, other);

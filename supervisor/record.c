@@ -8,6 +8,7 @@
 
 #include "fleet.h"
 #include "json.h"
+#include "leaving.h"
 
 #define JSON_WHOLE_MAX 9007199254740992.0 /* 2^53 */
 
@@ -205,6 +206,8 @@ cJSON *record_print(struct instance *i, bool everything)
         (void)json_put(line, "exits", print_exits(i));
     if (i->app->restart.restart_window_ms)
         (void)json_put(line, "window", print_window(&i->machine.history));
+    if (i->retiring && !i->hidden)
+        (void)json_put(line, "app", leaving_print(i));
     i->recorded_exits = i->exit_count;
     return line;
 }

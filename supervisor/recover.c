@@ -11,6 +11,7 @@
 #include "instance_history.h"
 #include "instant.h"
 #include "json.h"
+#include "leaving.h"
 #include "log.h"
 #include "procfs.h"
 #include "record.h"
@@ -26,10 +27,26 @@ static void forget(struct instance *i)
     i->retiring = i->stop_asked = false;
 }
 
-static void apply(struct fleet *fleet, const struct journal_lines *journal)
+static void apply_line(struct fleet *fleet, const cJSON *line, const struct record_key *key)
+{
+    struct instance *i = fleet_present(fleet, key->name, key->number);
+
+    if (!i)
+        return;
+    record_parse(line, i);
+    /* It was started again by whoever has it in the fleet now. */
+    if (i->retiring)
+        i->retiring = i->stop_asked = false;
+    i->recorded = !key->gone;
+    if (key->gone)
+        forget(i);
+}
+
+static int apply_all(struct fleet *fleet, const struct journal_lines *journal,
+                     struct leaving *leaving)
 {
     struct record_key key;
-    struct instance *i;
+    int r;
 
     for (size_t n = 0; n < journal->count; n++) {
         if (!record_key(journal->lines[n], &key))
@@ -37,17 +54,29 @@ static void apply(struct fleet *fleet, const struct journal_lines *journal)
         /* Ids of runs that were under way are in the names of their status files. */
         if (key.by_hand && key.number >= fleet->next_id)
             fleet->next_id = key.number + 1;
-        i = key.by_hand || key.hidden ? NULL : fleet_present(fleet, key.name, key.number);
-        if (!i)
+        if (key.by_hand)
             continue;
-        record_parse(journal->lines[n], i);
-        i->recorded = !key.gone;
-        if (key.gone)
-            forget(i);
+        r = leaving_note(leaving, fleet, journal->lines[n], &key);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            apply_line(fleet, journal->lines[n], &key);
     }
+    return 0;
+}
+
+static int apply(struct fleet *fleet, const struct journal_lines *journal, bool goes_on)
+{
+    struct leaving leaving = { 0 };
+    int r = apply_all(fleet, journal, &leaving);
+
+    if (r == 0 && goes_on)
+        leaving_add(&leaving, fleet);
+    leaving_done(&leaving);
     for (size_t k = 0; k < fleet->count; k++)
         if (fleet->instances[k]->id >= fleet->next_id)
             fleet->next_id = fleet->instances[k]->id + 1;
+    return r;
 }
 
 /* After a crash of opsd: as it was. */
@@ -71,7 +100,7 @@ static struct instance *owner_of(const struct fleet *fleet, const char *file, in
         char *end;
         long number;
 
-        if (strncmp(file, i->app->name, n) != 0 || file[n] != '-')
+        if (!instance_is_member(i) || strncmp(file, i->app->name, n) != 0 || file[n] != '-')
             continue;
         number = strtol(file + n + 1, &end, 10);
         *ret_variant = *end == '~' ? (int)strtol(end + 1, &end, 10) : 0;
@@ -79,6 +108,18 @@ static struct instance *owner_of(const struct fleet *fleet, const char *file, in
             return i;
     }
     return NULL;
+}
+
+static bool is_known(const struct fleet *fleet, const struct keeper_report *report)
+{
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        if (i->recorded && i->keeper_pid == report->keeper &&
+            i->keeper_start == report->keeper_start)
+            return true;
+    }
+    return false;
 }
 
 /* One that is not what was found. */
@@ -114,10 +155,9 @@ static bool look_at_running(void *context, const char *file, const struct keeper
     struct instance *i;
     int variant;
 
-    i = owner_of(fleet, file, &variant);
-    if (i && i->recorded && i->keeper_pid == report->keeper &&
-        i->keeper_start == report->keeper_start)
+    if (is_known(fleet, report))
         return true;
+    i = owner_of(fleet, file, &variant);
     if (i && !has_its_own(i)) {
         take_unknown(i, report, variant);
     } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
@@ -208,9 +248,10 @@ static int restore(struct fleet *fleet, const struct journal_lines *journal, boo
     int r;
 
     r = load(fleet, goes_on || keepers_each(&fleet->keepers, is_any, NULL), problems);
+    if (r == 0)
+        r = apply(fleet, journal, goes_on);
     if (r < 0)
         return r;
-    apply(fleet, journal);
     for (size_t k = 0; k < fleet->count && !goes_on; k++)
         begin_anew(fleet->instances[k], start);
     (void)keepers_each(&fleet->keepers, look_at_running, fleet);

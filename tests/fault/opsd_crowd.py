@@ -114,6 +114,8 @@ class Crowd:
         with open(path) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # closing it is not enough: what another thread is about to start has it open, too
+                fcntl.flock(lock, fcntl.LOCK_UN)
             except BlockingIOError:
                 return False
         return True

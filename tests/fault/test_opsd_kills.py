@@ -1,6 +1,6 @@
 """kill -9 of the supervisor, of its guard, of both, at random moments of a fleet that is never still.
 
-OPS_ROUNDS=200 strikes so often, at a hundred workers.
+OPS_ROUNDS=200 strikes so often, at a hundred workers; OPS_WORKERS says how many in any case.
 """
 import contextlib
 import os
@@ -20,7 +20,7 @@ import supervisor
 from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_until
 
 ROUNDS = rounds(15)
-SIZE = 30 if ROUNDS < 100 else 100
+SIZE = int(os.environ.get("OPS_WORKERS", 30 if ROUNDS < 100 else 100))
 ANSWERS_WITHIN_S = 0.5
 SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
 

@@ -12,7 +12,8 @@ import pytest
 
 from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
 import opsd_books as books
-from conformance_fleet import GONE, Home, build, is_alive, rounds, wait_until
+from conformance_fleet import GONE, Home, build, is_alive, rounds
+from opsd_striker import Striker
 from preload import preload
 
 ROUNDS = rounds(12)
@@ -39,16 +40,6 @@ def crowd(program):
         home.end()
 
 
-class Striker:
-    def __init__(self, home):
-        self.home, self.file = home, home.file("strike")
-        self.preload = preload("opsd_strike", OPSD_STRIKE=str(self.file))
-
-    def at(self, number, who="both"):
-        self.file.with_suffix(".new").write_text(f"{number} {who}")
-        self.file.with_suffix(".new").rename(self.file)
-
-
 def boundaries(crowd, most):
     """1, 2, … with all of them, else with gaps, until whoever asks has enough."""
     gap = max(1, most // ROUNDS)
@@ -64,17 +55,17 @@ def test_struck_while_they_take_over(crowd):
     last = 0
     for number in boundaries(crowd, 120):
         crowd.strikes += 2
-        striker.at(number)
         home.kill("both")
+        striker.arm(number)
         if home.daemonise(**striker.preload).returncode == 0:
             break
         last = number
         home.recover()
         crowd.check()
     assert last, "they were never struck"
-    striker.file.unlink(missing_ok=True)
-    with contextlib.suppress(*GONE):
+    with contextlib.suppress(*GONE):  # the strike may still come
         home.kill("both")
+    striker.file.unlink(missing_ok=True)
     home.recover()
     crowd.check()
     crowd.finish()
@@ -102,20 +93,14 @@ def test_struck_while_they_do_as_told(crowd):
         crowd.strikes += 2
         home.kill("both")
         home.recover(**striker.preload)
-        pair = list(home.daemon().values())
-        striker.at(number)
+        pair = striker.at(number)
         told = orders(crowd, pair)
-        done = all(map(is_alive, pair))
-        if done:
-            home.kill("both")
-        else:
+        if striker.over():
             struck = number
-            wait_until(lambda: not any(map(is_alive, pair)), what="both are struck")
-        striker.file.unlink(missing_ok=True)
         home.recover(rivals=True)
         crowd.check()
         crowd.check_told(told)
-        if done:
+        if struck != number:
             break
     assert struck
     crowd.finish()
