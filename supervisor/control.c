@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "heap.h"
+#include "socket_group.h"
 
 struct outgoing {
     uv_write_t write;
@@ -225,16 +226,12 @@ static void input_ended(struct connection *connection)
 
 /* --- in */
 
-static bool is_owner(const struct connection *connection)
+static bool is_permitted(const struct connection *connection)
 {
-    struct ucred peer;
-    socklen_t n = sizeof peer;
     int fd;
 
-    if (uv_fileno((const uv_handle_t *)&connection->pipe, &fd) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-        return false;
-    return peer.uid == 0 || peer.uid == geteuid();
+    return uv_fileno((const uv_handle_t *)&connection->pipe, &fd) == 0 &&
+           socket_group_admits(connection->control->fleet->home, fd);
 }
 
 static void received(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
@@ -265,7 +262,7 @@ static void take_line(struct connection *connection, const char *line, size_t n)
     if (code)
         connection_send(connection, wire_failure(request.id, code, why, NULL));
     else
-        methods_call(connection, &request, is_owner(connection));
+        methods_call(connection, &request, is_permitted(connection));
     wire_request_done(&request);
 }
 

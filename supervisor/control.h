@@ -103,7 +103,7 @@ bool connection_has_room(const struct connection *connection);
 void connection_detach(struct connection *connection, struct attachment *attachment);
 
 /* Answers one request (methods.c). */
-void methods_call(struct connection *connection, struct wire_request *request, bool is_owner);
+void methods_call(struct connection *connection, struct wire_request *request, bool is_permitted);
 
 /* Looks at everything that waits for a state of the fleet (method_fleet.c). */
 void methods_fleet_changed(struct fleet *fleet);

@@ -240,19 +240,86 @@ static bool note_socket(struct home *home, const char *name)
     return true;
 }
 
+enum { MODE_CLOSED = 0700, MODE_PASS = 0710, SOCKET_CLOSED = 0600, SOCKET_SHARED = 0660 };
+
+/* Of the home itself: only where nobody decided otherwise. */
+static int set_passage(const struct home *home, gid_t group, mode_t mode)
+{
+    struct stat st;
+
+    if (fstat(home->fd, &st) < 0)
+        return -errno;
+    if ((st.st_mode & 0777) != MODE_CLOSED && (st.st_mode & 0777) != MODE_PASS)
+        return 0;
+    if (mode == MODE_CLOSED && (st.st_mode & 0777) == mode)
+        return 0;
+    if ((st.st_gid != group && fchown(home->fd, (uid_t)-1, group) < 0) ||
+        fchmod(home->fd, mode) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Closed to all while it changes hands. */
+static int set_socket(const struct home *home, const char *name, gid_t group, mode_t mode)
+{
+    struct stat st;
+
+    if (fstatat(home->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (st.st_gid == group && (st.st_mode & 0777) == mode)
+        return 0;
+    if (fchmodat(home->fd, name, SOCKET_CLOSED, 0) < 0 ||
+        fchownat(home->fd, name, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fchmodat(home->fd, name, mode, 0) < 0)
+        return -errno;
+    return 0;
+}
+
+int home_share(struct home *home, gid_t group)
+{
+    int r = set_passage(home, group, MODE_PASS);
+
+    if (r == 0)
+        r = set_socket(home, SOCKET_NAME, group, SOCKET_SHARED);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    home->shared = true;
+    home->shared_with = group;
+    return 0;
+}
+
+void home_unshare(struct home *home)
+{
+    home->shared = false;
+    (void)set_passage(home, getegid(), MODE_CLOSED);
+    (void)set_socket(home, SOCKET_NAME, getegid(), SOCKET_CLOSED);
+}
+
+static int dress_socket(const struct home *home, const char *name)
+{
+    if (home->shared)
+        return set_socket(home, name, home->shared_with, SOCKET_SHARED);
+    return fchmodat(home->fd, name, SOCKET_CLOSED, 0) < 0 ? -errno : 0;
+}
+
 /* Bound under another name, made ready and only then renamed: whoever looks finds the old dead
  * socket or the new live one, and nobody can connect before the mode is right. */
 int home_listen(struct home *home)
 {
     struct sockaddr_un address = socket_address(home, SOCKET_NAME_NEW);
     OWN(close) int fd = socket_new();
+    int r;
 
     if (fd < 0)
         return fd;
     if (unlinkat(home->fd, SOCKET_NAME_NEW, 0) < 0 && errno != ENOENT)
         return -errno;
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
-        fchmodat(home->fd, SOCKET_NAME_NEW, 0600, 0) < 0 || listen(fd, SOCKET_BACKLOG) < 0)
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0)
+        return -errno;
+    r = dress_socket(home, SOCKET_NAME_NEW);
+    if (r < 0)
+        return r;
+    if (listen(fd, SOCKET_BACKLOG) < 0)
         return -errno;
     (void)note_socket(home, SOCKET_NAME_NEW);
     if (renameat(home->fd, SOCKET_NAME_NEW, home->fd, SOCKET_NAME) < 0)
@@ -313,6 +380,7 @@ void home_done(struct home *home)
 {
     free(home->path);
     free(home->manifest);
+    free(home->socket_group);
     if (home->fd >= 0)
         (void)close(home->fd);
     *home = (struct home){ .fd = -1 };

@@ -21,6 +21,10 @@ struct home {
     int fd;              /* of the directory, O_PATH or O_RDONLY; -1 until home_open */
     dev_t socket_device; /* of opsd.sock, the one that we listen on */
     ino_t socket_inode;  /* 0: none */
+    bool followed;       /* socket_group is what the manifest says */
+    bool shared;         /* the members of a group may get to the socket, too */
+    gid_t shared_with;
+    char *socket_group; /* as the manifest calls it (socket_group.h); NULL: none */
 };
 
 /* Decides on the paths without touching the disk beyond looking for ecosystem.json. The arguments
@@ -41,8 +45,16 @@ int home_lock(const struct home *home);
  * accepts no more for now. */
 int home_connect(const struct home *home);
 
-/* Binds and listens on opsd.sock (0600), replacing a dead one; call with the lock held. Returns
- * the descriptor, non-blocking, or a negative errno. */
+/* Lets the members of a group get to the socket, present and future, and to nothing else: the home
+ * becomes theirs to pass through (0710), and opsd.sock theirs to connect to (0660). A home that its
+ * owner opened wider stays as it is. Returns 0 or a negative errno. */
+int home_share(struct home *home, gid_t group);
+
+/* Takes that back. */
+void home_unshare(struct home *home);
+
+/* Binds and listens on opsd.sock (0600, or as home_share says), replacing a dead one; call with the
+ * lock held. Returns the descriptor, non-blocking, or a negative errno. */
 int home_listen(struct home *home);
 
 /* For a listener that an earlier supervisor made: the opsd.sock that is there is its name, since

@@ -93,7 +93,17 @@ static int read_deploy(struct reader *reader, const struct place *place)
     return r;
 }
 
-/* {"apps": ...}: what else PM2 has beside them. */
+static int read_socket_group(struct reader *reader, const struct place *place)
+{
+    int r = read_id(reader, NULL, place, &reader->socket_group);
+
+    reader->socket_group_line = value_line(place->value);
+    if (r == -EINVAL)
+        return problems_add_wanted(reader->problems, place, "a group's name or number");
+    return r;
+}
+
+/* {"apps": ...}: what PM2 and we have beside them. */
 static int unwrap(struct reader *reader, const cJSON *file, const cJSON **ret)
 {
     const cJSON *member;
@@ -105,6 +115,8 @@ static int unwrap(struct reader *reader, const cJSON *file, const cJSON **ret)
 
         if (strcmp(member->string, "deploy") == 0)
             r = read_deploy(reader, &place);
+        else if (strcmp(member->string, "socket_group") == 0)
+            r = read_socket_group(reader, &place);
         else if (strcmp(member->string, "apps") != 0)
             (void)problems_add(reader->problems, &place,
                                field_find(&app_fields, member->string)
@@ -210,6 +222,8 @@ int manifest_parse(const struct manifest_source *source, struct manifest *ret, s
     r = problems_conclude(&problems);
     if (r < 0)
         return r;
+    manifest.socket_group = reader.socket_group;
+    manifest.socket_group_line = reader.socket_group_line;
     manifest.arena = TAKE(arena);
     *ret = manifest;
     return 0;

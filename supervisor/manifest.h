@@ -161,6 +161,8 @@ struct manifest {
     struct app *apps;
     size_t count;
     struct arena *arena;
+    const char *socket_group; /* whose members may ask opsd, too: a name or a number; NULL: none */
+    int socket_group_line;    /* where it stands in the file */
 };
 
 /* The text of a manifest, and what it is read as. */

@@ -22,10 +22,12 @@
 struct reader {
     struct arena *arena; /* where results live */
     struct problems *problems;
-    const char *folder;   /* what relative paths are relative to */
-    const char *env_name; /* of --env; NULL: none */
-    bool env_found;       /* some app has an env_NAME of it */
-    texts deploy_env;     /* what PM2's "deploy" says about it: below every env */
+    const char *folder;       /* what relative paths are relative to */
+    const char *env_name;     /* of --env; NULL: none */
+    bool env_found;           /* some app has an env_NAME of it */
+    texts deploy_env;         /* what PM2's "deploy" says about it: below every env */
+    const char *socket_group; /* beside "apps" */
+    int socket_group_line;
 };
 
 struct field;

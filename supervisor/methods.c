@@ -21,7 +21,7 @@ static const struct {
     method_handler *handler;
 } methods[] = { OPS_COMMANDS(COMMAND_ROW) OPS_METHODS(METHOD_ROW) };
 
-void methods_call(struct connection *connection, struct wire_request *request, bool is_owner)
+void methods_call(struct connection *connection, struct wire_request *request, bool is_permitted)
 {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (strcmp(methods[i].name, request->method) != 0)
@@ -29,9 +29,12 @@ void methods_call(struct connection *connection, struct wire_request *request, b
         if (methods[i].handler != method_cancel && !connection_has_room(connection))
             connection_fail(connection, request->id, WIRE_FAILED,
                             "too many requests under way on this connection", NULL);
-        else if (methods[i].who == WHO_OWNER && !is_owner)
-            connection_fail(connection, request->id, WIRE_NOT_PERMITTED,
-                            "only root and the owner of opsd may do this", NULL);
+        else if (methods[i].who == WHO_OWNER && !is_permitted)
+            connection_fail(
+                connection, request->id, WIRE_NOT_PERMITTED,
+                "only root, the owner of opsd and the members of its socket_group may do "
+                "this; try sudo",
+                NULL);
         else
             methods[i].handler(connection, request);
         return;

@@ -14,6 +14,7 @@
 #include "manifest_file.h"
 #include "opsctl.h"
 #include "own.h"
+#include "socket_group.h"
 #include "spawn.h"
 
 enum { PROBLEMS_BYTES_MAX = 4 << 20 };
@@ -147,6 +148,8 @@ static int check_file(struct check *check)
     int r;
 
     r = manifest_load(check->file, &manifest, &check->notes);
+    if (r == 0)
+        r = socket_group_check(&manifest, false, &check->notes);
     if (r < 0 && check->notes.len)
         return buf_add(&check->problems, check->notes.p, check->notes.len);
     check->workers = manifest.count;

@@ -117,6 +117,9 @@ static void print_manifest_fields(void)
             (void)printf("; default %s", field.fallback);
         (void)printf("\n    %s\n", field.help);
     }
+    (void)printf("\nbeside \"apps\":\n\n"
+                 "socket_group: a group's name or number; default none\n"
+                 "    its members may ask opsd for everything, as root and its owner may\n");
 }
 
 int command_help(struct session *s)

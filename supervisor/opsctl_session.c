@@ -30,7 +30,9 @@ static int connect_failed(const struct session *s, int r)
                         "opsd is not running (home %s); start it with: opsctl start all",
                         s->home.path);
     if (r == -EACCES || r == -EPERM)
-        return complain(EXIT_NOT_PERMITTED, "%s: opsd belongs to another user; try sudo",
+        return complain(EXIT_NOT_PERMITTED,
+                        "%s: opsd belongs to another user; try sudo, or have its owner name a "
+                        "group of yours as \"socket_group\" beside \"apps\" in ecosystem.json",
                         s->home.path);
     if (r == -EAGAIN)
         return complain(EXIT_FAILED, "opsd (home %s) takes no more connections", s->home.path);

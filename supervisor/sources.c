@@ -10,6 +10,7 @@
 #include "file.h"
 #include "json.h"
 #include "own.h"
+#include "socket_group.h"
 #include "text.h"
 
 #define FILE_NAME "manifest"
@@ -84,6 +85,8 @@ int source_read(struct fleet_source *source, struct buf *problems)
     source->text = text;
     if (r == 0)
         r = source_parse(source, problems);
+    if (r == 0)
+        r = socket_group_check(&source->generation->manifest, true, problems);
     manifest_text_done(r < 0 ? &text : &before);
     if (r < 0)
         source->text = before;

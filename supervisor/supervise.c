@@ -22,6 +22,7 @@
 #include "methods.h"
 #include "own.h"
 #include "recover.h"
+#include "socket_group.h"
 #include "watch.h"
 
 /* The listening socket's name in the guard's store: clients wait in its queue during a restart. */
@@ -95,6 +96,8 @@ static void changed(struct fleet *fleet)
     struct opsd *opsd = fleet->loop->data;
 
     methods_fleet_changed(fleet);
+    if (fleet->recovered)
+        socket_group_follow(&opsd->home, &fleet->sources);
     if (opsd->upgrading && is_flushed(opsd))
         leave_at_once(opsd, GUARD_AGAIN);
     if (!fleet->leaving)
@@ -305,8 +308,11 @@ static int open_everything(struct opsd *opsd, struct err *reterr)
 /* Once the fleet is known: who connects to a first supervisor gets answers, not its end. */
 static int serve(struct opsd *opsd, struct err *reterr)
 {
-    int fd = open_listener(opsd), r;
+    int fd, r;
 
+    if (opsd->fleet.recovered)
+        socket_group_follow(&opsd->home, &opsd->fleet.sources);
+    fd = open_listener(opsd);
     if (fd < 0)
         return err_set(reterr, fd, "cannot listen in %s: %s", opsd->home.path, strerror(-fd));
     r = control_open(&opsd->control, &opsd->fleet, fd);
