@@ -19,6 +19,7 @@
 #include "instant.h"
 #include "log.h"
 #include "notify.h"
+#include "slots.h"
 
 enum {
     /* A supervisor that lived for less than QUICK_MS died quickly; after QUICK_DEATHS of them in a
@@ -109,10 +110,9 @@ static void become_supervisor(const struct guard *guard, int link)
 
     (void)setpgid(0, 0);
     (void)unsetenv("NOTIFY_SOCKET");
-    (void)fcntl(link, F_SETFD, 0);
-    options.link = link;
+    options.link = fcntl(link, F_DUPFD, SLOTS_END);
     options.no_start = options.no_start && is_first(guard);
-    r = execute(guard, &options, &list);
+    r = options.link < 0 ? -errno : execute(guard, &options, &list);
     log_error("cannot start the supervisor", LOG_TEXT("why", strerror(-r)));
     _exit(EXIT_FAILED);
 }

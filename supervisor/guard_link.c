@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "guard_message.h"
 #include "own.h"
+#include "slots.h"
 
 enum {
     /* A guard that was scheduled away; beyond this it is stopped or swapped out. */
@@ -113,17 +114,33 @@ static void polled(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* The guard of an earlier opsd may give any number. */
+static int out_of_the_slots(int fd)
+{
+    int raised = fcntl(fd, F_DUPFD_CLOEXEC, SLOTS_END);
+
+    if (raised >= 0)
+        (void)close(fd);
+    return raised < 0 ? -errno : raised;
+}
+
 int guard_link_open(struct guard_link *link, int fd, int store)
 {
-    int size = SEND_BYTES;
+    int size = SEND_BYTES, r;
 
-    *link = (struct guard_link){ .fd = fd };
+    *link = (struct guard_link){ .fd = -1 };
+    if (fd >= 0 && fd < SLOTS_END)
+        fd = out_of_the_slots(fd);
+    if (fd < -1)
+        return fd;
+    link->fd = fd;
     if (fd >= 0) {
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
             (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     }
-    return store >= 0 ? store_load(store, &link->inherited) : 0;
+    r = store >= 0 ? store_load(store, &link->inherited) : 0;
+    return r < 0 ? r : store_raise(&link->inherited, SLOTS_END);
 }
 
 int guard_link_watch(struct guard_link *link, uv_loop_t *loop,

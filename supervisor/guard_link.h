@@ -29,8 +29,8 @@ struct guard_link {
     void *data; /* for died */
 };
 
-/* Takes the link to the guard and the list of the store (opsd_options.h); each may be -1. Returns 0
- * or the errno of reading the list. */
+/* Takes the link to the guard and the list of the store (opsd_options.h); each may be -1. None of
+ * the descriptors is in a slot then (slots.h). Returns 0 or a negative errno. */
 int guard_link_open(struct guard_link *link, int fd, int store);
 
 /* Begins to watch: died is called once, from the loop, when the guard is gone. Returns 0 or a

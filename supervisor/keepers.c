@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "heap.h"
 #include "launch.h"
 #include "own.h"
 #include "procfs.h"
+#include "slots.h"
 
 #define FOLDER "run"
 
@@ -179,6 +179,8 @@ static void let_go(struct keeper *keeper)
     *p = keeper->next;
     close_status(keeper);
     watch_close(&keeper->watch);
+    if (keeper->go_fd >= 0)
+        slots_wait();
     if (keeper->pidfd >= 0)
         (void)close(keeper->pidfd);
     if (keeper->go_fd >= 0)
@@ -233,42 +235,23 @@ static struct keeper *keeper_new(struct keepers *keepers, const char *name, void
     return keeper;
 }
 
-/* Takes hold of the process. It still is what was meant if its start is the same now that it cannot
- * be replaced any more. */
-static int hold(struct keeper *keeper, pid_t pid, int64_t start)
+/* What pidfd holds still is what was meant if its start is the same now that it cannot be replaced
+ * any more. */
+static int hold(struct keeper *keeper, int pidfd, int64_t start)
 {
     struct proc_stat stat;
     int r;
 
-    keeper->pid = pid;
-    keeper->pidfd = pidfd_open(pid, 0);
-    if (keeper->pidfd < 0)
+    if (pidfd < 0)
         return -errno;
-    r = procfs_stat(pid, &stat);
+    keeper->pidfd = pidfd;
+    r = procfs_stat(keeper->pid, &stat);
     if (r < 0)
         return r == -ENOENT ? -ESRCH : r;
     if (start && stat.start_ticks != start)
         return -ESRCH;
     keeper->start = stat.start_ticks;
     return watch_open(keeper->keepers->loop, keeper->pidfd, keeper_ended, keeper, &keeper->watch);
-}
-
-/* In the child every signal stays blocked: a keeper takes those that it waits for. */
-static pid_t fork_keeper(const struct keeper_task *task, int go_fd)
-{
-    sigset_t all, before;
-    pid_t pid;
-
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, &before);
-    heap_stay_behind();
-    /* Without what fork(3) does for threads, stdio and malloc: a keeper uses none of them, and each
-     * page that is written is one more of its own. */
-    pid = _Fork();
-    if (pid == 0)
-        keeper_main(task, go_fd);
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    return pid;
 }
 
 /* With all the room that a record takes: the keeper must not need a disk that is full. */
@@ -290,11 +273,28 @@ static int make_status(struct keeper *keeper)
     return r < 0 ? r : watch_status(keeper);
 }
 
-static int start(struct keeper *keeper, struct keeper_task *task, struct err *reterr)
+/* go: its end of the pipe. */
+static int fork_with(struct keeper *keeper, const struct keeper_task *task, int go,
+                     struct err *reterr)
 {
-    const struct keeper_task *packed;
+    int pidfd, r;
+
+    r = launch(task, keeper->status_fd, go, &pidfd, reterr);
+    if (r < 0)
+        return r;
+    keeper->pid = r;
+    r = hold(keeper, pidfd, 0);
+    if (r == 0)
+        return 0;
+    /* Never told to go, it has started nothing. */
+    (void)kill(keeper->pid, SIGKILL);
+    (void)waitpid(keeper->pid, NULL, 0);
+    return err_set(reterr, r, "cannot watch the keeper: %s", strerror(-r));
+}
+
+static int start(struct keeper *keeper, const struct keeper_task *task, struct err *reterr)
+{
     int go[2], r;
-    pid_t pid;
 
     r = make_status(keeper);
     if (r < 0)
@@ -303,26 +303,13 @@ static int start(struct keeper *keeper, struct keeper_task *task, struct err *re
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
     keeper->go_fd = go[1];
-    task->status_fd = keeper->status_fd;
-    packed = launch_pack(task, reterr);
-    pid = packed ? fork_keeper(packed, go[0]) : -1;
-    r = -errno;
+    r = fork_with(keeper, task, go[0], reterr);
     (void)close(go[0]);
-    if (!packed)
-        return -E2BIG;
-    if (pid < 0)
-        return err_set(reterr, r, "cannot fork: %s", strerror(-r));
-    r = hold(keeper, pid, 0);
-    if (r == 0)
-        return 0;
-    /* Never told to go, it has started nothing. */
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
-    return err_set(reterr, r, "cannot watch the keeper: %s", strerror(-r));
+    return r;
 }
 
-int keeper_fork(struct keepers *keepers, struct keeper_task *task, void *owner, struct keeper **ret,
-                struct err *reterr)
+int keeper_fork(struct keepers *keepers, const struct keeper_task *task, void *owner,
+                struct keeper **ret, struct err *reterr)
 {
     struct keeper *keeper = keeper_new(keepers, task->file, owner);
     int r;
@@ -341,6 +328,7 @@ void keeper_go(struct keeper *keeper)
 {
     if (keeper->go_fd < 0)
         return;
+    slots_wait();
     (void)!write(keeper->go_fd, &keeper->start, sizeof keeper->start);
     (void)close(keeper->go_fd);
     keeper->go_fd = -1;
@@ -368,11 +356,11 @@ int keeper_adopt(struct keepers *keepers, const struct keeper_identity *identity
     *last = (struct keeper_report){ .phase = KEEPER_WAITS };
     if (!keeper)
         return -ENOMEM;
+    keeper->pid = identity->pid;
     /* What is not known must not stand for any: a damaged journal. */
     r = identity->start > 0 ? reopen_status(keeper, identity) : -ESRCH;
     if (r == 0)
-        r = hold(keeper, identity->pid, identity->start);
-    keeper->pid = identity->pid;
+        r = hold(keeper, pidfd_open(identity->pid, 0), identity->start);
     keeper->start = identity->start;
     (void)read_report(keeper);
     *last = keeper->report;

@@ -1,9 +1,14 @@
-/* What a keeper has to know, as one block of memory outside of the heap. */
+/* Forks a keeper with what it has to know, as one block of memory outside of the heap, and with the
+ * descriptors that it needs. */
 #include "launch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "heap.h"
+#include "slots.h"
 
 /* The kernel refuses to execute a program with more than a quarter of the stack's limit (execve(2),
  * "Limits on size of arguments and environment"), 2 MiB as a rule. */
@@ -113,4 +118,75 @@ void launch_forget(void)
 {
     if (block)
         (void)munmap(block, BLOCK_BYTES);
+}
+
+/* --- the fork */
+
+/* The descriptors of a task, in the order of the numbers that the keeper has for them (keeper.h).
+ */
+struct handed {
+    int fds[KEEPER_PASS_FD - SLOTS_FIRST + BECOME_FDS_MAX + 1];
+    size_t n;
+    struct become_fd pass[BECOME_FDS_MAX]; /* the worker's, from there */
+};
+
+_Static_assert(sizeof((struct handed *)0)->fds <= SLOTS_MAX * sizeof(int), "each has a slot");
+
+static void hand(struct handed *handed, int fd)
+{
+    handed->fds[handed->n++] = fd;
+}
+
+static void hand_all(struct handed *handed, struct keeper_task *task, int status, int go)
+{
+    struct become *become = &task->become;
+
+    handed->n = 0;
+    hand(handed, become->out_fd);
+    hand(handed, become->err_fd);
+    hand(handed, status);
+    hand(handed, go);
+    for (size_t i = 0; i < become->fd_count; i++) {
+        hand(handed, become->fds[i].from);
+        handed->pass[i] = (struct become_fd){ KEEPER_PASS_FD + (int)i, become->fds[i].to };
+    }
+    if (task->cgroup_fd >= 0) {
+        hand(handed, task->cgroup_fd);
+        task->cgroup_fd = KEEPER_PASS_FD + (int)become->fd_count;
+    }
+    become->out_fd = KEEPER_OUT_FD;
+    become->err_fd = KEEPER_ERR_FD;
+    become->fds = handed->pass;
+}
+
+/* In the child every signal stays blocked: a keeper takes those that it waits for. */
+static pid_t fork_keeper(const struct keeper_task *task, const struct handed *handed,
+                         int *ret_pidfd)
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    heap_stay_behind();
+    pid = slots_fork(handed->fds, handed->n, ret_pidfd);
+    if (pid == 0)
+        keeper_main(task);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+pid_t launch(const struct keeper_task *task, int status, int go, int *ret_pidfd, struct err *reterr)
+{
+    struct keeper_task given = *task;
+    const struct keeper_task *packed;
+    struct handed handed;
+    pid_t pid;
+
+    hand_all(&handed, &given, status, go);
+    packed = launch_pack(&given, reterr);
+    if (!packed)
+        return -E2BIG;
+    pid = fork_keeper(packed, &handed, ret_pidfd);
+    return pid < 0 ? err_set(reterr, pid, "cannot fork: %s", strerror(-pid)) : pid;
 }

@@ -120,6 +120,22 @@ void store_drop(struct store *store, const char *name)
         (void)close(fd);
 }
 
+int store_raise(struct store *store, int from)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        int old = store->items[i].fd, fd = old;
+
+        if (old < from)
+            fd = fcntl(old, F_DUPFD_CLOEXEC, from);
+        if (fd < 0)
+            return -errno;
+        if (fd != old)
+            (void)close(old);
+        store->items[i].fd = fd;
+    }
+    return 0;
+}
+
 /* --- through an exec */
 
 static int list_items(const struct store *store, struct buf *ret)

@@ -38,6 +38,10 @@ int store_take(struct store *store, const char *name);
 /* Removes the name and closes its descriptor. */
 void store_drop(struct store *store, const char *name);
 
+/* Gives every descriptor below from another number, from there on. Returns 0 or a negative errno.
+ */
+int store_raise(struct store *store, int from);
+
 /* Prepares for an exec: every descriptor, and *ret_fd, which lists them, will be inherited. One
  * that is not open any more is left out. Returns 0 or a negative errno; then nothing will be. */
 int store_save(const struct store *store, int *ret_fd);

@@ -23,6 +23,7 @@
 #include "own.h"
 #include "recover.h"
 #include "socket_group.h"
+#include "slots.h"
 #include "watch.h"
 
 /* The listening socket's name in the guard's store: clients wait in its queue during a restart. */
@@ -422,6 +423,8 @@ static int run(struct opsd *opsd, struct err *reterr)
     int r;
 
     r = guard_link_open(&opsd->link, opsd->options->link, opsd->options->store);
+    if (r == 0)
+        r = slots_open();
     if (r < 0)
         return err_set(reterr, r, "cannot take over from the guard: %s", strerror(-r));
     if (!guard_link_is_first(&opsd->link))

@@ -29,6 +29,7 @@
 #include "keepers.h"
 #include "own.h"
 #include "procfs.h"
+#include "slots.h"
 #include "stream.h"
 
 /* Long enough for a machine that does much else, and sanitizers. */
@@ -79,6 +80,8 @@ static inline int open_world(void **state)
     struct world *world = calloc(1, sizeof *world);
 
     *state = world;
+    if (slots_open() < 0)
+        return -1;
     /* A test that hangs is one that fails. */
     (void)signal(SIGALRM, SIG_DFL);
     (void)alarm(TEST_SECONDS);

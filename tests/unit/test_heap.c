@@ -34,7 +34,6 @@ static void everything_is_copied(void **state)
     struct keeper_task task = { .name = "name",
                                 .file = "file",
                                 .program = "/bin/sh",
-                                .status_fd = 12,
                                 .spare_strays = true,
                                 .become = { .argv = argv,
                                             .env = env,
@@ -60,7 +59,6 @@ static void everything_is_copied(void **state)
     assert_string_equal(packed->program, "/bin/sh");
     assert_ptr_not_equal(packed->name, task.name);
     assert_ptr_not_equal(packed->program, task.program);
-    assert_int_equal(packed->status_fd, 12);
     assert_true(packed->spare_strays);
     assert_texts(become->argv, argv);
     assert_texts(become->env, env);

@@ -169,6 +169,25 @@ static void goes_through_an_exec(void **state)
     (void)close(other);
 }
 
+static void low_numbers_are_made_free(void **state)
+{
+    struct store store = { 0 };
+    int low = new_fd(), high = fcntl(low, F_DUPFD_CLOEXEC, 100);
+
+    (void)state;
+    assert_true(low < 50 && high >= 100);
+    assert_int_equal(store_add(&store, "a", low), 0);
+    assert_int_equal(store_add(&store, "b", high), 0);
+    assert_int_equal(store_raise(&store, 50), 0);
+    assert_false(is_open(low));
+    assert_true(store_find(&store, "a") >= 50);
+    assert_true(is_open(store_find(&store, "a")));
+    assert_false(is_inherited(store_find(&store, "a")));
+    assert_int_equal(store_find(&store, "b"), high);
+    assert_true(is_open(high));
+    store_done(&store);
+}
+
 static void an_empty_store_goes_through_too(void **state)
 {
     struct store store = { 0 };
@@ -206,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_name_that_is_there_is_replaced),
         cmocka_unit_test(refuses_names_that_would_break_the_list),
         cmocka_unit_test(goes_through_an_exec),
+        cmocka_unit_test(low_numbers_are_made_free),
         cmocka_unit_test(an_empty_store_goes_through_too),
         cmocka_unit_test(tells_a_broken_list),
     };

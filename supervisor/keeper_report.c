@@ -1,0 +1,50 @@
+/* What a keeper says of its worker. */
+#include "keeper_report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char RECORD[] = "%u %d %d %lld %d %d %d %d %lld %d %d %lld %u";
+
+void keeper_write(int status_fd, const struct keeper_report *r, unsigned number)
+{
+    char record[KEEPER_RECORD_BYTES + 1];
+    int n;
+
+    n = snprintf(record, sizeof record, RECORD, number, (int)r->phase, (int)r->keeper,
+                 (long long)r->keeper_start, (int)r->worker, (int)r->failure.step, r->failure.error,
+                 r->failure.which, (long long)r->started_ms, r->status.code, r->status.signal,
+                 (long long)r->ended_ms, number);
+    memset(record + n, ' ', sizeof record - (size_t)n);
+    record[KEEPER_RECORD_BYTES - 1] = '\n';
+    (void)!pwrite(status_fd, record, KEEPER_RECORD_BYTES, 0);
+}
+
+int keeper_read(int status_fd, struct keeper_report *ret)
+{
+    char record[KEEPER_RECORD_BYTES + 1];
+    unsigned first, last;
+    int phase, keeper, worker, step, error, which, code, signal;
+    long long start, started, ended;
+    ssize_t n;
+
+    n = pread(status_fd, record, KEEPER_RECORD_BYTES, 0);
+    if (n < 0)
+        return -errno;
+    record[n] = '\0';
+    if (sscanf(record, RECORD, &first, &phase, &keeper, &start, &worker, &step, &error, &which,
+               &started, &code, &signal, &ended, &last) != 13 ||
+        first != last || phase <= KEEPER_WAITS || phase >= KEEPER_PHASES)
+        return -ENODATA;
+    *ret = (struct keeper_report){ .phase = (enum keeper_phase)phase,
+                                   .keeper = keeper,
+                                   .keeper_start = start,
+                                   .worker = worker,
+                                   .failure = { (enum become_step)step, error, which },
+                                   .started_ms = started,
+                                   .status = { .code = code, .signal = signal },
+                                   .ended_ms = ended };
+    return 0;
+}
