@@ -22,8 +22,8 @@
 #include "methods.h"
 #include "own.h"
 #include "recover.h"
-#include "socket_group.h"
 #include "slots.h"
+#include "socket_group.h"
 #include "watch.h"
 
 /* The listening socket's name in the guard's store: clients wait in its queue during a restart. */
