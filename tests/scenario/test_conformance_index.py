@@ -9,8 +9,8 @@ import pathlib
 import re
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Schedules (58-61) and what is still to come of the logs (51, 54-56) have lists of their own.
-NUMBERS = [*range(1, 51), 52, 53, 57, *range(62, 69)]
+# What is still to come of the logs (51, 54-56) has a list of its own.
+NUMBERS = [*range(1, 51), 52, 53, *range(57, 69)]
 ENTRY = re.compile(r"^S(\d+)\s+(\S+)::(\w+)$", re.M)
 
 
