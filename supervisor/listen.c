@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "own.h"
+#include "procfs.h"
 
 enum { NAME_MAX_BYTES = 160 };
 
@@ -43,27 +45,47 @@ static bool is_dead(const struct listen_socket *what)
            errno == ECONNREFUSED;
 }
 
-static int open_socket(const struct listen_socket *what, struct err *reterr)
+/* Beside the name, then in its place: whoever has connected to what was there stays so. */
+static int bind_over(int fd, const struct listen_socket *what)
+{
+    struct sockaddr_un beside = *(const struct sockaddr_un *)&what->address;
+    size_t n = strlen(beside.sun_path);
+
+    if (n + sizeof ".new" > sizeof beside.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(beside.sun_path + n, ".new", sizeof ".new");
+    (void)unlink(beside.sun_path);
+    if (bind(fd, (const struct sockaddr *)&beside, sizeof beside) < 0)
+        return -errno;
+    return rename(beside.sun_path, unix_path(what)) < 0 ? -errno : 0;
+}
+
+/* ours: what stands there is of an earlier opsd, and workers may still accept on it. */
+static int bind_socket(int fd, const struct listen_socket *what, bool ours)
 {
     const struct sockaddr *address = (const struct sockaddr *)&what->address;
-    OWN(close) int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int on = 1, r;
+    bool is_unix = address->sa_family == AF_UNIX;
+    int on = 1;
 
-    if (fd < 0)
-        return err_set(reterr, -errno, "listen: %s: %s", what->text, strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    /* After opsd and its guard were killed, instances still listen on the one that we had. */
-    if (address->sa_family != AF_UNIX)
+    if (!is_unix)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    r = bind(fd, address, what->length);
-    if (r < 0 && errno == EADDRINUSE && *unix_path(what) && is_dead(what)) {
-        (void)unlink(unix_path(what));
-        r = bind(fd, address, what->length);
-    }
-    if (r < 0 || listen(fd, SOMAXCONN) < 0)
-        return err_set(reterr, -errno, "listen: %s: %s", what->text, strerror(errno));
-    return take_fd(&fd);
+    if (bind(fd, address, what->length) == 0)
+        return 0;
+    return errno == EADDRINUSE && is_unix && (ours || is_dead(what)) ? bind_over(fd, what) : -errno;
 }
+
+static int open_socket(const struct listen_socket *what, bool ours, struct err *reterr)
+{
+    OWN(close) int fd = socket(what->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = fd < 0 ? -errno : bind_socket(fd, what, ours);
+
+    if (r == 0 && listen(fd, SOMAXCONN) < 0)
+        r = -errno;
+    return r < 0 ? err_set(reterr, r, "listen: %s: %s", what->text, strerror(-r)) : take_fd(&fd);
+}
+
+/* --- those that there are */
 
 static struct listener *find(const struct listeners *listeners, const char *text)
 {
@@ -73,35 +95,107 @@ static struct listener *find(const struct listeners *listeners, const char *text
     return NULL;
 }
 
-int listen_on(struct listeners *listeners, const struct listen_socket *what, struct err *reterr)
+static struct listener *add(struct listeners *listeners, const struct listen_socket *what)
 {
-    struct listener *l = find(listeners, what->text);
     size_t n = strlen(what->text) + 1;
-    char name[NAME_MAX_BYTES];
+    struct listener *l = calloc(1, sizeof *l + n);
 
-    if (l)
-        return l->fd;
-    l = calloc(1, sizeof *l + n);
     if (!l)
-        return err_set(reterr, -ENOMEM, "out of memory");
+        return NULL;
     memcpy(l->text, what->text, n);
     l->socket = *what;
     l->socket.text = l->text;
-    l->fd = listeners->link ? guard_link_take(listeners->link, kept_name(l->text, name)) : -1;
-    if (l->fd < 0)
-        l->fd = open_socket(&l->socket, reterr);
-    if (l->fd < 0) {
-        int r = l->fd;
+    l->fd = -1;
+    l->next = listeners->first;
+    listeners->first = l;
+    return l;
+}
 
-        free(l);
-        return r;
-    }
+/* For the next supervisor, too. */
+static void keep(struct listeners *listeners, struct listener *l, int fd)
+{
+    char name[NAME_MAX_BYTES];
+
+    l->fd = fd;
     if (listeners->link)
         (void)guard_link_store(listeners->link, (const char *const[]){ kept_name(l->text, name) },
                                &l->fd, 1);
-    l->next = listeners->first;
-    listeners->first = l;
+}
+
+int listen_on(struct listeners *listeners, const struct listen_socket *what, struct err *reterr)
+{
+    struct listener *l = find(listeners, what->text);
+    bool ours = l != NULL;
+    OWN(close) int fd = -1;
+
+    if (l && l->fd >= 0)
+        return l->fd;
+    fd = open_socket(what, ours, reterr);
+    if (fd < 0)
+        return fd;
+    if (!l)
+        l = add(listeners, what);
+    if (!l)
+        return err_set(reterr, -ENOMEM, "out of memory");
+    keep(listeners, l, take_fd(&fd));
     return l->fd;
+}
+
+/* --- after an earlier opsd */
+
+/* Whether it is the socket that clients of the address reach. One that was bound beside its name
+ * keeps that in mind. */
+static bool listens_on(int fd, const struct listen_socket *what)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t n = sizeof address, size = sizeof(int);
+    const char *path = unix_path(what);
+    int listens = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens ||
+        getsockname(fd, (struct sockaddr *)&address, &n) < 0 ||
+        address.ss_family != what->address.ss_family)
+        return false;
+    return *path
+               ? strncmp(((const struct sockaddr_un *)&address)->sun_path, path, strlen(path)) == 0
+               : memcmp(&address, &what->address, what->length) == 0;
+}
+
+/* What the process that is held so was given as that number. -1 when it may not be taken from it:
+ * pidfd_getfd(2) is for whoever may trace the process. */
+static int take_from(pid_t worker, int64_t start, int number, const struct listen_socket *what)
+{
+    OWN(close) int pidfd = pidfd_open(worker, 0);
+    OWN(close) int fd = -1;
+
+    if (pidfd >= 0 && procfs_is_alive(worker, start))
+        fd = pidfd_getfd(pidfd, number, 0);
+    return fd >= 0 && listens_on(fd, what) ? take_fd(&fd) : -1;
+}
+
+void listen_resume(struct listeners *listeners, const struct app *app, pid_t worker, int64_t start)
+{
+    char name[NAME_MAX_BYTES];
+
+    for (size_t k = 0; k < app->listen_count; k++) {
+        const struct listen_socket *what = &app->listen[k];
+        struct listener *l = find(listeners, what->text);
+        int fd = -1;
+
+        if (l && l->fd >= 0)
+            continue;
+        if (listeners->link)
+            fd = guard_link_take(listeners->link, kept_name(what->text, name));
+        if (fd < 0 && worker)
+            fd = take_from(worker, start, LISTEN_FDS_START + (int)k, what);
+        /* Without a descriptor it says at least whose the address is. */
+        if (!l && (fd >= 0 || worker))
+            l = add(listeners, what);
+        if (l && fd >= 0)
+            keep(listeners, l, fd);
+        else if (fd >= 0)
+            (void)close(fd);
+    }
 }
 
 static void let_go(struct listeners *listeners, struct listener *l, bool for_good)
@@ -110,7 +204,8 @@ static void let_go(struct listeners *listeners, struct listener *l, bool for_goo
 
     if (for_good && listeners->link)
         guard_link_drop(listeners->link, kept_name(l->text, name));
-    (void)close(l->fd);
+    if (l->fd >= 0)
+        (void)close(l->fd);
     if (for_good && *unix_path(&l->socket))
         (void)unlink(unix_path(&l->socket));
     free(l);

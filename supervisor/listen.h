@@ -20,6 +20,11 @@ struct listeners {
  * negative errno. */
 int listen_on(struct listeners *listeners, const struct listen_socket *socket, struct err *reterr);
 
+/* After an earlier opsd: takes what the guard keeps for the app or, when that was killed as well,
+ * from the app's process worker (0: there is none), which with its start is held to be the one.
+ * Where that is not permitted, listen_on puts another socket in its place. */
+void listen_resume(struct listeners *listeners, const struct app *app, pid_t worker, int64_t start);
+
 /* Closes those that no app names any more. */
 void listen_forget(struct listeners *listeners, const struct sources *sources);
 

@@ -266,6 +266,11 @@ static int restore(struct fleet *fleet, const struct journal_lines *journal, boo
             begin_anew(i, start);
     }
     recover_sweep(fleet);
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        listen_resume(&fleet->listeners, i->app, i->pid, i->pid_start);
+    }
     if (goes_on)
         log_info("the fleet goes on", LOG_INT("instances", (int64_t)fleet->count));
     return 0;

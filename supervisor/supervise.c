@@ -298,7 +298,7 @@ static int open_everything(struct opsd *opsd, struct err *reterr)
     r = fleet_init(&opsd->fleet, &opsd->loop, &opsd->home, reterr);
     if (r < 0)
         return r;
-    opsd->fleet.link = &opsd->link;
+    opsd->fleet.link = opsd->fleet.listeners.link = &opsd->link;
     opsd->fleet.changed = changed;
     opsd->fleet.rolled_back = opsd->options->rolled_back;
     opsd->fleet.logged = methods_logged;

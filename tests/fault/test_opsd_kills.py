@@ -21,7 +21,8 @@ from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_unt
 
 ROUNDS = rounds(15)
 SIZE = int(os.environ.get("OPS_WORKERS", 30 if ROUNDS < 100 else 100))
-ANSWERS_WITHIN_S = 0.5
+# what is promised is measured at full size; beside other tests, on two cores, it is a sign of life
+ANSWERS_WITHIN_S = 0.1 if ROUNDS >= 100 and not conformance_fleet.SANITIZED else 0.5
 SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
 
 

@@ -12,7 +12,7 @@ from supervisor import sh
 ROUNDS = rounds(5)
 MANY = 300  # boundaries; more than there are
 # It says when it is there, and goodbye; ready at once, unless a file says that it never is.
-POLITE = "echo $$ >> lives; trap 'echo bye $$; exit' TERM; [ -e never ] || echo >&3; " \
+POLITE = "trap 'echo bye $$; exit' TERM; echo $$ >> lives; [ -e never ] || echo >&3; " \
          "while :; do sleep 0.02; done"
 REST = sh("while :; do sleep 1; done", name="rest")
 
@@ -81,7 +81,6 @@ def test_a_reload_that_was_cut_off(home):
     home.file("never").touch()
     asked = home.opsctl_background("reload", "w")
     wait_until(lambda: len(present(home)) == 2)
-    wait_until(lambda: len(home.processes()) >= 4, what="the new one listens to signals")
     home.kill("both")
     home.recover()
     assert asked.wait(20) in (1, 3)
