@@ -65,13 +65,33 @@ static int open_output(const struct become *what, int fd, int target)
     return fd < 0 || dup2(fd, target) < 0 ? -1 : 0;
 }
 
-static int open_standard(struct progress *progress)
+/* O_RDWR: without another writer it must not look like the end of a file. */
+static int open_lines(const struct become *what)
+{
+    char path[32];
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    /* So that its owner may open it once more, /dev/stdin. */
+    if (what->who && fchown(ends[0], what->who->uid, (gid_t)-1) < 0)
+        return -1;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static int open_input(struct progress *progress)
 {
     const struct become *what = progress->what;
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fd = what->reads_lines ? open_lines(what) : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0)
-        return -1;
+    return fd < 0 || dup2(fd, STDIN_FILENO) < 0 ? -1 : 0;
+}
+
+static int open_outputs(struct progress *progress)
+{
+    const struct become *what = progress->what;
+
     if (open_output(what, what->out_fd, STDOUT_FILENO) < 0)
         return -1;
     return open_output(what, what->err_fd, STDERR_FILENO);
@@ -219,7 +239,8 @@ struct become_failure become(const struct become *what, const char *program)
         int (*take)(struct progress *progress); /* -1 with errno */
     } steps[] = {
         { STEP_LEAD, lead },
-        { STEP_OUTPUT, open_standard },
+        { STEP_INPUT, open_input },
+        { STEP_OUTPUT, open_outputs },
         { STEP_PASS, pass_descriptors },
         { STEP_EXEC, set_umask },
         { STEP_OOM, set_oom_score },
@@ -264,6 +285,8 @@ int become_explain(const struct become *what, const char *program, struct become
     switch (failure.step) {
     case STEP_CWD:
         return err_set(reterr, r, "cannot enter the folder %s: %s", what->cwd, why);
+    case STEP_INPUT:
+        return err_set(reterr, r, "cannot open the input of the worker: %s", why);
     case STEP_OUTPUT:
         return err_set(reterr, r, "cannot open the output of the worker: %s", why);
     case STEP_EXEC:

@@ -29,6 +29,7 @@ struct become {
     const char *cwd;
     int out_fd, err_fd;
     bool pipes;       /* they are pipes: the program gets descriptions of its own, which block */
+    bool reads_lines; /* its standard input is a pipe that only it holds; else it is empty */
     bool own_session; /* leads a session of its own; else only a process group */
 
     const struct become_fd *fds; /* at most BECOME_FDS_MAX, no number twice */
@@ -53,6 +54,7 @@ enum become_step {
     STEP_GROUP,
     STEP_USER,
     STEP_PRIVILEGES,
+    STEP_INPUT,
 };
 
 /* The step that failed, and its errno. */

@@ -43,6 +43,11 @@
  *                         "stream","file","at"} for each file, and each "log" has "source":K and
  *                         "at", where the file goes on after it. A client that comes back gives the
  *                         last of each as "from":[{"name","instance","stream","file","at"}].
+ *   events                {"lines":N?,"follow":bool?} → notifications "event" {"number","at",
+ *                         "name","namespace","instance","id","from","to","reason","exit_code",
+ *                         "exit_signal","pid"}, the last N and then what happens; "to" is null for
+ *                         one that is forgotten; "gap" {"events":N} for a client that reads slowly.
+ *                         Unless following, the result is {"events":N}.
  *   run_worker            {"app","worker","args":[…]} → notifications "output" {"stream","line"};
  *                         "gap" {"lines":N} where a run that is to stop went on without a client
  *                         that does not read; then {"exit_code","exit_signal","duration_ms"}
@@ -53,6 +58,8 @@
  *                         (wall clock) the first that ended later
  *   signal                {"names":[…],"signal":"HUP"|"SIGHUP"|"1"} → {"workers":[{"name",
  *                         "instance","pid"}]}: to the worker's process alone
+ *   send                  {"names":[…],"line":"…"} → {"workers":[{"name","instance","pid"}]}: the
+ *                         line and a newline, to the standard input of each
  *   env                   {"names":[…]} → {"workers":[{"name","instance","env":{…}}]}, what looks
  *                         secret in it masked
  *   reset                 {"names":[…]} → {"workers":[row…]}: counters and back-off begin anew
@@ -108,15 +115,17 @@ enum repeat { ONCE, AGAIN };
     X(reload,     reload,         "all|NAME|APP... [--update-env]",      1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "put new processes in the place of those that serve; each is ready before the old one leaves") \
     X(delete,     delete,         "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "stop workers and forget them, until they are started again") \
     X(scale,      scale,          "NAME N|+N|-N",                        2, 2,              WHO_OWNER, ONCE,  "have more or fewer processes of a worker") \
-    X(stat,       workers_stat,   "[NAME] [--json]",                     0, 1,              WHO_ANY,   AGAIN, "show the fleet") \
+    X(stat,       workers_stat,   "[NAME] [--json] [-w]",                0, 1,              WHO_ANY,   AGAIN, "show the fleet") \
     X(describe,   describe,       "NAME [--json]",                       1, 1,              WHO_ANY,   AGAIN, "tell everything about a worker: why it is in its state, its last exits") \
     X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY,   AGAIN, "show what workers printed") \
     X(history,    history,        "NAME [-n N] [--json]",                1, 1,              WHO_ANY,   AGAIN, "show what became of a worker's runs, newest first: 20, or N") \
+    X(events,     events,         "[-f] [-n LINES] [--json]",             0, 0,              WHO_ANY,   AGAIN, "show what happened to the workers: every change of state, why, and how they ended") \
     X(run_worker, run_worker,     "APP WORKER [-- ARGS...]",             2, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "one run in the foreground; exits with the worker's code") \
     X(wait,       wait,           "NAME",                                1, 1,              WHO_ANY,   AGAIN, "wait until a worker's run ends; exits with its code") \
     X(pid,        workers_stat,   "NAME",                                1, 1,              WHO_ANY,   AGAIN, "print the process id of a worker") \
     X(env,        env,            "NAME",                                1, 1,              WHO_OWNER, AGAIN, "print a worker's environment; what looks secret is masked") \
     X(signal,     signal,         "SIG NAME",                            2, 2,              WHO_OWNER, ONCE,  "send a signal to a worker's process") \
+    X(send,       send,           "NAME LINE",                           2, 2,              WHO_OWNER, ONCE,  "send a line to the standard input of a worker that has \"stdin\": true") \
     X(reset,      reset,          "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "set the counters of restarts to 0") \
     X(diff,       diff,           "[--json]",                            0, 0,              WHO_ANY,   AGAIN, "show what apply would change") \
     X(apply,      apply,          "",                                    0, 0,              WHO_OWNER, ONCE,  "make the fleet what the manifest says now; what did not change is left alone") \

@@ -106,6 +106,7 @@ void fleet_close(struct fleet *fleet)
     cgroups_close(&fleet->cgroups, fleet->home->fd);
     listen_close(&fleet->listeners, fleet->leaving);
     journal_close(&fleet->journal);
+    events_done(&fleet->events);
     sources_done(&fleet->sources);
     free(fleet->instances);
     free(fleet->log_folder);
@@ -128,6 +129,7 @@ int fleet_add(struct fleet *fleet, struct instance *instance)
 
 void fleet_remove(struct fleet *fleet, struct instance *instance)
 {
+    events_gone(&fleet->events, instance);
     for (size_t i = 0; i < fleet->count; i++) {
         if (fleet->instances[i] != instance)
             continue;

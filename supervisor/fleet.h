@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "cgroup.h"
+#include "events.h"
 #include "home.h"
 #include "instance.h"
 #include "journal.h"
@@ -31,6 +32,7 @@ struct fleet {
     struct cgroups cgroups;
     struct listeners listeners;
     struct renewer renewer;
+    struct events events;
     struct guard_link *link; /* to the guard; NULL: none */
     struct journal journal;
     struct sources sources;

@@ -441,6 +441,7 @@ static void kill_all(struct instance *i)
 
 void instance_act(struct instance *i, enum action action)
 {
+    events_look(&i->fleet->events, i);
     if (action == DO_SPAWN)
         launch(i);
     else if (action == DO_KILL && i->keeper)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "events.h"
 #include "keepers.h"
 #include "machine.h"
 #include "notify_socket.h"
@@ -112,6 +113,7 @@ struct instance {
     struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
     unsigned exit_count;
     struct usage usage;
+    struct events_seen seen;
 
     struct generation *ran_generation;
     const struct app *ran; /* what the present process was started with, or nothing */

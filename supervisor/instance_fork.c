@@ -98,6 +98,7 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
                                             .out_fd = i->out.fd,
                                             .err_fd = i->err.fd,
                                             .pipes = true,
+                                            .reads_lines = i->app->reads_lines,
                                             .fds = plan->fds,
                                             .fd_count = plan->fd_count,
                                             .listen_pid = plan->listen_pid,

@@ -93,6 +93,7 @@ struct app {
     bool filter_all;  /* nothing is inherited from opsd or shell_env */
     texts filter_env; /* nor are variables whose names hold one of these */
     int port;         /* PORT; 0: not given */
+    bool reads_lines; /* its standard input is a pipe, for opsctl send; else it is empty */
     texts profiles;   /* empty: always part of the fleet */
 
     int instances; /* as given: 0 ("max") is one for each processor, -n is n fewer than that */

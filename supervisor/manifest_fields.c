@@ -112,6 +112,9 @@ static const struct field rows[] = {
     { .name = "restart_window", DURATION, LIVE, AT(app.restart.restart_window_ms), .fallback = "0",
       .help = "max_restarts exits within it, however long each lived, and it is given up; 0: off" },
 
+    { .name = "stdin", BOOL, AT(app.reads_lines), .fallback = "false",
+      .help = "true: its standard input is a pipe, for `opsctl send`; otherwise it is empty" },
+
     /* its end */
     { .name = "kill_signal", .read = read_signal, .same = same_int, LIVE, AT(app.kill_signal),
       .fallback = "\"SIGINT\"", .wants = "a signal's name or number", .help = "what asks it to stop" },

@@ -137,6 +137,7 @@ void methods_fleet_changed(struct fleet *fleet)
     struct attachment *a, *next_a;
     int64_t next;
 
+    methods_happened(fleet);
     for (c = fleet->control->connections; c; c = next_c) {
         next_c = c->next;
         for (a = c->attachments; a && !c->closing; a = next_a) {

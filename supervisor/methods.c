@@ -5,6 +5,7 @@
 
 #include "fleet_load.h"
 #include "json.h"
+#include "own.h"
 #include "recover.h"
 #include "text.h"
 
@@ -60,25 +61,55 @@ void fail_leaving(struct connection *connection, const struct wire_request *requ
                     NULL);
 }
 
+/* What was probably meant by n bytes of name, or NULL. */
+static const char *nearest_name(const struct fleet *fleet, const char *name, size_t n)
+{
+    OWN(free) char *word = strndup(name, n);
+    const char *words[NAMES_MAX];
+    size_t count = 0;
+
+    words[count++] = "all";
+    for (size_t i = 0; i < fleet->count && count + 2 <= NAMES_MAX; i++) {
+        words[count++] = fleet->instances[i]->app->name;
+        words[count++] = fleet->instances[i]->app->space;
+    }
+    return word ? text_nearest(word, words, count) : NULL;
+}
+
+/* NAME:INSTANCE: either the name is wrong or there is no such instance. */
+static void explain_instance(const struct fleet *fleet, const char *name, size_t n,
+                             struct err *message)
+{
+    const char *nearest = nearest_name(fleet, name, n);
+    const struct app *app = nearest ? fleet_app(fleet, nearest) : NULL;
+
+    if (app && strlen(nearest) == n && strncmp(nearest, name, n) == 0)
+        (void)err_set(message, 0, "no worker \"%.64s\": the instances of %s are %s:0 to %s:%d",
+                      name, nearest, nearest, nearest, sources_instances(&fleet->sources, app) - 1);
+    else if (app)
+        (void)err_set(message, 0, "no worker \"%.64s\"; did you mean \"%s%.16s\"?", name, nearest,
+                      name + n);
+    else
+        (void)err_set(message, 0, "no worker \"%.64s\"; `opsctl stat` lists them", name);
+}
+
 void fail_no_worker(struct connection *connection, const struct wire_request *request,
                     const char *name)
 {
     const struct fleet *fleet = connection->control->fleet;
-    const char *words[NAMES_MAX], *nearest;
-    char message[256];
-    size_t n = 0;
+    const char *nearest, *colon = strrchr(name, ':');
+    struct err message;
 
-    words[n++] = "all";
-    for (size_t i = 0; i < fleet->count && n + 2 <= NAMES_MAX; i++) {
-        words[n++] = fleet->instances[i]->app->name;
-        words[n++] = fleet->instances[i]->app->space;
+    if (colon) {
+        explain_instance(fleet, name, (size_t)(colon - name), &message);
+    } else {
+        nearest = nearest_name(fleet, name, strlen(name));
+        (void)err_set(&message, 0,
+                      nearest ? "no worker \"%.64s\"; did you mean \"%s\"?"
+                              : "no worker \"%.64s\"; `opsctl stat` lists them",
+                      name, nearest);
     }
-    nearest = text_nearest(name, words, n);
-    (void)snprintf(message, sizeof message,
-                   nearest ? "no worker \"%.64s\"; did you mean \"%s\"?"
-                           : "no worker \"%.64s\"; `opsctl stat` lists them",
-                   name, nearest);
-    connection_fail(connection, request->id, WIRE_NO_WORKER, message, NULL);
+    connection_fail(connection, request->id, WIRE_NO_WORKER, message.text, NULL);
 }
 
 bool params_check_names(struct connection *connection, const struct wire_request *request)

@@ -23,6 +23,10 @@ method_handler method_run_worker, method_cancel;
 method_handler method_wait;
 /* method_history.c */
 method_handler method_history;
+/* method_events.c */
+method_handler method_events;
+/* method_send.c */
+method_handler method_send;
 /* method_worker.c */
 method_handler method_signal, method_reset;
 /* method_members.c */
@@ -38,6 +42,9 @@ method_handler method_ping, method_upgrade;
 
 /* The row of one instance in workers_stat; NULL when memory ran out. */
 cJSON *report_row(struct instance *instance);
+
+/* Tells those who look on what happened (method_events.c). */
+void methods_happened(struct fleet *fleet);
 
 /* True when one of params' "names" selects the instance. */
 bool params_select(const cJSON *params, const struct instance *instance);

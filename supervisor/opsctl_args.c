@@ -32,6 +32,7 @@ static const struct option options[] = {
     { { 'v', "version", NULL,       "print the version" },                           OPTION_FLAG,  true,  PLACE(version) },
     { { 0,   "wait",    NULL,       "return once the workers are up, and fail when they are not" }, OPTION_FLAG, false, PLACE(wait) },
     { { 'f', "follow",  NULL,       "go on with what is printed from now on" },      OPTION_FLAG,  false, PLACE(follow) },
+    { { 'w', "watch",   NULL,       "show it anew every second, until Ctrl-C" },     OPTION_FLAG,  false, PLACE(watch) },
     { { 'n', "lines",   "LINES",    "how many: of a log's last lines, 15 by default" }, OPTION_COUNT, false, PLACE(lines) },
     { { 0,   "out",     NULL,       "standard output only" },                        OPTION_FLAG,  false, PLACE(out) },
     { { 0,   "err",     NULL,       "standard error only" },                         OPTION_FLAG,  false, PLACE(err) },

@@ -44,16 +44,6 @@ static int text_state(const struct row_context *context, struct buf *to)
     return r == 0 && wanted ? buf_printf(to, " (wanted: %s)", wanted) : r;
 }
 
-static int text_next_try(const struct row_context *context, struct buf *to)
-{
-    char text[DISPLAY_TEXT_MAX];
-    int64_t ms;
-
-    if (json_get_id(context->row, "next_try_in_ms", &ms) < 0)
-        return 0;
-    return buf_printf(to, "in %s", display_span(ms, text));
-}
-
 /* ", 2026-11-22 03:10:00 Europe/Moscow" */
 static int add_local(struct buf *to, const char *instant, const char *name)
 {
@@ -174,8 +164,7 @@ static const struct {
     const char *member;
 } fields[] = {
     { "state",      text_state },
-    { "why",        NULL, "reason" },
-    { "next try",   text_next_try },
+    { "why",        row_why },
     { "depends on", text_depends_on },
     { "last run",   row_last_run },
     { "next run",   text_next_run },

@@ -23,6 +23,8 @@ typedef int row_text(const struct row_context *context, struct buf *to);
 
 /* row_outcome is the state, or "completed". */
 row_text row_outcome;
+/* Why it is in its state and what comes next, a sentence (opsctl_why.c). */
+row_text row_why;
 row_text row_id, row_name, row_namespace, row_state, row_pid, row_uptime, row_restarts, row_cpu,
     row_memory, row_last_run, row_next_run, row_stats, row_status;
 

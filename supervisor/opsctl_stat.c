@@ -9,6 +9,7 @@
 #include "json.h"
 #include "opsctl.h"
 #include "opsctl_row.h"
+#include "opsctl_stat.h"
 #include "opsctl_table.h"
 #include "own.h"
 
@@ -42,10 +43,9 @@ static enum colour cell_colour(row_text *text, const cJSON *row)
     return text == row_name ? COLOUR_BOLD : COLOUR_NONE;
 }
 
-static int print_table(const cJSON *workers)
+int stat_print(FILE *to, const struct terminal *terminal, const cJSON *workers)
 {
     struct column columns[STAT_COLUMNS];
-    struct terminal terminal = terminal_look(STDOUT_FILENO);
     struct row_context context = { .now = instant_now() };
     OWN_TABLE struct table table = { 0 };
     OWN_BUF struct buf text = { 0 };
@@ -65,7 +65,15 @@ static int print_table(const cJSON *workers)
         }
     }
     if (r == 0)
-        r = table_print(&table, stdout, &terminal);
+        r = table_print(&table, to, terminal);
+    return r;
+}
+
+static int print_table(const cJSON *workers)
+{
+    struct terminal terminal = terminal_look(STDOUT_FILENO);
+    int r = stat_print(stdout, &terminal, workers);
+
     return r < 0 ? complain(EXIT_FAILED, "%s", strerror(-r)) : EXIT_DONE;
 }
 
@@ -101,6 +109,8 @@ int command_stat(struct session *s)
     int r;
 
     r = session_open(s);
+    if (r == EXIT_DONE && s->args->watch)
+        return stat_watch(s);
     if (r == EXIT_DONE)
         r = session_ask(s, "workers_stat", session_name_params(s), session_timeout_ms(s),
                         &document);

@@ -157,6 +157,31 @@ int command_signal(struct session *s)
     return EXIT_DONE;
 }
 
+/* --- send */
+
+static cJSON *send_params(const struct session *s)
+{
+    OWN(json) cJSON *params = cJSON_CreateObject();
+    OWN(json) cJSON *names = cJSON_CreateArray();
+
+    if (!params || !names || !cJSON_AddItemToArray(names, cJSON_CreateString(s->args->words[0])) ||
+        !json_put(params, "names", TAKE(names)) ||
+        !json_put_text(params, "line", s->args->words[1]))
+        return NULL;
+    return TAKE(params);
+}
+
+int command_send(struct session *s)
+{
+    OWN(json) cJSON *result = NULL;
+    int r;
+
+    r = session_open(s);
+    if (r == EXIT_DONE)
+        r = session_ask(s, "send", send_params(s), session_timeout_ms(s), &result);
+    return r == EXIT_DONE && s->args->json ? print_json(result) : r;
+}
+
 /* --- wait */
 
 /* An opsd that takes over meanwhile is told since when the end is waited for. */

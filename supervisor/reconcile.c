@@ -162,6 +162,7 @@ static void settle(struct fleet *fleet, struct instance *i)
     int64_t now = (int64_t)monotonic_now_ms();
     struct machine *m = &i->machine;
 
+    events_look(&fleet->events, i);
     if (i->adopt_again_ms && i->adopt_again_ms <= now)
         instance_adopt(i);
     settle_stop(fleet, i, now);
@@ -180,6 +181,7 @@ static void settle(struct fleet *fleet, struct instance *i)
     fleet_settle_reload(fleet, i, now);
     renew_look(i, now, instant_now());
     instance_probe(i, now);
+    events_look(&fleet->events, i);
     instance_clear(i, now);
 }
 

@@ -811,8 +811,8 @@ def test_describe_says_why_and_when_next(home, opsd):
     text = done.stdout.decode()
     head, *lines = text.splitlines()
     assert head == "gateway, id 0"
-    for line in ("  state         waiting restart (wanted: up)", "  why           exit 1",
-                 "  next try      in 2s", "  command       /srv/gateway -x 1",
+    for line in ("  state         waiting restart (wanted: up)", "  why           exit 1; it is tried again in 2s",
+                 "  command       /srv/gateway -x 1",
                  "  depends on    postgres ready, migrate completed (not yet)",
                  "  schedule      10 0 * * * (Europe/Moscow)", "  restarts      2",
                  "  failed tries  1",

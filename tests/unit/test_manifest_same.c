@@ -42,6 +42,7 @@ static const struct {
     { "exp_backoff_restart_delay", "1", "2", "backoff", false },
     { "backoff", "{\"factor\": 2}", "{\"factor\": 3}", NULL, false },
     { "restart_window", "1", "2", NULL, false },
+    { "stdin", "true", "false", NULL, true },
     { "kill_signal", "1", "2", NULL, false },
     { "kill_timeout", "1", "2", NULL, false },
     { "treekill", "true", "false", NULL, false },

@@ -1,0 +1,159 @@
+"""What a person looks at: stat -w on a real terminal, why a worker is in its state, send."""
+import json
+import os
+import signal
+
+import pytest
+
+from supervisor import BIN, fleet, is_alive, py, sh, wait_until  # noqa: F401
+from terminal import terminal  # noqa: F401
+
+
+def watch(fleet, terminal, *words, columns=80, rows=24, **env):
+    return terminal(columns, rows).run(BIN / "opsctl", "--home", fleet.home, "stat", "-w", *words,
+                                       cwd=fleet.folder, **env)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_it_shows_the_fleet_anew_and_leaves_no_trace(fleet, terminal, columns):
+    fleet.apps(sh("exec sleep 1000", "one"), sh("exec sleep 1000", "two", autostart=False))
+    fleet.start()
+    fleet.wait_state("one", "online")
+    shown = watch(fleet, terminal, columns=columns)
+    screen = shown.wait("online")
+    assert "stopped" in screen and all(len(line) <= columns for line in screen.splitlines())
+    assert "before" not in screen and "\x1b[32m" in shown.screen(colours=True)
+    assert ("NEXT RUN" in screen) == (columns == 200) or "NEXT RUN" not in screen
+    fleet.opsctl("stop", "one")
+    shown.wait_not("online")
+    shown.keys("C-c")
+    assert shown.wait("ended with 0").startswith("before")
+    assert shown.modes() == ["0", "1"]
+
+
+def test_it_follows_the_size_of_the_terminal(fleet, terminal):
+    fleet.apps(*(sh("exec sleep 1000", f"w{n:02}") for n in range(30)))
+    fleet.start()
+    shown = watch(fleet, terminal, rows=10)
+    shown.wait("w08")
+    assert "w09" not in shown.screen()
+    shown.resize(100, 40)
+    shown.wait("w29")
+    os.kill(shown.pids("stat -w")[0], signal.SIGTERM)
+    shown.wait("ended with 0")
+    assert shown.modes() == ["0", "1"]
+
+
+def test_it_waits_for_an_opsd_that_was_lost(fleet, terminal):
+    fleet.apps(sh("exec sleep 1000"))
+    assert fleet.opsctl("start", "all").returncode == 0
+    shown = watch(fleet, terminal)
+    shown.wait("online")
+    fleet.opsctl("kill")
+    shown.wait("not running")
+    fleet.opsctl("start", "all")
+    shown.wait("online")
+
+
+def test_no_colours_where_they_are_not_wanted(fleet, terminal):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    shown = watch(fleet, terminal, NO_COLOR="1")
+    shown.wait("online")
+    assert "\x1b[3" not in shown.screen(colours=True)
+    for words in (["stat"], ["describe", "w"], ["events"], ["help"], ["logs"]):
+        assert "\x1b" not in fleet.opsctl(*words).stdout
+
+
+def test_an_error_is_seen_afterwards(fleet, terminal):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    shown = watch(fleet, terminal, "other")
+    assert "no worker \"other\"" in shown.wait("ended with 4")
+
+
+def test_elsewhere_it_prints_one_after_the_other(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    process = fleet.opsctl_background("stat", "-w", "--json")
+    assert [json.loads(process.stdout.readline())["version"] for _ in range(2)] == [1, 1]
+    process.stdout.close()
+    assert process.wait(20) == 0
+
+
+# --- why
+
+WHY = [
+    (sh("exec sleep 1000"), "online", "it has run for"),
+    (sh("exec sleep 1000", autostart=False), "stopped", "nobody started it"),
+    (sh("exit 3", backoff={"initial": "50s", "max": "50s"}), "waiting restart",
+     "exited with code 3 after", "; it is tried again in "),
+    (sh("exit 3", max_restarts=0), "errored", "opsctl restart w"),
+    (sh("exit 0", autorestart=False), "stopped", "its work is done: exited with code 0"),
+    (sh("exec sleep 1000", ready="notify", listen_timeout="60s"), "launching", "not ready yet"),
+    (sh("exec sleep 1000", schedule="0 0 1 1 *"), "scheduled", "it waits for its tick, in"),
+    (sh("exec sleep 1000", depends_on=["other"]), "waiting", "it waits for other to be ready"),
+]
+
+
+@pytest.mark.parametrize("app, state, says", [(w[0], w[1], w[2:]) for w in WHY], ids=lambda v: str(v)[:12])
+def test_describe_says_why(fleet, app, state, says):
+    fleet.apps(app, sh("exec sleep 1000", "other", autostart=False))
+    fleet.start()
+    fleet.wait_state("w", state)
+    why = next(line for line in fleet.opsctl("describe", "w").stdout.splitlines() if line.startswith("  why"))
+    assert all(part in why for part in says), why
+
+
+# --- send
+
+READER = "for line in sys.stdin:\n  print('got', line.strip(), flush=True)\nprint('end', flush=True)"
+
+
+def test_a_line_reaches_the_standard_input_of_a_worker(fleet):
+    fleet.apps(py(READER, stdin=True))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    assert fleet.opsctl("send", "w", "hello there").returncode == 0
+    wait_until(lambda: fleet.lines("w") == ["got hello there"])
+    # The pipe is the worker's own: another opsd finds it as well.
+    old = fleet.pid
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: fleet.pid != old)
+    assert fleet.opsctl("send", "w", "--", "-x").returncode == 0
+    wait_until(lambda: "got -x" in fleet.lines("w"))
+
+
+def test_what_cannot_be_sent_says_why(fleet):
+    fleet.apps(py(READER), py("time.sleep(1000)", "deaf", stdin=True), sh("exec sleep 1", "off", autostart=False))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    fleet.wait_state("deaf", "online")
+    wait_until(lambda: fleet.lines("w") == ["end"])  # without "stdin" there is nothing to read
+    for words, code, says in ((["deaf", "a\nb"], 2, "one line"), (["deaf", "x" * 4096], 2, "4,095"),
+                              (["off", "x"], 3, "does not run"), (["dead", "x"], 4, "deaf")):
+        got = fleet.opsctl("send", *words)
+        assert (got.returncode, says in got.stderr) == (code, True), got.stderr
+    full = wait_until(lambda: (got := fleet.opsctl("send", "deaf", "x" * 4095)).returncode and got)
+    assert full.returncode == 1 and "does not read" in full.stderr
+
+
+def test_without_a_pipe_it_names_the_remedy(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    got = fleet.opsctl("send", "w", "x")
+    assert got.returncode == 1 and '"stdin": true' in got.stderr
+
+
+@pytest.mark.parametrize("word, says", [
+    ("biling", 'did you mean "billing"?'), ("shp", 'did you mean "shop"?'),
+    ("biling:1", 'did you mean "billing:1"?'), ("billing:2", "billing:0 to billing:1"),
+    ("nothing-like-it", "`opsctl stat` lists them"), ("nothing-like-it:1", "`opsctl stat` lists them")])
+def test_a_word_that_is_no_worker(fleet, word, says):
+    fleet.apps(sh("exec sleep 1000", "billing", instances=2, namespace="shop"))
+    fleet.start()
+    for verb in ("stop", "describe"):
+        got = fleet.opsctl(verb, word)
+        assert got.returncode == 4 and says in got.stderr, got.stderr
