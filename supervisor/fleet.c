@@ -203,12 +203,25 @@ struct instance *fleet_member(const struct fleet *fleet, const char *name, int n
     return i && instance_is_member(i) ? i : NULL;
 }
 
+static cJSON *left_line(void)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    (void)json_put_bool(line, "left", true);
+    return line;
+}
+
+/* All that there is to say. */
 static void add_records(struct journal *journal, void *context)
 {
     const struct fleet *fleet = context;
 
-    for (size_t i = 0; i < fleet->count; i++)
+    for (size_t i = 0; i < fleet->count; i++) {
+        (void)record_changed(fleet->instances[i]);
         journal_add(journal, record_print(fleet->instances[i], true));
+    }
+    if (fleet->left)
+        journal_add(journal, left_line());
 }
 
 int fleet_open_journal(struct fleet *fleet)
@@ -232,10 +245,8 @@ void fleet_commit(struct fleet *fleet)
 
 void fleet_journal_left(struct fleet *fleet)
 {
-    cJSON *line = cJSON_CreateObject();
-
-    (void)json_put_bool(line, "left", true);
-    journal_add(&fleet->journal, line);
+    fleet->left = true;
+    journal_add(&fleet->journal, left_line());
     journal_flush(&fleet->journal, add_records, fleet);
 }
 

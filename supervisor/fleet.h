@@ -43,6 +43,7 @@ struct fleet {
     bool dirty;
     int starts_left;  /* in this turn of the loop */
     bool leaving;     /* opsd ends once everything is stopped */
+    bool left;        /* everything is */
     bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
     bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
     bool rolled_back; /* the opsd of an upgrade did not come up */

@@ -142,10 +142,8 @@ void journal_add(struct journal *journal, cJSON *line)
     char *text = line ? cJSON_PrintUnformatted(line) : NULL;
 
     cJSON_Delete(line);
-    if (!text)
-        return;
-    if (buf_add_text(&journal->lines, text) == 0)
-        (void)buf_add(&journal->lines, "\n", 1);
+    if (!text || buf_printf(&journal->lines, "%s\n", text) < 0)
+        journal->incomplete = true;
     free(text);
 }
 
@@ -155,19 +153,19 @@ static int write_new(struct journal *journal, int fd,
     cJSON *header = cJSON_CreateObject();
 
     buf_clear(&journal->lines);
+    journal->incomplete = false;
     (void)json_put_int(header, "journal", 1);
     (void)json_put_text(header, "boot", journal_boot_id());
     (void)json_put_int(header, "since_ms", journal->since_ms);
     journal_add(journal, header);
     add_all(journal, context);
-    return file_write_all(fd, journal->lines.p, journal->lines.len);
+    return journal->incomplete ? -EFBIG : file_write_all(fd, journal->lines.p, journal->lines.len);
 }
 
 /* The old file stays whole, under its name or the other, until the new one is there. */
 static int change_files(int home_fd)
 {
-    (void)unlinkat(home_fd, FILE_BEFORE, 0);
-    if (linkat(home_fd, FILE_NAME, home_fd, FILE_BEFORE, 0) < 0 && errno != ENOENT)
+    if (renameat(home_fd, FILE_NAME, home_fd, FILE_BEFORE) < 0 && errno != ENOENT)
         return -errno;
     return renameat(home_fd, FILE_NEW, home_fd, FILE_NAME) < 0 ? -errno : 0;
 }
@@ -201,16 +199,22 @@ static int begin_anew(struct journal *journal,
 int journal_begin(struct journal *journal, int home_fd, int64_t since_ms,
                   void (*add_all)(struct journal *journal, void *context), void *context)
 {
+    int r;
+
     *journal = (struct journal){ .home_fd = home_fd, .fd = -1, .since_ms = since_ms };
     buf_init(&journal->lines, JOURNAL_BYTES_MAX);
-    return begin_anew(journal, add_all, context);
+    r = begin_anew(journal, add_all, context);
+    /* Then it is tried again with the next line. */
+    journal->failing = r < 0;
+    return r;
 }
 
 static bool has_grown(const struct journal *journal)
 {
     int64_t size = journal->size + (int64_t)journal->lines.len;
 
-    return size > JOURNAL_SMALL_BYTES && size > journal->fresh_size * JOURNAL_GROWTH;
+    return size > JOURNAL_BYTES_MAX ||
+           (size > JOURNAL_SMALL_BYTES && size > journal->fresh_size * JOURNAL_GROWTH);
 }
 
 /* A line that is cut short by a full disk would spoil the next one. */
@@ -235,13 +239,13 @@ static int append(struct journal *journal)
 void journal_flush(struct journal *journal, void (*add_all)(struct journal *journal, void *context),
                    void *context)
 {
+    bool anew = journal->failing || journal->incomplete || has_grown(journal);
     int r;
 
-    if (!journal->lines.len && !journal->failing)
+    if (!journal->lines.len && !anew)
         return;
     /* After a failure all of it is said anew. */
-    r = journal->failing || has_grown(journal) ? begin_anew(journal, add_all, context)
-                                               : append(journal);
+    r = anew ? begin_anew(journal, add_all, context) : append(journal);
     if (r < 0 && !journal->failing)
         log_error("the journal cannot be written; the fleet goes on without it",
                   LOG_TEXT("why", strerror(-r)));

@@ -20,8 +20,10 @@
 #include "err.h"
 
 enum {
+    /* More is not read. */
     JOURNAL_BYTES_MAX = 64 << 20,
-    /* Written anew from this size on, and when it is GROWTH times as long as it was then. */
+    /* Written anew from this size on, when it is GROWTH times as long as it was then; and before it
+     * is too long to be read. */
     JOURNAL_SMALL_BYTES = 256 << 10,
     JOURNAL_GROWTH = 4,
 };
@@ -31,6 +33,7 @@ struct journal {
     int64_t size, fresh_size;
     int64_t since_ms; /* for the first line */
     struct buf lines; /* not written yet */
+    bool incomplete;  /* there was no room for one of them */
     bool failing;     /* it could not be written, and that was logged */
 };
 
@@ -53,7 +56,8 @@ void journal_lines_free(struct journal_lines *lines);
 int journal_begin(struct journal *journal, int home_fd, int64_t since_ms,
                   void (*add_all)(struct journal *journal, void *context), void *context);
 
-/* Takes line (may be NULL: out of memory, then nothing is added). */
+/* Takes line (may be NULL: out of memory). One for which there is no room has all of it written
+ * anew by the next flush. */
 void journal_add(struct journal *journal, cJSON *line);
 
 /* Writes what was added; writes the file anew with add_all when it has grown. A disk that is full

@@ -396,16 +396,17 @@ void keeper_dismiss(struct keeper **keeper)
 
 int keepers_open_held(pid_t keeper, int64_t start, int fd)
 {
-    struct proc_stat stat;
     char path[48];
     int opened;
 
+    /* Before, so that nothing of a stranger's is opened; and after, as it may have become one's. */
+    if (!procfs_is_alive(keeper, start))
+        return -ESRCH;
     (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)keeper, fd);
     opened = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (opened < 0)
         return -errno;
-    /* It was the keeper's if that still is there. */
-    if (procfs_stat(keeper, &stat) == 0 && stat.start_ticks == start)
+    if (procfs_is_alive(keeper, start))
         return opened;
     (void)close(opened);
     return -ESRCH;

@@ -7,12 +7,13 @@ takes every boundary, else some are left out, others each time.
 import contextlib
 import os
 import random
+import shutil
 
 import pytest
 
 from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
 import opsd_books as books
-from conformance_fleet import GONE, Home, build, is_alive, rounds
+from conformance_fleet import GONE, Home, build, is_alive, rounds, wait_until
 from opsd_striker import Striker
 from preload import preload
 
@@ -70,6 +71,27 @@ def test_struck_while_they_take_over(crowd):
     crowd.check()
     crowd.finish()
     print(f"struck at up to {last} boundaries")
+
+
+def test_struck_while_they_start_for_the_first_time(crowd):
+    """Whatever has autostart comes up in the end, once."""
+    home, striker = crowd.home, Striker(crowd.home)
+    home.apps(*(crowd.app(f"steady{n}") for n in range(3)))
+    for number in boundaries(crowd, 80):
+        for folder in (home.home, home.file("logs"), crowd.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        crowd.folder.mkdir()
+        striker.arm(number)
+        struck = home.daemonise(**striker.preload).returncode != 0
+        with contextlib.suppress(*GONE):  # the strike may still come
+            home.kill("both")
+        home.recover()
+        wait_until(lambda: [r["state"] for r in home.rows()] == ["online"] * 3)
+        wait_until(lambda: len(list(crowd.folder.glob("*.lives"))) == 3)
+        assert home.opsctl("kill").returncode == 0
+        assert not (found := crowd.book_problems()), found
+        if not struck:
+            break
 
 
 def orders(crowd, pair):

@@ -14,7 +14,6 @@ static void comes_back_as_it_was(void **state)
     assert_names("xyz");
     add(&journal, "a");
     add(&journal, "b");
-    journal_add(&journal, NULL);
     assert_names("xyz");
     flush(&journal);
     assert_names("xyzab");
@@ -142,6 +141,49 @@ static void is_not_written_anew_for_its_own_size(void **state)
     free(large);
 }
 
+enum { LARGE_LINES = 20, LARGE_LINE_BYTES = 1 << 20 };
+
+static void add_large(struct journal *journal, void *context)
+{
+    for (int i = 0; i < LARGE_LINES; i++)
+        add(journal, context);
+}
+
+/* A fleet so large that it may not grow to several times its size stays short enough to be read. */
+static void never_grows_beyond_what_is_read(void **state)
+{
+    char *line = calloc(1, LARGE_LINE_BYTES + 1);
+    struct journal journal;
+
+    (void)state;
+    assert_non_null(line);
+    memset(line, 'l', LARGE_LINE_BYTES);
+    assert_int_equal(journal_begin(&journal, home_fd, 0, add_large, line), 0);
+    for (int i = 0; i < 3 * LARGE_LINES; i++) {
+        add(&journal, line);
+        journal_flush(&journal, add_large, line);
+        assert_in_range(size_of("journal"), LARGE_LINES * LARGE_LINE_BYTES, JOURNAL_BYTES_MAX);
+    }
+    journal_close(&journal);
+    free(line);
+}
+
+static void what_there_was_no_room_for_is_not_missing(void **state)
+{
+    struct journal journal;
+
+    (void)state;
+    assert_int_equal(journal_begin(&journal, home_fd, 0, add_letters, all), 0);
+    add(&journal, "a");
+    journal_add(&journal, NULL);
+    flush(&journal);
+    assert_names("xyz");
+    add(&journal, "b");
+    flush(&journal);
+    journal_close(&journal);
+    assert_names("xyzb");
+}
+
 /* --- damage */
 
 static void leaves_out_what_cannot_be_read(void **state)
@@ -258,6 +300,8 @@ int main(void)
         TEST(tells_another_boot),
         TEST(is_written_anew_once_it_has_grown),
         TEST(is_not_written_anew_for_its_own_size),
+        TEST(never_grows_beyond_what_is_read),
+        TEST(what_there_was_no_room_for_is_not_missing),
         TEST(leaves_out_what_cannot_be_read),
         TEST(one_that_is_damaged_is_done_without),
         TEST(one_that_is_missing_is_done_without),
