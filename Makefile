@@ -33,7 +33,7 @@ COMMANDS := $(patsubst workers/%.c,%,$(wildcard workers/*/commands/*.c))
 SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
 
 OPS_PC := libcjson
-SUPERVISOR_PC := libuv libcjson
+SUPERVISOR_PC := libuv libcjson zlib
 WORKER_PC := libpq libcurl libcjson libcrypto libuv
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

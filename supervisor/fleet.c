@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "instance_logs.h"
 #include "instant.h"
 #include "json.h"
 #include "log.h"
@@ -85,7 +86,9 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
         return r;
     (void)uv_timer_init(loop, &fleet->timer);
     fleet->timer.data = fleet;
-    r = pump_init(&fleet->pump, loop);
+    r = pump_init(&fleet->pump, loop, home->fd);
+    fleet->pump.sinks.owner = fleet;
+    fleet->pump.sinks.rotated = instance_log_rotated;
     cgroups_open(&fleet->cgroups, home->fd);
     fleet->keepers.changed = instance_reported;
     if (r == 0)

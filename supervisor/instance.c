@@ -72,6 +72,8 @@ void instance_free(struct instance *i)
     generation_unref(i->ran_generation);
     generation_unref(i->generation);
     free(i->needs);
+    for (unsigned n = 0; i->exits && n < EXITS_KEPT; n++)
+        free(i->exits[n].said);
     free(i->exits);
     free(i->stats);
     free(i);
@@ -79,9 +81,16 @@ void instance_free(struct instance *i)
 
 struct exit_record *instance_next_exit(struct instance *i)
 {
+    struct exit_record *record;
+
     if (!i->exits)
         i->exits = calloc(EXITS_KEPT, sizeof *i->exits);
-    return i->exits ? &i->exits[i->exit_count++ % EXITS_KEPT] : NULL;
+    if (!i->exits)
+        return NULL;
+    record = &i->exits[i->exit_count++ % EXITS_KEPT];
+    free(record->said);
+    record->said = NULL;
+    return record;
 }
 
 /* Writes the end of i's process down with whom it concerns: itself or, for a run by hand, the
@@ -96,6 +105,7 @@ static void keep_exit(const struct instance *i, struct instance *whose)
                                     .status = i->machine.last_exit,
                                     .uptime_ms = i->machine.last_uptime_ms,
                                     .span = instance_span(i) };
+    instance_keep_lines(i, record);
     (void)err_set(&record->reason, 0, "%s%.400s", i->run ? "run by hand: " : "",
                   i->machine.reason.text);
     if (i->run) {

@@ -42,7 +42,8 @@ struct run {
                   const char *error);
 };
 
-/* What one process wrote: from where to where in the two log files. */
+/* What one process wrote: from where to where in the two log files. Before 0 is what has been
+ * rotated away meanwhile. */
 struct log_span {
     int64_t out_from, out_to, err_from, err_to;
 };
@@ -53,6 +54,7 @@ struct exit_record {
     int64_t uptime_ms;
     struct err reason;
     struct log_span span;
+    char *said; /* the last lines that it printed; NULL: only the span tells */
 };
 
 /* The last run of a scheduled worker. */
@@ -171,6 +173,13 @@ struct exit_record *instance_next_exit(struct instance *instance);
 /* Adds the last n lines that the process of that span printed, errors last. */
 void instance_add_lines(const struct instance *instance, const struct log_span *span, int n,
                         cJSON *array);
+
+/* The same of a process that has ended; from what was kept of them then, if it was. */
+void instance_add_exit_lines(const struct instance *instance, const struct exit_record *record,
+                             int n, cJSON *array);
+
+/* Keeps the last lines of a process that has just ended with the record of its exit. */
+void instance_keep_lines(const struct instance *instance, struct exit_record *record);
 
 /* What its process printed before opsd was there to see it, for whoever waits for a text. */
 void instance_probe_printed(struct instance *instance);

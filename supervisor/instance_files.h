@@ -1,8 +1,7 @@
 #ifndef OPS_INSTANCE_FILES_H
 #define OPS_INSTANCE_FILES_H
 /*
- * What an instance has to itself: its pipes, its notify socket, the name of its status file; and
- * where what it prints is written.
+ * What an instance has to itself: its pipes, its notify socket, the name of its status file.
  */
 #include <stdbool.h>
 

@@ -2,52 +2,87 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "instance.h"
 #include "instance_probe.h"
 #include "json.h"
+#include "lines.h"
+#include "log_rotate.h"
 #include "own.h"
 #include "tail.h"
 
 enum {
     /* More would not help them. */
     SPAN_BYTES_MAX = 64 << 10,
+    BOTH_SPANS_MAX = 2 * SPAN_BYTES_MAX,
     LINES_ALL = SPAN_BYTES_MAX,
+    /* What is kept of the lines before each exit. */
+    SAID_LINES = 10,
+    SAID_BYTES_MAX = 4 << 10,
 };
 
-/* The last n lines between two places; the caller frees *ret. Returns their length, 0: none. */
-static size_t read_lines(const char *path, int64_t from, int64_t to, int n, char **ret)
+/* Adds the last n lines between two places of a file. Returns how many bytes it added. */
+static size_t add_span(const char *path, int64_t from, int64_t to, int n, struct buf *text)
 {
     OWN(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int64_t begin;
     ssize_t got;
+    char *room;
 
-    *ret = NULL;
     if (fd < 0 || to <= from)
         return 0;
     if (to - from > SPAN_BYTES_MAX)
         from = to - SPAN_BYTES_MAX;
     begin = tail_find(fd, from, to, n);
-    if (begin < 0)
+    room = begin < 0 ? NULL : buf_room(text, (size_t)(to - begin));
+    got = room ? pread(fd, room, (size_t)(to - begin), begin) : -1;
+    if (got <= 0)
         return 0;
-    *ret = calloc(1, (size_t)(to - begin) + 1);
-    got = *ret ? pread(fd, *ret, (size_t)(to - begin), begin) : -1;
-    return got > 0 ? (size_t)got : 0;
+    buf_grew(text, (size_t)got);
+    return (size_t)got;
+}
+
+/* The part of the span that has been rotated away since, if it is in the newest of those. */
+static void add_rotated(const char *path, int64_t from, int64_t to, int n, struct buf *text)
+{
+    OWN(free) char *name = log_rotate_name(path, 1, false);
+    struct stat st;
+
+    if (from >= 0 || !name || stat(name, &st) < 0)
+        return;
+    from += st.st_size;
+    (void)add_span(name, from > 0 ? from : 0, to < 0 ? st.st_size + to : st.st_size, n, text);
+}
+
+static void read_lines(const char *path, int64_t from, int64_t to, int n, struct buf *text)
+{
+    buf_init(text, BOTH_SPANS_MAX);
+    add_rotated(path, from, to, n, text);
+    (void)add_span(path, from > 0 ? from : 0, to, n, text);
+}
+
+/* The last n of the lines. */
+static void add_lines(const char *bytes, size_t length, int n, cJSON *array)
+{
+    const char *line, *p = bytes;
+    size_t left = length, line_length;
+    int count = 0;
+
+    while (lines_next(&p, &left, &line, &line_length))
+        count++;
+    while (lines_next(&bytes, &length, &line, &line_length))
+        if (count-- <= n)
+            (void)cJSON_AddItemToArray(array, json_lossy_text(line, line_length));
 }
 
 static void add_lines_of(const char *path, int64_t from, int64_t to, int n, cJSON *array)
 {
-    OWN(free) char *text = NULL;
-    size_t got = read_lines(path, from, to, n, &text);
-    char *line, *rest;
+    OWN_BUF struct buf text = { 0 };
 
-    if (!got)
-        return;
-    if (text[got - 1] == '\n')
-        text[got - 1] = '\0';
-    for (rest = text; (line = strsep(&rest, "\n"));)
-        (void)cJSON_AddItemToArray(array, json_lossy_text(line, strlen(line)));
+    read_lines(path, from, to, n, &text);
+    add_lines(text.p, text.len, n, array);
 }
 
 void instance_probe_printed(struct instance *i)
@@ -56,15 +91,14 @@ void instance_probe_printed(struct instance *i)
     const int64_t from[] = { i->span.out_from, i->span.err_from };
 
     for (int s = 0; s < 2; s++) {
-        OWN(free) char *text = NULL;
-        size_t n;
+        OWN_BUF struct buf text = { 0 };
 
         if (!streams[s]->sink)
             continue;
-        n = read_lines(stream_log_path(streams[s]), from[s], stream_log_offset(streams[s]),
-                       LINES_ALL, &text);
-        if (n)
-            instance_probe_lines(i, text, n);
+        read_lines(stream_log_path(streams[s]), from[s], stream_log_offset(streams[s]), LINES_ALL,
+                   &text);
+        if (text.len)
+            instance_probe_lines(i, text.p, text.len);
     }
 }
 
@@ -73,6 +107,31 @@ void instance_add_lines(const struct instance *i, const struct log_span *span, i
     if (!i->out.sink || !i->err.sink)
         return;
     add_lines_of(stream_log_path(&i->out), span->out_from, span->out_to, n, array);
-    if (strcmp(stream_log_path(&i->out), stream_log_path(&i->err)) != 0)
+    if (i->out.sink != i->err.sink)
         add_lines_of(stream_log_path(&i->err), span->err_from, span->err_to, n, array);
+}
+
+void instance_add_exit_lines(const struct instance *i, const struct exit_record *record, int n,
+                             cJSON *array)
+{
+    if (record->said)
+        add_lines(record->said, strlen(record->said), 2 * n, array);
+    else
+        instance_add_lines(i, &record->span, n, array);
+}
+
+void instance_keep_lines(const struct instance *i, struct exit_record *record)
+{
+    OWN(json) cJSON *lines = cJSON_CreateArray();
+    OWN_BUF struct buf text = { 0 };
+    const cJSON *line;
+
+    buf_init(&text, SAID_BYTES_MAX);
+    instance_add_lines(i, &record->span, SAID_LINES, lines);
+    cJSON_ArrayForEach(line, lines)
+    {
+        if (buf_add_text(&text, line->valuestring) < 0 || buf_add(&text, "\n", 1) < 0)
+            return;
+    }
+    record->said = text.len ? buf_take(&text) : NULL;
 }

@@ -5,8 +5,7 @@
 #include "manifest_read.h"
 #include "manifest_same.h"
 
-/* Why a field is accepted and yet does nothing, or not yet. */
-#define LATER .note = "is accepted but not honoured yet"
+/* Why a field is accepted and yet does nothing. */
 #define NODE .note = "is accepted but means nothing outside Node", IGNORED
 #define IGNORED .offset = offsetof(struct draft, ignored)
 
@@ -165,25 +164,25 @@ static const struct field rows[] = {
       .help = "where its errors go; logs/NAME-error.log by default" },
     { .name = "disable_logs", BOOL, AT(app.disable_logs), .fallback = "false",
       .help = "keep no logs" },
-    { .name = "log_file", .aliases = "log", OWN_KIND(log_file), LIVE, LATER, AT(app), .fallback = "false",
+    { .name = "log_file", .aliases = "log", OWN_KIND(log_file), AT(app), .fallback = "false",
       .wants = "true, false or a path",
       .help = "output and errors together in one more file; true: logs/NAME.log" },
-    { .name = "merge_logs", .aliases = "combine_logs", BOOL, LIVE, LATER, AT(app.merge_logs), .fallback = "false",
-      .help = "one file for all instances" },
-    { .name = "log_type", CHOICE("raw json"), LIVE, LATER, AT(app.log_type), .fallback = "\"raw\"",
-      .help = "the form of a line" },
-    { .name = "log_date_format", TEXT, LIVE, LATER, AT(app.log_date_format),
-      .help = "a time in front of each line" },
-    { .name = "time", BOOL, LATER, AT(time), .fallback = "false",
+    { .name = "merge_logs", .aliases = "combine_logs", BOOL, AT(app.merge_logs), .fallback = "false",
+      .help = "one log for all instances" },
+    { .name = "log_type", CHOICE("raw json"), LIVE, AT(app.log_type), .fallback = "\"raw\"",
+      .help = "the form of a line; json: an object of timestamp, type, process_id, app_name, message" },
+    { .name = "log_date_format", TEXT, LIVE, AT(app.log_date_format),
+      .help = "a time in front of each line: PM2's tokens (YYYY-MM-DD HH:mm:ss.SSS), or strftime's with %" },
+    { .name = "time", BOOL, AT(time), .fallback = "false",
       .help = "log_date_format YYYY-MM-DDTHH:mm:ss" },
-    { .name = "log_max_size", SIZE, LIVE, LATER, AT(app.log_max_size), .fallback = "\"10M\"",
+    { .name = "log_max_size", SIZE, LIVE, AT(app.log_max_size), .fallback = "\"10M\"",
       .wants = "a size: whole bytes, or a text such as \"300M\"; 0: no limit",
       .help = "a log of this size is rotated; 0: never" },
-    { .name = "log_keep", WHOLE_FROM(0), LIVE, LATER, AT(app.log_keep), .fallback = "5",
-      .help = "rotated logs that are kept" },
-    { .name = "log_compress", BOOL, LIVE, LATER, AT(app.log_compress), .fallback = "false",
-      .help = "compress rotated logs" },
-    { .name = "log_stall", DURATION, LIVE, LATER, AT(app.log_stall_ms), .fallback = "\"5s\"",
+    { .name = "log_keep", WHOLE_FROM(0), LIVE, AT(app.log_keep), .fallback = "5",
+      .help = "rotated logs that are kept: NAME-out.log.1 is the newest" },
+    { .name = "log_compress", BOOL, LIVE, AT(app.log_compress), .fallback = "false",
+      .help = "compress rotated logs: NAME-out.log.1.gz" },
+    { .name = "log_stall", DURATION, LIVE, AT(app.log_stall_ms), .fallback = "\"5s\"",
       .help = "after so long without room on the disk lines are counted and dropped" },
 
     /* what it may use */

@@ -231,7 +231,7 @@ static void write_exit(struct json_writer *w, const struct instance *i,
 {
     OWN(json) cJSON *lines = cJSON_CreateArray();
 
-    instance_add_lines(i, &record->span, LAST_LINES, lines);
+    instance_add_exit_lines(i, record, LAST_LINES, lines);
     json_write_open(w, NULL, '{');
     write_instant(w, "at", record->at);
     write_status(w, true, record->status);

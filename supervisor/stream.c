@@ -1,19 +1,18 @@
-/* Log capture: bytes go from a worker's pipe to its log file. */
+/* Log capture: which pipe is looked at when. */
 #include "stream.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "own.h"
+#include "stream_derive.h"
+#include "stream_step.h"
 
 enum {
     /* The pipe's size where the kernel grants it (pipe(7), pipe-user-pages-soft). */
@@ -22,100 +21,18 @@ enum {
     STEPS_A_TURN = 64,
     AGAIN_FIRST_MS = 10,
     AGAIN_MOST_MS = 1000,
+    /* A follower sees a line this much later at worst. */
+    GATHER_MAX_MS = 20,
+    /* Lines that come further apart than this are not waited for. */
+    BUSY_MS = 5,
+    GATHER_PART = 8, /* of a pipe that is to gather */
 };
 
-/* A log file, shared by the streams that write to it. */
-struct sink {
-    struct sink *next;
-    struct pump *pump;
-    struct stream *streams;
-    struct stream *within; /* whose line has begun and not ended */
-    int fd;
-    dev_t device; /* device and inode: the same file may have several paths */
-    ino_t inode;
-    int64_t offset;
-    char path[];
-};
-
-static void sink_close(struct sink *sink)
-{
-    struct sink **p = &sink->pump->sinks;
-
-    while (*p != sink)
-        p = &(*p)->next;
-    *p = sink->next;
-    (void)close(sink->fd);
-    free(sink);
-}
-
-int stream_make_folders(const char *log_path)
-{
-    OWN(free) char *folder = strdup(log_path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-
-    if (!folder)
-        return -ENOMEM;
-    if (!slash || slash == folder)
-        return 0;
-    *slash = '\0';
-    return file_make_dirs(folder, 0755);
-}
-
-static bool sink_is(const struct sink *sink, const struct stat *file)
-{
-    return sink->device == file->st_dev && sink->inode == file->st_ino;
-}
-
-/* O_NONBLOCK: a FIFO that nobody reads would keep us here. */
-static int open_log(const char *path)
-{
-    enum { FLAGS = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
-    int fd = open(path, FLAGS, 0640), r;
-
-    if (fd < 0 && errno == ENOENT) {
-        r = stream_make_folders(path);
-        if (r < 0)
-            return r;
-        fd = open(path, FLAGS, 0640);
-    }
-    return fd < 0 ? -errno : fd;
-}
-
-static int sink_open(struct pump *pump, const char *path, struct sink **ret)
-{
-    OWN(close) int fd = -1;
-    struct sink *sink;
-    struct stat st;
-
-    fd = open_log(path);
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
-        return -EINVAL;
-    for (sink = pump->sinks; sink; sink = sink->next)
-        if (sink_is(sink, &st)) {
-            *ret = sink;
-            return 0;
-        }
-    sink = calloc(1, sizeof *sink + strlen(path) + 1);
-    if (!sink)
-        return -ENOMEM;
-    memcpy(sink->path, path, strlen(path) + 1);
-    sink->pump = pump;
-    sink->device = st.st_dev;
-    sink->inode = st.st_ino;
-    sink->offset = S_ISREG(st.st_mode) ? st.st_size : 0;
-    sink->fd = take_fd(&fd);
-    sink->next = pump->sinks;
-    *ret = pump->sinks = sink;
-    return 0;
-}
+/* --- whose turn it is */
 
 static void run_queue(uv_idle_t *idle);
 
-static void enqueue(struct stream *stream)
+void stream_queue(struct stream *stream)
 {
     struct pump *pump = stream->pump;
 
@@ -143,61 +60,80 @@ static void unqueue(struct stream *stream)
     stream->queued = false;
 }
 
-/* Shows what the pipe holds without taking it. Returns the number of bytes; 0: nothing there. */
-static size_t peek(struct stream *stream)
+/* Returns how many pipes there were with something new. */
+static int collect(struct pump *pump)
 {
-    struct pump *pump = stream->pump;
-    ssize_t n = tee(stream->fd, pump->scratch[1], STREAM_LOOK_BYTES, SPLICE_F_NONBLOCK), got;
-    size_t have = 0;
+    struct epoll_event ready[EVENTS_A_TURN];
+    int n, total = 0;
 
-    while (n > 0 && have < (size_t)n) {
-        got = read(pump->scratch[0], pump->bytes + have, (size_t)n - have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        /* tee has just put n bytes there. */
-        assert(got > 0);
-        have += (size_t)got;
-    }
-    return have;
+    do {
+        n = epoll_wait(pump->epoll_fd, ready, EVENTS_A_TURN, 0);
+        for (int i = 0; i < n; i++)
+            stream_queue(ready[i].data.ptr);
+        total += n > 0 ? n : 0;
+    } while (n == EVENTS_A_TURN);
+    return total;
 }
 
-static bool pipe_is_full(const struct stream *stream)
-{
-    struct pollfd p = { .fd = stream->fd, .events = POLLOUT };
+/* --- letting lines gather */
 
-    return poll(&p, 1, 0) == 0;
+static void pipes_ready(uv_poll_t *poll_handle, int status, int events);
+
+static void wait_for_events(struct pump *pump)
+{
+    pump->gather_ms = 0;
+    (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
 }
 
-/* How many of the n bytes shown may be moved now. */
-static size_t whole_lines(const struct stream *stream, size_t n, bool drain)
+static void gathered(uv_timer_t *timer)
 {
-    const char *end = memrchr(stream->pump->bytes, '\n', n);
+    struct pump *pump = timer->data;
 
-    if (end)
-        return (size_t)(end - stream->pump->bytes) + 1;
-    return drain || n >= stream->pump->long_line || pipe_is_full(stream) ? n : 0;
+    if (!collect(pump))
+        wait_for_events(pump);
 }
 
-/* Returns how many bytes reached the file; fewer than n when it takes no more (a full disk). */
-static size_t move(struct stream *stream, size_t n)
+/* How long it takes until an eighth of the fullest pipe is full again; more than before only by
+ * and by, since a rate that was seen for a moment may be wrong. */
+static double next_gather_ms(const struct pump *pump, double elapsed_ms)
 {
-    struct sink *sink = stream->sink;
-    size_t done = 0;
-    ssize_t moved;
-    loff_t at;
+    double most = 2 * pump->gather_ms + 1, ms;
 
-    while (done < n) {
-        at = sink->offset;
-        moved = splice(stream->fd, NULL, sink->fd, &at, n - done, SPLICE_F_NONBLOCK);
-        if (moved < 0 && errno == EINTR)
-            continue;
-        if (moved <= 0)
-            break;
-        sink->offset += moved;
-        done += (size_t)moved;
-    }
-    return done;
+    if (elapsed_ms > BUSY_MS + pump->gather_ms)
+        return 0;
+    ms = pump->fullest > 0 ? elapsed_ms / GATHER_PART / pump->fullest : most;
+    if (ms > most)
+        ms = most;
+    return ms < GATHER_MAX_MS ? ms : GATHER_MAX_MS;
 }
+
+/* Everything that was there was looked at. */
+static void end_round(struct pump *pump)
+{
+    uint64_t now = uv_hrtime();
+
+    pump->gather_ms = next_gather_ms(pump, (double)(now - pump->round_at_ns) / 1e6);
+    pump->round_at_ns = now;
+    pump->round++;
+    pump->fullest = 0;
+    if (pump->gather_ms < 1)
+        (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
+    else
+        (void)uv_timer_start(&pump->gather, gathered, (uint64_t)pump->gather_ms, 0);
+}
+
+static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
+{
+    struct pump *pump = poll_handle->data;
+
+    (void)status;
+    (void)events;
+    (void)uv_poll_stop(&pump->poll);
+    if (!collect(pump))
+        wait_for_events(pump);
+}
+
+/* --- looking */
 
 static void look_again(uv_timer_t *timer)
 {
@@ -205,51 +141,20 @@ static void look_again(uv_timer_t *timer)
 
     if (pump->again_ms < AGAIN_MOST_MS)
         pump->again_ms *= 2;
-    for (struct sink *sink = pump->sinks; sink; sink = sink->next)
-        for (struct stream *s = sink->streams; s; s = s->next_in_sink)
-            if (s->left)
-                enqueue(s);
+    for (struct stream *s = pump->streams; s; s = s->next)
+        if (s->left)
+            stream_queue(s);
 }
 
-static void leave(struct stream *stream, bool left)
+static bool step(struct stream *stream, bool drain)
 {
     struct pump *pump = stream->pump;
+    bool more;
 
-    stream->left = left;
-    if (left && !uv_is_active((uv_handle_t *)&pump->again))
+    (void)stream_step(stream, drain, &more);
+    if (stream->left && !uv_is_active((uv_handle_t *)&pump->again))
         (void)uv_timer_start(&pump->again, look_again, pump->again_ms, 0);
-}
-
-/* The line that held the file has ended: the others may go on. */
-static void release(struct sink *sink)
-{
-    sink->within = NULL;
-    for (struct stream *s = sink->streams; s; s = s->next_in_sink)
-        enqueue(s);
-}
-
-/* One look at one stream. Returns how many bytes it moved. */
-static size_t step(struct stream *stream, bool drain)
-{
-    struct sink *sink = stream->sink;
-    size_t shown, n, done;
-
-    if (sink->within && sink->within != stream && !drain)
-        return 0;
-    shown = peek(stream);
-    n = shown ? whole_lines(stream, shown, drain) : 0;
-    done = n ? move(stream, n) : 0;
-    if (done)
-        stream->pump->again_ms = AGAIN_FIRST_MS;
-    leave(stream, done < shown);
-    if (!done)
-        return 0;
-    if (stream->pump->bytes[done - 1] != '\n' && !drain)
-        sink->within = stream;
-    else if (sink->within == stream)
-        release(sink);
-    stream->moved(stream, stream->pump->bytes, done);
-    return done;
+    return more;
 }
 
 static void run_queue(uv_idle_t *idle)
@@ -257,27 +162,22 @@ static void run_queue(uv_idle_t *idle)
     struct pump *pump = idle->data;
     struct stream *stream;
 
+    /* While some keep us busy nobody else is forgotten. */
+    if (!uv_is_active((uv_handle_t *)&pump->poll) && !uv_is_active((uv_handle_t *)&pump->gather))
+        (void)collect(pump);
     for (int n = 0; n < STEPS_A_TURN && (stream = pump->first_queued); n++) {
         unqueue(stream);
         if (step(stream, false))
-            enqueue(stream);
+            stream_queue(stream);
     }
-    if (!pump->first_queued)
-        (void)uv_idle_stop(idle);
+    if (pump->first_queued)
+        return;
+    (void)uv_idle_stop(idle);
+    if (!uv_is_active((uv_handle_t *)&pump->poll) && !uv_is_active((uv_handle_t *)&pump->gather))
+        end_round(pump);
 }
 
-static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
-{
-    struct pump *pump = poll_handle->data;
-    struct epoll_event ready[EVENTS_A_TURN];
-    int n;
-
-    (void)status;
-    (void)events;
-    n = epoll_wait(pump->epoll_fd, ready, EVENTS_A_TURN, 0);
-    for (int i = 0; i < n; i++)
-        enqueue(ready[i].data.ptr);
-}
+/* --- the pump */
 
 /* A pipe that could not be made larger shows less, in the worst case half of what it holds: its
  * pages need not be full. */
@@ -288,27 +188,30 @@ static size_t long_line_of(int scratch)
     return shows < STREAM_LOOK_BYTES ? shows : STREAM_LOOK_BYTES;
 }
 
-int pump_init(struct pump *pump, uv_loop_t *loop)
+int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd)
 {
-    int r;
-
-    *pump = (struct pump){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .scratch = { -1, -1 } };
+    *pump = (struct pump){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+                           .scratch = { -1, -1 },
+                           .home_fd = home_fd };
     pump->last_queued = &pump->first_queued;
     pump->again_ms = AGAIN_FIRST_MS;
-    if (pump->epoll_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
+    pump->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (pump->epoll_fd < 0 || pump->null_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, PIPE_BYTES);
     pump->long_line = long_line_of(pump->scratch[1]);
     pump->bytes = malloc(STREAM_LOOK_BYTES);
     if (!pump->bytes)
         return -ENOMEM;
-    pump->poll.data = pump->more.data = pump->again.data = pump;
-    r = uv_poll_init(loop, &pump->poll, pump->epoll_fd);
-    if (r < 0)
-        return r;
+    pump->poll.data = pump->more.data = pump->again.data = pump->gather.data = pump;
+    log_sinks_init(&pump->sinks, loop, home_fd);
     (void)uv_idle_init(loop, &pump->more);
     (void)uv_timer_init(loop, &pump->again);
-    return uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
+    (void)uv_timer_init(loop, &pump->gather);
+    /* The last one that can fail: it stays uninitialised when it does. */
+    return uv_poll_init(loop, &pump->poll, pump->epoll_fd) < 0
+               ? -ENOMEM
+               : uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
 }
 
 void pump_close(struct pump *pump)
@@ -316,11 +219,17 @@ void pump_close(struct pump *pump)
     uv_close((uv_handle_t *)&pump->poll, NULL);
     uv_close((uv_handle_t *)&pump->more, NULL);
     uv_close((uv_handle_t *)&pump->again, NULL);
+    uv_close((uv_handle_t *)&pump->gather, NULL);
+    log_sinks_close(&pump->sinks);
     (void)close(pump->epoll_fd);
+    (void)close(pump->null_fd);
     (void)close(pump->scratch[0]);
     (void)close(pump->scratch[1]);
     free(pump->bytes);
+    buf_done(&pump->text);
 }
+
+/* --- one of its streams */
 
 int stream_make_pipe(uid_t owner, struct err *reterr)
 {
@@ -343,67 +252,101 @@ int stream_make_pipe(uid_t owner, struct err *reterr)
     return take_fd(&fd);
 }
 
-int stream_open(struct stream *stream, struct pump *pump, int pipe_fd, const char *log_path,
-                struct err *reterr)
+static int get_sinks(struct stream *stream, const struct stream_paths *paths, struct err *reterr)
+{
+    struct log_sinks *sinks = &stream->pump->sinks;
+    const char *path = paths->log;
+    int r;
+
+    r = log_sink_get(sinks, path, &stream->sink);
+    if (r == 0 && paths->both) {
+        path = paths->both;
+        r = log_sink_get(sinks, path, &stream->both);
+        if (r < 0)
+            log_sink_put(stream->sink);
+    }
+    if (r == 0)
+        return 0;
+    stream->sink = stream->both = NULL;
+    return err_set(reterr, r, "cannot write the log %s: %s", path,
+                   r == -EINVAL ? "it is no file" : strerror(-r));
+}
+
+static void forget(struct stream *stream)
+{
+    log_sink_put(stream->sink);
+    log_sink_put(stream->both);
+    free(stream->name);
+    stream->sink = stream->both = NULL;
+    stream->name = NULL;
+    stream->fd = -1;
+}
+
+int stream_open(struct stream *stream, struct pump *pump, int pipe_fd,
+                const struct stream_paths *paths, struct err *reterr)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = stream };
     OWN(close) int fd = pipe_fd;
-    struct sink *sink = NULL;
     int r;
 
-    r = sink_open(pump, log_path, &sink);
-    if (r < 0)
-        return err_set(reterr, r, "cannot write the log %s: %s", log_path, strerror(-r));
     stream->pump = pump;
-    stream->sink = sink;
+    r = get_sinks(stream, paths, reterr);
+    if (r < 0)
+        return r;
     stream->queued = stream->paused = stream->left = false;
-    stream->next_in_sink = sink->streams;
-    sink->streams = stream;
-    if (epoll_ctl(pump->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        r = -errno;
-        stream->fd = -1;
-        stream_close(stream);
-        return err_set(reterr, r, "cannot watch the pipe for %s: %s", log_path, strerror(-r));
+    stream->derivation = NULL;
+    stream->capacity = fcntl(fd, F_GETPIPE_SZ);
+    stream->name = strdup(paths->name);
+    if (!stream->name || epoll_ctl(pump->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        r = stream->name ? -errno : -ENOMEM;
+        forget(stream);
+        return err_set(reterr, r, "cannot watch the pipe for %s: %s", paths->log, strerror(-r));
     }
     stream->fd = take_fd(&fd);
+    stream->next = pump->streams;
+    stream->prev = &pump->streams;
+    if (stream->next)
+        stream->next->prev = &stream->next;
+    pump->streams = stream;
+    /* Before anybody else writes to its log. */
+    if (derive_recover(stream) == 0 && stream->left)
+        (void)step(stream, false);
     return 0;
 }
 
-void stream_close(struct stream *stream)
+void stream_close(struct stream *stream, bool stays)
 {
-    struct stream **p;
-
     if (!stream->sink)
         return;
     unqueue(stream);
-    if (stream->sink->within == stream)
-        release(stream->sink);
-    unqueue(stream);
-    for (p = &stream->sink->streams; *p != stream;)
-        p = &(*p)->next_in_sink;
-    *p = stream->next_in_sink;
-    if (!stream->sink->streams)
-        sink_close(stream->sink);
-    if (stream->fd >= 0) {
-        /* A child on its way to exec may hold the descriptor for a moment longer. */
-        (void)epoll_ctl(stream->pump->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
-        (void)close(stream->fd);
-    }
-    stream->sink = NULL;
-    stream->fd = -1;
+    stream_release(stream, log_sink_real(stream->sink));
+    if (stream->both)
+        stream_release(stream, log_sink_real(stream->both));
+    *stream->prev = stream->next;
+    if (stream->next)
+        stream->next->prev = stream->prev;
+    /* A child on its way to exec may hold the descriptor for a moment longer. */
+    (void)epoll_ctl(stream->pump->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
+    (void)close(stream->fd);
+    derive_close(stream, stays);
+    forget(stream);
 }
 
 void stream_drain(struct stream *stream)
 {
     /* A child that the writer left behind may go on for ever; what comes from now on waits. */
     size_t left = stream_pending(stream), moved;
+    bool more;
 
     if (stream->fd < 0)
         return;
-    for (; left && (moved = step(stream, true)); left -= moved < left ? moved : left)
+    for (; left && (moved = stream_step(stream, true, &more)); left -= moved < left ? moved : left)
         ;
-    if (stream->sink->within == stream)
-        release(stream->sink);
+    if (stream->left && !uv_is_active((uv_handle_t *)&stream->pump->again))
+        (void)uv_timer_start(&stream->pump->again, look_again, stream->pump->again_ms, 0);
+    stream_release(stream, log_sink_real(stream->sink));
+    if (stream->both)
+        stream_release(stream, log_sink_real(stream->both));
 }
 
 size_t stream_pending(const struct stream *stream)
@@ -423,7 +366,7 @@ void stream_pause(struct stream *stream, bool paused)
     if (paused)
         unqueue(stream);
     else
-        enqueue(stream);
+        stream_queue(stream);
 }
 
 const char *stream_log_path(const struct stream *stream)
@@ -431,12 +374,7 @@ const char *stream_log_path(const struct stream *stream)
     return stream->sink->path;
 }
 
-bool stream_logs_to(const struct stream *stream, const struct stat *file)
-{
-    return sink_is(stream->sink, file);
-}
-
 int64_t stream_log_offset(const struct stream *stream)
 {
-    return stream->sink->offset;
+    return log_sink_length(log_sink_real(stream->sink));
 }

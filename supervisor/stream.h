@@ -4,19 +4,17 @@
  * Log capture: bytes go from a worker's pipe to its log file.
  *
  * A worker's stdout and stderr are pipes, held open by us and its keeper too, so that nothing is
- * lost when either side is away for a while. tee(2) shows what is in a pipe without taking it, so
- * that the end of the last whole line can be found; splice(2) then moves exactly that much to the
- * file at an explicit offset. What was not moved is still in the pipe after a crash of ours; what
- * was moved is in the file: no byte is lost or doubled in between.
+ * lost when either side is away for a while. Here is which pipe is looked at when; what one look
+ * does is in stream_step.h.
  *
- * Several streams may share a file (several instances, a run by hand): only whole lines are moved,
- * so that they never mix within one. A line longer than a pipe holds has the file to itself until
- * it ends, or until another writer is gone for good.
+ * The pipes are watched edge-triggered by an epoll of the pump's own. To be woken for each line is
+ * what costs most, so while lines come fast they are left to gather: for as long as fills an eighth
+ * of a pipe at the present rate, and never longer than GATHER_MAX_MS. A worker that prints now and
+ * then is looked at as soon as it does.
  *
- * The pipes are watched edge-triggered by an epoll of the pump's own, because one with half a line
- * in it stays readable. But a write(2) that has to wait for room, in a pipe that was not empty when
- * it began, wakes nobody (pipe_write in the kernel's fs/pipe.c): so where bytes were left, a timer
- * looks again, soon while something happens, every second otherwise.
+ * A write(2) that has to wait for room, in a pipe that was not empty when it began, wakes nobody
+ * (pipe_write in the kernel's fs/pipe.c): so where bytes were left, a timer looks again, soon while
+ * something happens, every second otherwise.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +23,8 @@
 #include <uv.h>
 
 #include "err.h"
+#include "log_format.h"
+#include "log_sink.h"
 
 enum {
     /* What is moved in one go; a pipe may hold more, the rest is for the next turn, so that one
@@ -33,49 +33,79 @@ enum {
 };
 
 struct stream;
-struct sink;
+struct derivation;
 
-/* Whole lines (or the end of a very long one) that were just moved, with their newlines. */
-typedef void stream_lines(struct stream *stream, const char *bytes, size_t n);
+/* How the lines of a stream are written at present; the texts are the owner's. */
+struct stream_settings {
+    struct log_limits limits;
+    struct log_style style;
+};
+
+/* What the owner of a stream says and hears, from the loop. */
+struct stream_kind {
+    void (*settings)(const struct stream *stream, struct stream_settings *ret);
+    /* Whole lines (or the end of a very long one) that were just moved, with their newlines; bytes
+     * is NULL for a stream that shows none. */
+    void (*moved)(struct stream *stream, const char *bytes, size_t n);
+};
+
+/* What a stream is opened with. */
+struct stream_paths {
+    const char *log;  /* a regular file, or a device such as "/dev/null" */
+    const char *both; /* a second one for the same lines; NULL: none */
+    const char *name; /* of its spool in the home (log_spool.h) */
+};
 
 struct stream {
     struct pump *pump;
-    struct sink *sink;
+    struct log_sink *sink, *both;
     int fd; /* of the pipe; -1: closed */
+    int capacity;
     bool queued, paused;
-    bool left; /* bytes were left in the pipe: half a line, or what a full disk did not take */
-    struct stream *next_queued, *next_in_sink;
-    stream_lines *moved;
+    bool left;  /* bytes were left in the pipe: half a line, or what a full disk did not take */
+    bool shows; /* moved wants to see the bytes */
+    uint64_t round;
+    size_t gathered; /* bytes that were there in that round */
+    struct stream *next_queued, *next, **prev;
+    const struct stream_kind *kind;
     void *owner;
+    char *name;
+    struct derivation *derivation; /* NULL: lines are written as they are */
 };
 
 struct pump {
-    int epoll_fd, scratch[2];
-    char *bytes; /* what tee showed */
+    int epoll_fd, scratch[2], null_fd, home_fd;
+    char *bytes;     /* what tee showed */
+    struct buf text; /* room for what is made of it */
     uv_poll_t poll;
-    uv_idle_t more;   /* runs while streams are queued */
-    uv_timer_t again; /* runs while bytes are left in a pipe */
+    uv_idle_t more;    /* runs while streams are queued */
+    uv_timer_t again;  /* runs while bytes are left in a pipe */
+    uv_timer_t gather; /* runs while lines gather */
     uint64_t again_ms;
-    size_t long_line; /* this much without its end is not waited for any longer */
-    struct stream *first_queued, **last_queued;
-    struct sink *sinks;
+    uint64_t round, round_at_ns;
+    double gather_ms, fullest; /* of the pipes in this round, 0 to 1 */
+    size_t long_line;          /* this much without its end is not waited for any longer */
+    struct stream *first_queued, **last_queued, *streams;
+    struct log_sinks sinks;
 };
 
-/* Returns 0 or a negative errno. The pump lives as long as the loop. */
-int pump_init(struct pump *pump, uv_loop_t *loop);
+/* Returns 0 or a negative errno. The pump lives as long as the loop; home_fd is its caller's. */
+int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd);
 void pump_close(struct pump *pump);
 
 /* A pipe as one descriptor for both ends, so that it never ends; owner is who may open it beside
  * us. Returns the descriptor or a negative errno. */
 int stream_make_pipe(uid_t owner, struct err *reterr);
 
-/* Begins to move the bytes of the pipe, whose descriptor it takes also when it fails, to log_path
- * (its folders are made; a regular file, or a device such as "/dev/null"). The stream's memory is
- * the caller's and must stay until stream_close. moved is called from the loop. Returns 0 or a
+/* Begins to move the bytes of the pipe, whose descriptor it takes also when it fails; stream->kind,
+ * owner and shows are the caller's to set before. Files are opened when there is something to
+ * write. The stream's memory is the caller's and must stay until stream_close. Returns 0 or a
  * negative errno. */
-int stream_open(struct stream *stream, struct pump *pump, int pipe_fd, const char *log_path,
-                struct err *reterr);
-void stream_close(struct stream *stream);
+int stream_open(struct stream *stream, struct pump *pump, int pipe_fd,
+                const struct stream_paths *paths, struct err *reterr);
+
+/* Stays: somebody else will go on with what is left in the pipe and the spool. */
+void stream_close(struct stream *stream, bool stays);
 
 /* Moves what is there now, the last line also when it has no end: its writer is gone. */
 void stream_drain(struct stream *stream);
@@ -86,14 +116,11 @@ size_t stream_pending(const struct stream *stream);
 /* Leaves bytes in the pipe (its writer will wait) until it is resumed. */
 void stream_pause(struct stream *stream, bool paused);
 
-/* Makes the folders that a log file is in. Returns 0 or a negative errno. */
-int stream_make_folders(const char *log_path);
-
 /* Where the next byte goes: the log file and its length. */
 const char *stream_log_path(const struct stream *stream);
 int64_t stream_log_offset(const struct stream *stream);
 
-/* True when that is this file, whatever its path. */
-bool stream_logs_to(const struct stream *stream, const struct stat *file);
+/* Has the stream looked at, in this turn of the loop or the next. */
+void stream_queue(struct stream *stream);
 
 #endif

@@ -10,6 +10,7 @@ Nothing survives a test: at its end opsd is asked to leave and has to, with 0 an
 of a sanitizer; whatever carries the fleet's mark in its environment is killed.
 """
 import contextlib
+import gzip
 import itertools
 import json
 import os
@@ -96,6 +97,13 @@ class Refused(Exception):
         self.code, self.data = error["code"], error.get("data")
 
 
+def rotated_bytes(path):
+    """Of NAME.log.N, or of NAME.log.N.gz."""
+    plain = pathlib.Path(path)
+    return plain.read_bytes() if plain.exists() else gzip.decompress(
+        pathlib.Path(f"{path}.gz").read_bytes())
+
+
 class Client:
     """One connection. Messages come in order; notifications are kept apart by receive()."""
 
@@ -170,6 +178,13 @@ class Fleet:
     def log(self, name, kind="out"):
         path = self.folder / "logs" / f"{name}-{kind}.log"
         return path.read_bytes() if path.exists() else b""
+
+    def whole_log(self, name, kind="out"):
+        """With what was rotated away, oldest first."""
+        path = self.folder / "logs" / f"{name}-{kind}.log"
+        numbers = sorted({int(p.name[len(path.name) + 1:].split(".")[0])
+                          for p in path.parent.glob(f"{path.name}.*")}, reverse=True)
+        return b"".join(map(rotated_bytes, (f"{path}.{n}" for n in numbers))) + self.log(name, kind)
 
     def lines(self, name, kind="out"):
         return self.log(name, kind).decode().splitlines()

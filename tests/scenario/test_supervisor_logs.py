@@ -77,12 +77,12 @@ def test_a_line_longer_than_a_fifo_keeps_its_file_to_itself(fleet):
     fleet.apps(py(r"""
 for i in range(4):
     os.write(1, os.environ['name'].encode() * 3000000 + b'\n')
-time.sleep(1000)""", "a", out_file="one.log"),
+time.sleep(1000)""", "a", out_file="one.log", log_max_size=0),
                py(r"""
 for i in range(4):
     os.write(1, os.environ['name'].encode() * 3000000 + b'\n')
     os.write(1, b'short\n')
-time.sleep(1000)""", "b", out_file="one.log"))
+time.sleep(1000)""", "b", out_file="one.log", log_max_size=0))
     fleet.start()
     wait_until(lambda: fleet.file("one.log").stat().st_size == 8 * 3000001 + 4 * 6)
     lines = fleet.file("one.log").read_bytes().splitlines()
@@ -165,7 +165,7 @@ def test_a_log_file_that_is_none_is_refused(fleet):
 def test_a_full_disk_makes_the_worker_wait_and_then_go_on(fleet):
     fleet.apps(py("""
 for i in range(40000): os.write(1, b'%099d\\n' % i)
-time.sleep(1000)"""))
+time.sleep(1000)""", log_stall="1h"))
     fleet.start("--no-start")
     resource.prlimit(fleet.supervisor, resource.RLIMIT_FSIZE, (1000000, resource.RLIM_INFINITY))
     assert fleet.opsctl("start", "w").returncode == 0
@@ -260,14 +260,14 @@ def test_s56_a_stuck_follower_gets_a_gap_and_holds_up_nobody(fleet):
 line = b'x' * 998
 for i in range(100): os.write(1, b''.join(b'%07d ' % (i * 1000 + k) + line[8:] + b'\\n' for k in range(1000)))
 open('done', 'w')
-time.sleep(1000)"""))
+time.sleep(1000)""", log_keep=20))
     fleet.start("--no-start")
     with fleet.connect() as stuck:
         stuck.send("logs", names=["w"], lines=0, follow=True)
         fleet.rpc("ping")
         fleet.rpc("start", names=["w"])
         wait_until(fleet.file("done").exists)
-        wait_until(lambda: len(fleet.log("w")) == 100 * 999 * 1000)
+        wait_until(lambda: len(fleet.whole_log("w")) == 100 * 999 * 1000)
         seen, left_out, last = 0, 0, -1
         while last != 99999:
             message = stuck.receive()

@@ -219,7 +219,7 @@ def test_kill_with_many_workers_leaves_nothing(fleet):
     assert got.returncode == 0 and "workers stopped: 61" in got.stdout
     assert not fleet.processes()
     assert fleet.opsctl("ping").returncode == 3
-    assert set(os.listdir(fleet.home)) - {"journal.previous"} == {"journal", "manifest",
+    assert set(os.listdir(fleet.home)) - {"journal.previous", "history", "times"} == {"journal", "manifest",
                                                                   "opsd.log", "run"}
     assert os.listdir(fleet.home / "run") == []
 

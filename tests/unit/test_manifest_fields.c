@@ -277,11 +277,11 @@ static void keeps_notes_back_when_there_are_errors(void **state)
                      -EINVAL);
     assert_string_equal(problems.p, "apps[0].x: unknown field (line 1)\n");
     buf_done(&problems);
-    assert_int_equal(manifest_of("{\"script\": \"run\", \"jitter\": 1, \"merge_logs\": true}", NULL,
+    assert_int_equal(manifest_of("{\"script\": \"run\", \"jitter\": 1, \"vizion\": true}", NULL,
                                  &manifest, &problems),
                      0);
     assert_string_equal(problems.p,
-                        "apps[0].merge_logs: is accepted but not honoured yet (line 1)\n"
+                        "apps[0].vizion: is accepted but means nothing outside Node (line 1)\n"
                         "apps[0].jitter: means nothing without schedule (line 1)\n");
     buf_done(&problems);
     manifest_free(&manifest);
