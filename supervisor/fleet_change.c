@@ -42,6 +42,13 @@ static const struct app *present(const struct instance *i)
     return i->keeper && i->ran ? i->ran : i->app;
 }
 
+/* A run that is under way ends as it began: nothing is cut off for a change that the next run has
+ * anyway. */
+static bool needs_restart(const struct instance *i, const struct app *app)
+{
+    return i->keeper && !(present(i)->scheduled && app->scheduled);
+}
+
 static void compare(const struct fleet *fleet, const struct app *app, cJSON *changes)
 {
     const struct instance *first = fleet_find(fleet, app->name), *i;
@@ -62,7 +69,8 @@ static void compare(const struct fleet *fleet, const struct app *app, cJSON *cha
     restart = add_fields(fields, present(first), app, true);
     (void)add_fields(fields, first->app, app, false);
     if (cJSON_GetArraySize(fields))
-        add_change(changes, app->name, restart && first->keeper ? "restart" : "live", fields);
+        add_change(changes, app->name, restart && needs_restart(first, app) ? "restart" : "live",
+                   fields);
     else
         cJSON_Delete(fields);
 }

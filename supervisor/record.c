@@ -63,6 +63,7 @@ static const struct field {
     ROW("tick",             INT64,  ticks.last),
     ROW("tick_tries",       INT,    ticks.tries),
     ROW("ticks_skipped",    INT,    ticks.skipped),
+    ROW("tick_passed",      INT64,  ticks.passed),
     ROW("tick_queued",      INT64,  ticks.queued),
     ROW("next_tick",        INT64,  ticks.next),
     ROW("next_due",         INT64,  ticks.due),

@@ -46,7 +46,7 @@ static void plan(struct instance *i, int64_t wall)
 
 static void forget(struct instance *i)
 {
-    i->ticks.next = i->ticks.due = i->ticks.queued = 0;
+    i->ticks.next = i->ticks.due = i->ticks.queued = i->ticks.passed = 0;
 }
 
 /* --- one tick */
@@ -67,6 +67,7 @@ static void begin(struct instance *i, int64_t tick, int64_t now)
         i->ticks.queued = 0;
     if (!machine_tick(&i->machine, i->app, now, &action)) {
         i->ticks.skipped++;
+        i->ticks.passed = tick;
         log_tick(i, "tick skipped", tick, state_name(i->machine.state));
         return;
     }
@@ -80,6 +81,20 @@ static void take(struct instance *i, int64_t tick, int64_t now)
         i->ticks.queued = tick;
     else
         begin(i, tick, now);
+}
+
+/* What waits for the end of the run under way. A run that failed is not tried again past the next
+ * tick: that one's run takes over, though it was skipped when it came. */
+static void begin_waiting(struct instance *i, int64_t now)
+{
+    if (machine_runs(&i->machine))
+        return;
+    if (i->ticks.queued)
+        begin(i, i->ticks.queued, now);
+    else if (i->ticks.passed && i->machine.tick_pending)
+        begin(i, i->ticks.passed, now);
+    else
+        i->ticks.passed = 0;
 }
 
 /* --- turns */
@@ -116,8 +131,7 @@ void schedule_settle(struct instance *i, int64_t now, int64_t wall)
         plan(i, wall);
     if (i->machine.just_started && i->machine.state == STATE_SCHEDULED)
         arrive(i, wall);
-    if (i->ticks.queued && !machine_runs(&i->machine))
-        begin(i, i->ticks.queued, now);
+    begin_waiting(i, now);
     switch (ticks_take(&i->ticks, &rule, wall, &tick)) {
     case TICKS_MISSED:
         if (!catches_up(i)) {

@@ -74,5 +74,6 @@ void ticks_begin(struct ticks *ticks, int64_t tick)
     if (tick != ticks->last)
         ticks->tries = 0;
     ticks->last = tick;
+    ticks->passed = 0;
     ticks->skipped = 0;
 }

@@ -29,6 +29,7 @@ struct ticks {
     int64_t next;   /* the first that is not dealt with yet; 0: none, or to be planned */
     int64_t due;    /* next and its jitter */
     int64_t queued; /* to be run as soon as nothing else runs; 0: none */
+    int64_t passed; /* the last that came while a run was under way, and was not queued; 0: none */
     int64_t last;   /* the one that was run last, or is */
     int tries;      /* runs of last */
     int skipped;    /* ticks that came and were not run, since last began */

@@ -138,6 +138,71 @@ def test_a_worker_that_becomes_a_service_does_so_at_its_restart(fleet):
     assert not fleet.processes()
 
 
+def test_apply_cuts_off_no_run(fleet):
+    script = "echo $OPS_TICK $V; while [ ! -e go ]; do sleep 0.01; done; echo end $V"
+    fleet.apps(sh(script, schedule="@every 1h", run_on_start=True, env={"V": "1"}))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w"))
+    pid = fleet.row("w")["pid"]
+    fleet.apps(sh(script, schedule="@every 1h", run_on_start=True, env={"V": "2"}))
+    assert "live" in fleet.opsctl("diff").stdout
+    assert fleet.opsctl("apply").returncode == 0
+    assert fleet.row("w")["pid"] == pid
+    fleet.file("go").touch()
+    fleet.wait_state("w", "scheduled")
+    assert fleet.lines("w")[1:] == ["end 1"]
+    assert fleet.opsctl("restart", "w").returncode == 0
+    wait_until(lambda: fleet.lines("w")[3:] == ["end 2"])
+
+
+def test_restart_begins_a_run_under_way_anew(fleet):
+    fleet.apps(sh("echo $OPS_TICK; [ -e go ] || exec sleep 1000", schedule="@every 1h", run_on_start=True),
+               sh("echo run", "idle", schedule="@every 1h"))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w"))
+    fleet.file("go").touch()
+    assert fleet.opsctl("restart", "all").returncode == 0
+    wait_until(lambda: len(fleet.lines("w")) == 2)
+    fleet.wait_state("w", "scheduled")
+    assert len(set(fleet.lines("w"))) == 1 and fleet.lines("idle") == []
+    assert fleet.state("idle") == "scheduled" and fleet.row("idle")["next_run"]
+
+
+def test_run_on_start_is_each_start_by_hand_and_no_crash(fleet):
+    fleet.apps(sh("echo run", schedule="@every 1h", run_on_start=True))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w") and fleet.state("w") == "scheduled")
+    os.kill(fleet.supervisor, signal.SIGKILL)
+    wait_until(lambda: fleet.pid != fleet.supervisor)
+    wait_until(lambda: fleet.state("w") == "scheduled")
+    for word in ("stop", "start"):
+        assert fleet.opsctl(word, "w").returncode == 0
+    wait_until(lambda: len(fleet.lines("w")) == 2 and fleet.state("w") == "scheduled")
+    assert fleet.lines("w") == ["run"] * 2
+
+
+def test_wait_gives_the_code_of_the_run_that_comes(fleet):
+    fleet.apps(sh("exit 9", schedule="@every 2s", max_restarts=1))
+    fleet.start()
+    got = fleet.opsctl("wait", "w")
+    assert got.returncode == 9 and "exited with code 9" in got.stdout
+
+
+def test_a_retry_gives_way_to_the_next_tick(fleet):
+    """And its OPS_TICK is the one of its own tick until then."""
+    fleet.apps(sh("echo $OPS_TICK; exit 1", schedule="@every 1s",
+                  backoff={"initial": 150, "factor": 1, "max": 150, "jitter": 0}))
+    fleet.start()
+    rows = wait_until(lambda: len(set(fleet.lines("w"))) >= 3 and fleet.lines("w"))
+    assert rows == sorted(rows)
+    first = instant(rows[0])
+    assert sorted({instant(row) - first for row in rows})[:3] == [0, 1, 2]
+    assert rows.count(rows[0]) > 1
+    runs = fleet.rpc("history", names=["w"], n=100)["runs"][::-1]
+    tries = [run["attempt"] for run in runs if run["tick"] == rows[0]]
+    assert tries == list(range(1, len(tries) + 1))
+
+
 def test_stop_ends_a_run_under_way(fleet):
     fleet.apps(sh("echo run; exec sleep 1000", schedule="@every 1h", run_on_start=True))
     fleet.start()

@@ -43,7 +43,7 @@ static const struct {
     ROW("out_from", INT64, span.out_from), ROW("err_from", INT64, span.err_from),
     ROW("just_started", BOOL, machine.just_started), ROW("tick", INT64, ticks.last),
     ROW("tick_tries", INT, ticks.tries), ROW("ticks_skipped", INT, ticks.skipped),
-    ROW("tick_queued", INT64, ticks.queued), ROW("next_tick", INT64, ticks.next),
+    ROW("tick_passed", INT64, ticks.passed), ROW("tick_queued", INT64, ticks.queued), ROW("next_tick", INT64, ticks.next),
     ROW("next_due", INT64, ticks.due),
     ROW("next_cron", INT64, renewal.next_cron), ROW("run_known", BOOL, last_run.known),
     ROW("run_tick", INT64, last_run.tick), ROW("run_started", INT64, last_run.started),
