@@ -40,7 +40,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wwrite-strings -Wundef -Wformat=2 -Wvla -Wimplicit-fallthrough -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 # gcc's documentation: sanitizers make -Wmaybe-uninitialized see what is not there.
-ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -include shared/banned.h -MMD -MP \
+ALL_CFLAGS := -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -include shared/banned.h -MMD -MP \
 	-fno-common -fstack-protector-strong -ffunction-sections \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized)
 ALL_LDFLAGS := $(LDFLAGS) -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
@@ -228,14 +228,60 @@ bench: all ## speed and memory, with figures
 
 # --- installation
 
+VERSION := $(shell sed -n 's/^\#define OPS_VERSION "\(.*\)"$$/\1/p' supervisor/commands.h)
+
 PREFIX ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+BASH_DIR := share/bash-completion/completions
+ZSH_DIR := share/zsh/site-functions
+FISH_DIR := share/fish/vendor_completions.d
+
+# What is built = where it goes below PREFIX.
+PROGRAMS := $(O)/bin/opsd=bin/opsd $(O)/bin/opsctl=bin/opsctl \
+	$(foreach w,$(WORKERS),$(O)/workers/$(w)=lib/ops/workers/$(w)) \
+	$(foreach c,$(COMMAND_BINS),$(c)=libexec/ops/$(notdir $(c)))
+DATA := $(O)/libexec/commands.json=libexec/ops/commands.json .env.example=share/ops/env.example
+MANUALS = $(foreach m,$(wildcard $(O)/man/*.[1-8]),$(m)=share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+COMPLETIONS = $(foreach c,$(wildcard $(O)/completion/*.bash),$(c)=$(BASH_DIR)/$(basename $(notdir $(c)))) \
+	$(foreach c,$(wildcard $(O)/completion/*.zsh),$(c)=$(ZSH_DIR)/_$(basename $(notdir $(c)))) \
+	$(foreach c,$(wildcard $(O)/completion/*.fish),$(c)=$(FISH_DIR)/$(notdir $(c)))
+# What is made at the place where it goes, of what is known only then.
+MADE := share/ops/ecosystem.json
+OWN_FOLDERS := lib/ops libexec/ops share/ops
+
+put = set -e; for p in $(2); do install -D -m $(1) "$${p%%=*}" "$(DESTDIR)$(PREFIX)/$${p\#*=}"; done
+
 install: all ## PREFIX=/usr/local DESTDIR=
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(O)/bin/opsd $(O)/bin/opsctl $(DESTDIR)$(PREFIX)/bin
-	@set -e; for w in $(WORKERS); do \
-	install -D -m 755 $(O)/workers/$$w $(DESTDIR)$(PREFIX)/lib/ops/workers/$$w; done
-	@set -e; for c in $(COMMAND_BINS); do install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/ops $$c; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/libexec/ops $(O)/libexec/commands.json
+	$(Q)$(call put,755,$(PROGRAMS))
+	$(Q)$(call put,644,$(DATA) $(MANUALS) $(COMPLETIONS))
+	$(Q)packaging/manifest $(PREFIX)/lib/ops/workers <ecosystem.json >$(DESTDIR)$(PREFIX)/share/ops/ecosystem.json
+	$(Q)chmod 644 $(DESTDIR)$(PREFIX)/share/ops/ecosystem.json
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/ops.service >$(DESTDIR)$(UNITDIR)/ops.service
+
+uninstall: ## what make install put there; the same PREFIX and DESTDIR
+	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(MADE) $(foreach p,$(PROGRAMS) $(DATA) $(MANUALS) $(COMPLETIONS),\
+		$(lastword $(subst =, ,$(p))))) $(DESTDIR)$(UNITDIR)/ops.service
+	$(Q)for d in $(addprefix $(DESTDIR)$(PREFIX)/,$(OWN_FOLDERS)); do \
+		[ ! -d $$d ] || find $$d -depth -type d -empty -delete; done
+
+# From a copy of the sources, so that nothing of it stays here. DEB_FROM=build takes what is built
+# there instead of compiling anew: for a look at the package, as the tests take.
+DEB := build/deb
+DEB_FROM ?=
+
+deb: $(if $(DEB_FROM),all) ## build/deb/ops_VERSION_ARCHITECTURE.deb
+	$(Q)rm -rf $(DEB) && mkdir -p $(DEB)/ops
+	$(Q)tar -c --exclude-vcs --exclude=./build --exclude=./build-san --exclude=./.ops --exclude=./.env \
+		--exclude='./logs/*.log*' --exclude=__pycache__ . | tar -x -C $(DEB)/ops
+	$(Q)$(if $(DEB_FROM),mkdir $(DEB)/ops/build && cd $(DEB_FROM) && cp -al bin gen libexec obj workers *.a \
+		$(abspath $(DEB))/ops/build)
+	$(Q)mv $(DEB)/ops/packaging/debian $(DEB)/ops/debian
+	$(Q)printf 'ops (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' $(VERSION) \
+		"$$(sed -n 's/^Maintainer: //p' packaging/debian/control)" "$$(date -R)" >$(DEB)/ops/debian/changelog
+	$(Q)cd $(DEB)/ops && env -u MAKEFLAGS -u MAKELEVEL -u DESTDIR -u PREFIX \
+		dpkg-buildpackage -b -nc -us -uc >../build.log 2>&1 || { tail -n 30 ../build.log >&2; exit 1; }
+	$(Q)rm -rf $(DEB)/ops && ls $(DEB)/ops_*.deb
 
 clean: ## remove what was built
 	rm -rf build build-san
@@ -243,7 +289,7 @@ clean: ## remove what was built
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.PHONY: all test test-unit test-black-box lint format fuzz bench install clean help
+.PHONY: all test test-unit test-black-box lint format fuzz bench install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
