@@ -1,5 +1,5 @@
 /* The guard: starts the supervisor again and again, and keeps its descriptors meanwhile. */
-#include "guard.h"
+#include "guard_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "guard_message.h"
 #include "home.h"
 #include "instant.h"
 #include "log.h"
@@ -31,28 +30,6 @@ enum {
     DELAY_MOST_MS = 5000,
     /* No memory or no process left: others may end. */
     FORK_AGAIN_MS = 1000,
-    /* The binary of an upgrade is on trial until a supervisor of it has served for this long; this
-     * many deaths, or no service within TRIAL_READY_MS, and the one before is taken again. */
-    TRIAL_MS = 10000,
-    TRIAL_READY_MS = 30000,
-    TRIAL_DEATHS = 3,
-};
-
-struct guard {
-    struct options options;
-    struct store *store;
-    int signals;          /* signalfd(2) */
-    int link;             /* to the supervisor; -1: none */
-    int binary, previous; /* what is started, and during a trial what was before; else -1 */
-    pid_t pid;          /* of the supervisor; ours until it is reaped, so safe to signal. 0: none */
-    int64_t started_ms; /* monotonic, as all here */
-    int64_t ready_ms;   /* 0: it does not serve yet */
-    int64_t start_at_ms;    /* when to start the next; 0: not */
-    unsigned quick, deaths; /* in a row; during the trial */
-    bool on_trial;          /* the supervisor is of the new binary */
-    int leaving;            /* the signal to leave, for the next supervisor too; 0: none */
-    bool over;
-    int code; /* to leave with, once over */
 };
 
 static int64_t now_ms(void)
@@ -95,7 +72,7 @@ static int execute(const struct guard *guard, struct options *options, int *ret_
     else
         options->guard_store = *ret_list;
     options_write(options, &words);
-    (void)execveat(guard->binary, "", (char **)words.argv, environ, AT_EMPTY_PATH);
+    (void)execveat(guard->trial.binary, "", (char **)words.argv, environ, AT_EMPTY_PATH);
     r = -errno;
     store_unsave(guard->store, *ret_list);
     return r;
@@ -115,6 +92,22 @@ static void become_supervisor(const struct guard *guard, int link)
     r = options.link < 0 ? -errno : execute(guard, &options, &list);
     log_error("cannot start the supervisor", LOG_TEXT("why", strerror(-r)));
     _exit(EXIT_FAILED);
+}
+
+/* The new binary has proven itself, so it becomes the guard's too; the supervisor stays its child
+ * and knows nothing of it. */
+static void take_new_binary(struct guard *guard)
+{
+    struct options options = guard->options;
+    int list, r;
+
+    trial_pass(&guard->trial);
+    options.supervisor = guard->pid;
+    r = store_add(guard->store, GUARD_LINK, dup(guard->link));
+    if (r == 0)
+        r = execute(guard, &options, &list);
+    store_drop(guard->store, GUARD_LINK);
+    log_warn("cannot execute the new binary as guard, going on", LOG_TEXT("why", strerror(-r)));
 }
 
 static int fork_supervisor(struct guard *guard)
@@ -144,138 +137,9 @@ static void start(struct guard *guard)
     guard->start_at_ms = r < 0 ? now_ms() + FORK_AGAIN_MS : 0;
     guard->started_ms = now_ms();
     guard->ready_ms = 0;
-    guard->on_trial = guard->previous >= 0;
+    trial_started(&guard->trial);
     if (r < 0)
         log_error("cannot start a supervisor; trying again", LOG_TEXT("why", strerror(-r)));
-}
-
-/* --- upgrade */
-
-static void take_binary(struct guard *guard, int fd)
-{
-    if (guard->previous < 0)
-        guard->previous = guard->binary;
-    else
-        (void)close(guard->binary);
-    guard->binary = fd;
-    guard->deaths = 0;
-    guard->options.rolled_back = false;
-}
-
-static void roll_back(struct guard *guard)
-{
-    log_error("the new binary does not come up; taking the one before");
-    (void)close(guard->binary);
-    guard->binary = guard->previous;
-    guard->previous = -1;
-    guard->quick = 0;
-    guard->options.rolled_back = true;
-}
-
-/* The new binary has proven itself, so it becomes the guard's too; the supervisor stays its child
- * and knows nothing of it. */
-static void end_trial(struct guard *guard)
-{
-    struct options options = guard->options;
-    int list, r;
-
-    (void)close(guard->previous);
-    guard->previous = -1;
-    guard->on_trial = false;
-    options.supervisor = guard->pid;
-    r = store_add(guard->store, GUARD_LINK, dup(guard->link));
-    if (r == 0)
-        r = execute(guard, &options, &list);
-    store_drop(guard->store, GUARD_LINK);
-    log_warn("cannot execute the new binary as guard, going on", LOG_TEXT("why", strerror(-r)));
-}
-
-/* --- what the supervisor says */
-
-static void told_store(struct guard *guard, struct guard_message *message, char *names)
-{
-    char *name;
-    int fd;
-
-    while ((name = strsep(&names, "\n")) && (fd = guard_message_next(message)) >= 0)
-        if (store_add(guard->store, name, fd) < 0)
-            log_error("cannot keep a descriptor", LOG_TEXT("name", name));
-}
-
-static void told_drop(struct guard *guard, struct guard_message *message, char *names)
-{
-    char *name;
-
-    (void)message;
-    while ((name = strsep(&names, "\n")))
-        store_drop(guard->store, name);
-}
-
-static void told_clear(struct guard *guard, struct guard_message *message, char *names)
-{
-    (void)message;
-    (void)names;
-    for (size_t i = guard->store->count; i-- > 0;)
-        if (guard->store->items[i].name[0] != '@')
-            store_drop(guard->store, guard->store->items[i].name);
-}
-
-static void told_ready(struct guard *guard, struct guard_message *message, char *names)
-{
-    int started = store_take(guard->store, GUARD_STARTED);
-
-    (void)message;
-    (void)names;
-    guard->ready_ms = now_ms();
-    if (started >= 0) {
-        (void)!write(started, "r", 1);
-        (void)close(started);
-        if (!guard->options.foreground)
-            (void)home_detach(store_find(guard->store, GUARD_HOME));
-        log_with_time();
-        (void)notify_send("READY=1");
-    }
-    if (guard->leaving)
-        (void)kill(guard->pid, guard->leaving);
-}
-
-static void told_leaving(struct guard *guard, struct guard_message *message, char *names)
-{
-    (void)message;
-    (void)names;
-    if (!guard->leaving)
-        guard->leaving = SIGTERM;
-    (void)notify_send("STOPPING=1");
-}
-
-static void told_upgrade(struct guard *guard, struct guard_message *message, char *names)
-{
-    int fd = guard_message_next(message);
-
-    (void)names;
-    if (fd >= 0)
-        take_binary(guard, fd);
-}
-
-static const struct {
-    const char *verb;
-    void (*told)(struct guard *guard, struct guard_message *message, char *names);
-} verbs[] = {
-    { "store", told_store }, { "drop", told_drop },       { "clear", told_clear },
-    { "ready", told_ready }, { "leaving", told_leaving }, { "upgrade", told_upgrade },
-};
-
-static void obey(struct guard *guard, struct guard_message *message)
-{
-    char *names = message->text;
-    const char *verb = strsep(&names, "\n");
-    int fd;
-
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(verb, verbs[i].verb) == 0)
-            verbs[i].told(guard, message, names);
-    while ((fd = guard_message_next(message)) >= 0)
-        (void)close(fd);
 }
 
 static void read_link(struct guard *guard)
@@ -284,7 +148,7 @@ static void read_link(struct guard *guard)
     int r = 1, cut;
 
     while (guard->link >= 0 && (r = guard_message_receive(guard->link, &message, &cut)) > 0) {
-        obey(guard, &message);
+        guard_obey(guard, &message);
         if (cut)
             log_error("no descriptors left; some of the supervisor's cannot be kept");
     }
@@ -329,8 +193,11 @@ static void died(struct guard *guard, int status)
         return;
     }
     log_death(status);
-    if (guard->on_trial && ++guard->deaths >= TRIAL_DEATHS)
-        roll_back(guard);
+    if (trial_died(&guard->trial)) {
+        log_error("the new binary does not come up; taking the one before");
+        guard->quick = 0;
+        guard->options.rolled_back = true;
+    }
     guard->start_at_ms = now_ms() + delay_ms(guard);
 }
 
@@ -409,9 +276,7 @@ static int64_t due_ms(const struct guard *guard)
 {
     if (!guard->pid)
         return guard->start_at_ms;
-    if (!guard->on_trial)
-        return 0;
-    return guard->ready_ms ? guard->ready_ms + TRIAL_MS : guard->started_ms + TRIAL_READY_MS;
+    return trial_due_ms(&guard->trial, guard->started_ms, guard->ready_ms);
 }
 
 static void act(struct guard *guard)
@@ -423,9 +288,9 @@ static void act(struct guard *guard)
     if (!guard->pid) {
         start(guard);
     } else if (guard->ready_ms) {
-        end_trial(guard);
+        take_new_binary(guard);
     } else {
-        guard->deaths = TRIAL_DEATHS;
+        trial_give_up(&guard->trial);
         guard->started_ms = now_ms(); /* once is enough */
         (void)kill(guard->pid, SIGKILL);
     }
@@ -454,14 +319,16 @@ static void resume(struct guard *guard)
 
 int guard_run(const struct options *options, struct store *store)
 {
-    struct guard guard = { .options = *options, .store = store, .link = -1, .previous = -1 };
+    struct guard guard = {
+        .options = *options, .store = store, .link = -1, .trial = { .previous = -1 }
+    };
 
     guard.options.guard_store = -1;
     (void)prctl(PR_SET_NAME, "opsd");
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-    guard.binary = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    guard.trial.binary = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     guard.signals = open_signals();
-    if (guard.binary < 0 || guard.signals < 0) {
+    if (guard.trial.binary < 0 || guard.signals < 0) {
         log_error("cannot be a guard", LOG_TEXT("why", strerror(errno)));
         return EXIT_FAILED;
     }
