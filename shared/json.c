@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
@@ -47,61 +48,84 @@ static uint32_t hash_of(const char *text)
 
 /* Nearly every object has few members, and an answer of ours thousands of such objects: comparing
  * numbers is many times as fast as sorting names. */
-static void find_repeated_few(const cJSON *object, const char **ret)
+static void each_repeated_of_few(const cJSON *object, json_repeated *each, void *context)
 {
     uint32_t hashes[MEMBERS_FEW];
-    const cJSON *member, *before;
+    const cJSON *member, *before, *last;
     size_t n = 0;
 
     cJSON_ArrayForEach(member, object)
     {
         hashes[n] = hash_of(member->string);
         before = object->child;
+        last = NULL;
         for (size_t i = 0; i < n; i++, before = before->next)
             if (hashes[i] == hashes[n] && strcmp(before->string, member->string) == 0)
-                *ret = member->string;
+                last = before;
+        if (last)
+            each(context, last, member);
         n++;
     }
 }
 
-static int by_name(const void *a, const void *b)
+struct placed {
+    const cJSON *member;
+    size_t place;
+};
+
+static int by_name_and_place(const void *a, const void *b)
 {
-    return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
+    const struct placed *left = a, *right = b;
+    int order = strcmp(left->member->string, right->member->string);
+
+    return order ? order : left->place < right->place ? -1 : 1;
 }
 
 /* Sorted, so that a hostile object of a million keys does not cost a million squared comparisons.
- * Returns -ENOMEM when the sort has no room. */
-static int find_repeated_many(const cJSON *object, size_t n, const char **ret)
+ */
+static int each_repeated_of_many(const cJSON *object, size_t n, json_repeated *each, void *context)
 {
-    OWN(free) const cJSON **members = calloc(n, sizeof *members);
+    OWN(free) struct placed *members = calloc(n, sizeof *members);
     const cJSON *member;
     size_t i = 0;
 
     if (!members)
         return -ENOMEM;
-    cJSON_ArrayForEach(member, object) members[i++] = member;
-    qsort(members, n, sizeof *members, by_name);
+    cJSON_ArrayForEach(member, object)
+    {
+        members[i] = (struct placed){ member, i };
+        i++;
+    }
+    qsort(members, n, sizeof *members, by_name_and_place);
     for (i = 1; i < n; i++)
-        if (strcmp(members[i - 1]->string, members[i]->string) == 0)
-            *ret = members[i]->string;
+        if (strcmp(members[i - 1].member->string, members[i].member->string) == 0)
+            each(context, members[i - 1].member, members[i].member);
     return 0;
 }
 
-/* A key that one object holds twice, or NULL. */
-static int find_repeated_here(const cJSON *object, const char **ret)
+int json_each_repeated(const cJSON *object, json_repeated *each, void *context)
 {
     size_t n = (size_t)cJSON_GetArraySize(object);
 
     if (n > MEMBERS_FEW)
-        return find_repeated_many(object, n, ret);
-    find_repeated_few(object, ret);
+        return each_repeated_of_many(object, n, each, context);
+    each_repeated_of_few(object, each, context);
     return 0;
 }
 
+static void note_repeated(void *context, const cJSON *before, const cJSON *again)
+{
+    const char **ret = context;
+
+    (void)before;
+    *ret = again->string;
+}
+
+/* A key that one object holds twice, or NULL. */
 static int find_repeated(const cJSON *item, const char **ret)
 {
     const cJSON *child;
-    int r = cJSON_IsObject(item) ? find_repeated_here(item, ret) : 0;
+    int r = cJSON_IsObject(item) ? json_each_repeated(item, note_repeated, (void *)ret) : 0;
 
     cJSON_ArrayForEach(child, item)
     {

@@ -21,6 +21,11 @@ enum { JSON_DEPTH_MAX = 32 };
  * deletes *ret (OWN(json)). Returns 0, -EINVAL, -EMSGSIZE (too deep) or -ENOMEM. */
 int json_parse(const char *text, size_t n, cJSON **ret, struct err *reterr);
 
+/* Calls for each member whose name an earlier one of the object has, with the last of those: in the
+ * order of the text or, where there are many, of the names. Returns 0 or -ENOMEM. */
+typedef void json_repeated(void *context, const cJSON *before, const cJSON *again);
+int json_each_repeated(const cJSON *object, json_repeated *each, void *context);
+
 /* Members by exact name; NULL, false or -ENOENT when absent or of another type. The pointers live
  * as long as object. */
 const cJSON *json_get(const cJSON *object, const char *name);

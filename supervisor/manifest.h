@@ -196,8 +196,7 @@ const struct app *manifest_find(const struct manifest *manifest, const char *nam
 const char *app_difference(const struct app *a, const struct app *b, size_t *at,
                            bool *ret_needs_restart);
 
-/* No field differs; none that a running process depends on. */
-bool app_same(const struct app *a, const struct app *b);
+/* No field differs that a running process depends on. */
 bool app_same_process(const struct app *a, const struct app *b);
 
 /* The table of fields, for help and for tests: false past the last. */

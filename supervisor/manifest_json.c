@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "json.h"
 #include "manifest.h"
 #include "manifest_scan.h"
 #include "own.h"
@@ -162,44 +163,26 @@ int manifest_json_parse(const char *text, size_t n, cJSON **ret, struct problems
     return 0;
 }
 
-static int by_key_and_line(const void *a, const void *b)
+struct repeated_in {
+    const struct place *up;
+    struct problems *problems;
+};
+
+static void add_repeated(void *context, const cJSON *before, const cJSON *again)
 {
-    const cJSON *left = *(const cJSON *const *)a, *right = *(const cJSON *const *)b;
-    int order = strcmp(left->string, right->string);
+    const struct repeated_in *in = context;
+    const struct place place = { .up = in->up, .key = again->string, .value = again };
 
-    return order ? order : value_line(left) - value_line(right);
-}
-
-/* Sorted, so that an object of a million keys does not cost a million squared comparisons. */
-static int find_repeated_here(const cJSON *object, const struct place *up,
-                              struct problems *problems)
-{
-    size_t n = (size_t)cJSON_GetArraySize(object), i = 0;
-    OWN(free) const cJSON **members = NULL;
-    const cJSON *member;
-
-    if (n < 2)
-        return 0;
-    members = calloc(n, sizeof *members);
-    if (!members)
-        return -ENOMEM;
-    cJSON_ArrayForEach(member, object) members[i++] = member;
-    qsort(members, n, sizeof *members, by_key_and_line);
-    for (i = 1; i < n; i++) {
-        struct place place = { .up = up, .key = members[i]->string, .value = members[i] };
-
-        if (strcmp(members[i - 1]->string, members[i]->string) == 0)
-            (void)problems_add(problems, &place, "is given twice, first on line %d",
-                               value_line(members[i - 1]));
-    }
-    return 0;
+    (void)problems_add(in->problems, &place, "is given twice, first on line %d",
+                       value_line(before));
 }
 
 int manifest_json_find_repeated(const cJSON *value, const struct place *up,
                                 struct problems *problems)
 {
+    struct repeated_in in = { up, problems };
     const cJSON *child;
-    int index = 0, r = cJSON_IsObject(value) ? find_repeated_here(value, up, problems) : 0;
+    int index = 0, r = cJSON_IsObject(value) ? json_each_repeated(value, add_repeated, &in) : 0;
 
     cJSON_ArrayForEach(child, value)
     {

@@ -164,14 +164,6 @@ const char *app_difference(const struct app *a, const struct app *b, size_t *at,
     return NULL;
 }
 
-bool app_same(const struct app *a, const struct app *b)
-{
-    bool restart;
-    size_t at = 0;
-
-    return !app_difference(a, b, &at, &restart);
-}
-
 bool app_same_process(const struct app *a, const struct app *b)
 {
     bool restart = false;

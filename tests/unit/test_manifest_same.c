@@ -126,9 +126,8 @@ static void tells_each_change(void **state)
             fail_msg("%s: told as %s, restart %d", changes[i].field, told ?: "nothing", restart);
         if (told && app_difference(a, b, &at, &restart))
             fail_msg("%s: told as two changes", changes[i].field);
-        assert_int_equal(app_same(a, b), !*wants);
         assert_int_equal(app_same_process(a, b), !changes[i].restart);
-        assert_true(app_same(a, a) && app_same_process(b, b));
+        assert_true(app_same_process(b, b));
         manifest_free(&before);
         manifest_free(&after);
     }
