@@ -24,7 +24,8 @@
 enum {
     PROC_BYTES_MAX = 1 << 20, /* a mount takes a line, and a machine full of containers thousands */
     FILE_BYTES_MAX = 8 << 10, /* memory.stat has some 60 lines */
-    DEPTH_MAX = 8,            /* of the groups that a worker makes in its own */
+    MAKE_TRIES = 3,
+    DEPTH_MAX = 8, /* of the groups that a worker makes in its own */
 };
 
 /* --- files of a group */
@@ -96,6 +97,39 @@ static int open_folder(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
+/* Those of homes that were deleted while nobody could tidy up. One that is used has groups in it;
+ * an opsd that finds its own gone makes it again. */
+static void remove_unused(int base_fd, const char *ours)
+{
+    int fd = openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    unsigned long long n[3];
+    int end;
+
+    while (dir && (entry = readdir(dir))) {
+        end = 0;
+        if (sscanf(entry->d_name, "ops-%llx-%llx-%llx%n", &n[0], &n[1], &n[2], &end) == 3 &&
+            !entry->d_name[end] && strcmp(entry->d_name, ours) != 0)
+            (void)unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+    }
+    if (dir)
+        (void)closedir(dir);
+}
+
+/* Makes and opens it, again when somebody tidied up in between. Returns it or a negative errno. */
+static int open_ours(const char *path)
+{
+    int fd = -ENOENT;
+
+    for (int n = 0; fd == -ENOENT && n < MAKE_TRIES; n++) {
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        fd = open_folder(path);
+    }
+    return fd;
+}
+
 /* Only where a group can be killed. */
 static bool make_folder(struct cgroups *cgroups, const char *base, const char *name)
 {
@@ -105,14 +139,13 @@ static bool make_folder(struct cgroups *cgroups, const char *base, const char *n
         cgroups->path = NULL;
         return false;
     }
-    if (mkdir(cgroups->path, 0755) == 0 || errno == EEXIST) {
-        fd = open_folder(cgroups->path);
-        if (fd >= 0 && faccessat(fd, "cgroup.kill", W_OK, AT_EACCESS) == 0) {
-            cgroups->fd = fd;
-            return true;
-        }
-        if (fd >= 0)
-            (void)close(fd);
+    fd = open_ours(cgroups->path);
+    if (fd >= 0 && faccessat(fd, "cgroup.kill", W_OK, AT_EACCESS) == 0) {
+        cgroups->fd = fd;
+        return true;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
         (void)rmdir(cgroups->path);
     }
     free(TAKE(cgroups->path));
@@ -162,6 +195,7 @@ static void link_folder(const struct cgroups *cgroups, int home_fd)
 
 void cgroups_open(struct cgroups *cgroups, int home_fd)
 {
+    OWN(close) int base_fd = -1;
     char name[NAME_MAX + 1];
 
     *cgroups = (struct cgroups){ .fd = -1, .before_fd = -1 };
@@ -170,6 +204,9 @@ void cgroups_open(struct cgroups *cgroups, int home_fd)
     find_folder(cgroups, name);
     if (cgroups->fd < 0)
         return;
+    base_fd = openat(cgroups->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (base_fd >= 0)
+        remove_unused(base_fd, name);
     find_before(cgroups, home_fd, name);
     link_folder(cgroups, home_fd);
 }
@@ -217,7 +254,7 @@ void cgroups_delegate(struct cgroups *cgroups, pid_t guard)
 
 void cgroups_close(struct cgroups *cgroups, int home_fd)
 {
-    if (cgroups->path && rmdir(cgroups->path) == 0)
+    if (cgroups->path && (rmdir(cgroups->path) == 0 || errno == ENOENT))
         (void)unlinkat(home_fd, LINK_NAME, 0);
     if (cgroups->fd >= 0)
         (void)close(cgroups->fd);
@@ -340,9 +377,9 @@ static int make(struct cgroups *cgroups, const char *name)
 
     if (mkdirat(cgroups->fd, name, 0755) == 0)
         return 0;
-    if (!is_gone(errno) || mkdir(cgroups->path, 0755) < 0)
+    if (!is_gone(errno))
         return -errno;
-    fd = open_folder(cgroups->path);
+    fd = open_ours(cgroups->path);
     if (fd < 0)
         return fd;
     (void)close(cgroups->fd);

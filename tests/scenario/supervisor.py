@@ -293,10 +293,12 @@ class Fleet:
     def remove_groups(self):
         """An opsd that was killed could not."""
         folder = self.groups
-        if folder and folder.exists():
-            with contextlib.suppress(OSError):
-                (folder / "cgroup.kill").write_text("1")
-            wait_until(lambda: "populated 0" in (folder / "cgroup.events").read_text())
+        if not folder:
+            return
+        with contextlib.suppress(FileNotFoundError):  # another opsd may tidy up, too
+            (folder / "cgroup.kill").write_text("1")
+            wait_until(lambda: not folder.exists()
+                       or "populated 0" in (folder / "cgroup.events").read_text())
             for group in [*sorted(folder.rglob("*/"), reverse=True), folder]:
                 group.rmdir()
 

@@ -237,6 +237,37 @@ static void a_sweep_clears_what_nobody_owns(void **state)
     cgroups_close(&later.cgroups, world->home_fd);
 }
 
+static void empty_folders_of_homes_that_are_gone_are_removed(void **state)
+{
+    struct world *world = *state;
+    struct world later = { .home_fd = world->home_fd };
+    static const char *const names[] = { "ops-1-a-b", "ops-1-a-b-c", "ops-1-a" };
+    int base;
+
+    if (!has_groups(world))
+        return;
+    base = openat(world->cgroups.fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mkdirat(base, names[i], 0755), 0);
+    cgroups_open(&later.cgroups, later.home_fd);
+    assert_int_equal(faccessat(base, names[0], F_OK, 0), -1);
+    for (size_t i = 1; i < 3; i++)
+        assert_int_equal(unlinkat(base, names[i], AT_REMOVEDIR), 0);
+    cgroups_close(&later.cgroups, later.home_fd);
+    (void)close(base);
+}
+
+static void a_folder_that_was_tidied_away_is_made_again(void **state)
+{
+    struct world *world = *state;
+
+    if (!has_groups(world))
+        return;
+    assert_int_equal(rmdir(world->cgroups.path), 0);
+    (void)close(enter(world, "w-0"));
+    assert_true(cgroup_clear(&world->cgroups, "w-0"));
+}
+
 /* As one that was started by a worker of the fleet. */
 static void the_group_that_we_are_in_is_never_killed(void **state)
 {
@@ -365,6 +396,8 @@ int main(void)
         TEST(what_an_earlier_process_left_is_killed_before_the_next_enters),
         TEST(groups_within_it_go_with_it),
         TEST(a_sweep_clears_what_nobody_owns),
+        TEST(empty_folders_of_homes_that_are_gone_are_removed),
+        TEST(a_folder_that_was_tidied_away_is_made_again),
         TEST(the_group_that_we_are_in_is_never_killed),
         TEST(an_opsd_that_is_started_elsewhere_finds_them),
         TEST(memory_and_time_are_those_of_the_group),
