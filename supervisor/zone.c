@@ -1,15 +1,15 @@
 /*
  * Time zones: who asks for an instant's wall clock gets it without a system call.
  *
- * A change of TZ makes the C library read a file, so a zone asks it rarely, for about a year at
- * once, and keeps when in that year the clock was moved; every answer is arithmetic on that.
+ * A zone is a list of moves of its clock, and a rule for the years after them; every answer is the
+ * span between two moves that an instant lies in, and arithmetic on that.
  */
 #include "zone.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,41 +17,30 @@
 
 #include "own.h"
 #include "text.h"
+#include "zone_file.h"
 
 #define ZONE_FOLDER "/usr/share/zoneinfo"
 #define SYSTEM_FILE "/etc/localtime"
 
 enum {
     DAY_S = 86400,
-    WINDOW_S = 366 * DAY_S,
-    /* A schedule of 29 February on a Monday looks at eleven windows. */
-    WINDOWS = 16,
-    /* Five, in any 366 days since 1970 of any zone of tzdata 2025b (Morocco around Ramadan). */
-    CHANGES_MAX = 8,
-    /* No clock was ever further from UTC: Asia/Manila before 1845, -15:56. */
-    OFFSET_MAX_S = 16 * 3600,
-    ZONE_NAME_MAX = 64, /* the longest of tzdata has 32 */
+    OFFSET_MAX_S = 26 * 3600, /* zone_file.c takes no more */
+    ZONE_NAME_MAX = 64,       /* the longest of tzdata has 32 */
     ZONE_NAMES_MAX = 1024,
+    YEAR_FIRST = 1, /* of those that rules are asked about */
+    YEAR_LAST = 9999,
 };
 
-struct window {
-    bool filled;
-    int64_t index; /* it begins at index * WINDOW_S */
-    int offset;    /* seconds east of UTC when it begins */
-    int n;
-    struct {
-        int64_t at;
-        int offset;
-    } changes[CHANGES_MAX];
-};
+/* Past every year that a schedule looks at; as milliseconds it still is a number. */
+static const int64_t FOREVER_S = INT64_MAX / 2000;
 
 struct zone {
     struct zone *next;
-    char *setting; /* "TZ=…", or NULL to leave the process's own */
+    char *name; /* NULL: the system's */
+    char *path; /* NULL: it has no file */
     struct stat file;
     int version;
-    /* Window i is kept in windows[i % WINDOWS], until another one needs the place. */
-    struct window windows[WINDOWS];
+    struct zone_data data;
 };
 
 /* Seconds [start, end) in which the clock was not moved. */
@@ -67,89 +56,63 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* --- what the C library knows */
+/* --- arithmetic */
 
-static int offset_now_set(int64_t second)
+static int year_of(int64_t second)
 {
     time_t t = second;
     struct tm tm;
 
-    return localtime_r(&t, &tm) ? (int)tm.tm_gmtoff : 0;
+    if (!gmtime_r(&t, &tm) || tm.tm_year + 1900 > YEAR_LAST)
+        return YEAR_LAST;
+    return tm.tm_year + 1900 < YEAR_FIRST + 1 ? YEAR_FIRST + 1 : tm.tm_year + 1900;
 }
 
-/* The first second of (low, high] whose offset differs from that of low; the clock is moved once
- * in between. */
-static int64_t change_find(int64_t low, int64_t high)
+/* By the rule; span has the offset and the start of the time that the rule is for. */
+static void follow_rule(const struct zone_rule *rule, int64_t second, struct span *span)
 {
-    int offset = offset_now_set(low);
+    int year = year_of(second);
 
-    while (high - low > 1) {
-        int64_t middle = low + (high - low) / 2;
+    span->offset = rule->standard;
+    /* The years around it: a zone's year is not UTC's. */
+    for (int y = year - 1; rule->moves && y <= year + 1; y++) {
+        struct zone_move moves[ZONE_RULE_MOVES];
 
-        if (offset_now_set(middle) == offset)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
-
-/* Looks once a day: no zone ever moved its clock twice within four (Africa/Freetown, 1939). */
-static void window_scan(struct window *window, int64_t index)
-{
-    int64_t at = index * WINDOW_S, end = at + WINDOW_S;
-    int offset = offset_now_set(at);
-
-    *window = (struct window){ .filled = true, .index = index, .offset = offset };
-    while (at < end && window->n < CHANGES_MAX) {
-        int64_t next = at + DAY_S;
-
-        if (offset_now_set(next) != offset) {
-            next = change_find(at, next);
-            offset = offset_now_set(next);
-            window->changes[window->n].at = next;
-            window->changes[window->n++].offset = offset;
+        zone_rule_moves(rule, y, moves);
+        for (int i = 0; i < ZONE_RULE_MOVES; i++) {
+            if (moves[i].at > second) {
+                span->end = moves[i].at;
+                return;
+            }
+            if (moves[i].at > span->start)
+                span->start = moves[i].at;
+            span->offset = moves[i].offset;
         }
-        at = next;
     }
 }
-
-/* Puts a one-line environment in place of the real one instead of calling setenv(3), so that there
- * is nothing to allocate, to fail or to restore but one pointer. */
-static void window_fill(const struct zone *zone, struct window *window, int64_t index)
-{
-    char *only_tz[] = { zone->setting, NULL };
-    char **real = environ;
-
-    if (zone->setting)
-        environ = only_tz;
-    tzset();
-    window_scan(window, index);
-    environ = real;
-    tzset();
-}
-
-/* --- arithmetic */
 
 static struct span span_at(const struct zone *zone, int64_t second)
 {
-    int64_t index = floor_div(second, WINDOW_S);
-    /* Zones are allocated by zone_open, never const; what they have looked up does not show. */
-    struct window *window = (struct window *)&zone->windows[(uint64_t)index % WINDOWS];
-    struct span span;
+    const struct zone_data *data = &zone->data;
+    struct span span = { .start = -FOREVER_S, .end = FOREVER_S, .offset = data->before };
+    size_t low = 0, high = data->count;
 
-    if (!window->filled || window->index != index)
-        window_fill(zone, window, index);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
 
-    span = (struct span){ index * WINDOW_S, (index + 1) * WINDOW_S, window->offset };
-    for (int i = 0; i < window->n; i++) {
-        if (window->changes[i].at > second) {
-            span.end = window->changes[i].at;
-            break;
-        }
-        span.start = window->changes[i].at;
-        span.offset = window->changes[i].offset;
+        if (data->moves[middle].at > second)
+            high = middle;
+        else
+            low = middle + 1;
     }
+    if (low) {
+        span.start = data->moves[low - 1].at;
+        span.offset = data->moves[low - 1].offset;
+    }
+    if (low < data->count)
+        span.end = data->moves[low].at;
+    else
+        follow_rule(&data->rule, second, &span);
     return span;
 }
 
@@ -229,21 +192,6 @@ static bool name_is_possible(const char *name)
     return true;
 }
 
-static bool name_has_data(const char *name)
-{
-    char path[sizeof ZONE_FOLDER + 1 + ZONE_NAME_MAX];
-    char magic[4]; /* tzfile(5) */
-    OWN(close) int fd = -1;
-
-    if (!name_is_possible(name))
-        return false;
-    (void)snprintf(path, sizeof path, ZONE_FOLDER "/%s", name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    return read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "TZif", 4) == 0;
-}
-
 /* Moscow, or moscow, for Europe/Moscow. */
 static bool name_ends_with_city(const char *name, const char *city)
 {
@@ -310,22 +258,31 @@ static int name_unknown(const char *name, struct err *reterr)
                    nearest ? nearest : "Europe/Moscow", nearest ? "\"?" : "\"");
 }
 
-/* An upgrade puts another file in its place; a zone without a file (UTC) stays as it is. */
-static void zone_refresh(struct zone *zone)
-{
-    const char *path = zone->setting ? strchr(zone->setting, '/') : SYSTEM_FILE;
-    struct stat file;
+/* --- opening */
 
-    if (!path || stat(path, &file) < 0)
-        return;
+/* An upgrade puts another file in its place. One that cannot be read leaves what was known. */
+static int zone_refresh(struct zone *zone)
+{
+    struct zone_data data;
+    struct stat file;
+    int r;
+
+    if (!zone->path)
+        return 0;
+    if (stat(zone->path, &file) < 0)
+        return -errno;
     if (file.st_ino == zone->file.st_ino && file.st_dev == zone->file.st_dev &&
         file.st_mtim.tv_sec == zone->file.st_mtim.tv_sec &&
         file.st_mtim.tv_nsec == zone->file.st_mtim.tv_nsec)
-        return;
+        return 0;
+    r = zone_file_read(zone->path, &data);
+    if (r < 0)
+        return r;
+    free(zone->data.moves);
+    zone->data = data;
     zone->file = file;
     zone->version++;
-    for (size_t i = 0; i < WINDOWS; i++)
-        zone->windows[i].filled = false;
+    return 0;
 }
 
 int zone_version(const struct zone *zone)
@@ -333,17 +290,40 @@ int zone_version(const struct zone *zone)
     return zone->version;
 }
 
-/* The name becomes an absolute path, so that a TZDIR of the environment plays no part. */
-static int zone_new(const char *setting, struct zone **ret)
+static struct zone *zone_free(struct zone *zone)
+{
+    free(zone->name);
+    free(zone->path);
+    free(zone->data.moves);
+    free(zone);
+    return NULL;
+}
+
+/* path NULL: UTC, or what its own rule says. */
+static struct zone *zone_new(const char *name, const char *path, const struct zone_rule *rule)
 {
     struct zone *zone = calloc(1, sizeof *zone);
 
     if (!zone)
-        return -ENOMEM;
-    zone->setting = setting ? strdup(setting) : NULL;
-    if (setting && !zone->setting) {
-        free(zone);
-        return -ENOMEM;
+        return NULL;
+    zone->name = name ? strdup(name) : NULL;
+    zone->path = path ? strdup(path) : NULL;
+    if ((name && !zone->name) || (path && !zone->path))
+        return zone_free(zone);
+    zone->version = 1;
+    if (rule)
+        zone->data = (struct zone_data){ .before = rule->standard, .rule = *rule };
+    return zone;
+}
+
+static int keep(struct zone *zone, const struct zone **ret)
+{
+    int r = zone ? zone_refresh(zone) : -ENOMEM;
+
+    if (r < 0) {
+        if (zone)
+            (void)zone_free(zone);
+        return r;
     }
     zone->next = zones;
     zones = zone;
@@ -351,36 +331,60 @@ static int zone_new(const char *setting, struct zone **ret)
     return 0;
 }
 
-static bool same_text(const char *a, const char *b)
+/* As tzset(3) has it: TZ, which is a file, a name, or a rule of its own, then /etc/localtime; UTC
+ * when all that cannot be read. */
+static int open_system(const struct zone **ret)
 {
-    return a && b ? strcmp(a, b) == 0 : a == b;
+    char path[sizeof ZONE_FOLDER + 1 + ZONE_NAME_MAX];
+    const char *setting = getenv("TZ");
+    struct zone_rule rule;
+    int r = -ENOENT;
+
+    if (!setting)
+        return keep(zone_new(NULL, SYSTEM_FILE, NULL), ret);
+    setting += *setting == ':';
+    if (*setting == '/') {
+        r = keep(zone_new(NULL, setting, NULL), ret);
+    } else if (name_is_possible(setting)) {
+        (void)snprintf(path, sizeof path, ZONE_FOLDER "/%s", setting);
+        r = keep(zone_new(NULL, path, NULL), ret);
+    }
+    if (r < 0 && r != -ENOMEM && zone_rule_parse(setting, &rule) == 0)
+        r = keep(zone_new(NULL, NULL, &rule), ret);
+    return r;
+}
+
+static int open_named(const char *name, const struct zone **ret)
+{
+    char path[sizeof ZONE_FOLDER + 1 + ZONE_NAME_MAX];
+
+    /* UTC needs no tzdata: a container may have none. */
+    if (strcmp(name, "UTC") == 0)
+        return keep(zone_new(name, NULL, NULL), ret);
+    if (!name_is_possible(name))
+        return -ENOENT;
+    (void)snprintf(path, sizeof path, ZONE_FOLDER "/%s", name);
+    return keep(zone_new(name, path, NULL), ret);
 }
 
 int zone_open(const char *name, const struct zone **ret, struct err *reterr)
 {
-    char setting[sizeof "TZ=:" ZONE_FOLDER "/" + ZONE_NAME_MAX] = "TZ=UTC0";
-    const char *wanted = name ? setting : NULL;
-    struct zone *zone;
     int r;
 
-    /* UTC needs no tzdata: a container may have none. */
-    if (name && strcmp(name, "UTC") != 0) {
-        if (!name_has_data(name))
-            return name_unknown(name, reterr);
-        (void)snprintf(setting, sizeof setting, "TZ=:" ZONE_FOLDER "/%s", name);
+    for (struct zone *zone = zones; zone; zone = zone->next) {
+        if (name != zone->name && !(name && zone->name && strcmp(name, zone->name) == 0))
+            continue;
+        (void)zone_refresh(zone);
+        *ret = zone;
+        return 0;
     }
-
-    for (zone = zones; zone; zone = zone->next) {
-        if (same_text(zone->setting, wanted)) {
-            zone_refresh(zone);
-            *ret = zone;
-            return 0;
-        }
-    }
-    r = zone_new(wanted, &zone);
-    if (r < 0)
-        return err_set(reterr, r, "no memory for time zone %s", name ? name : "of the system");
-    zone_refresh(zone);
-    *ret = zone;
-    return 0;
+    r = name ? open_named(name, ret) : open_system(ret);
+    if (!name && r < 0 && r != -ENOMEM)
+        r = keep(zone_new(NULL, NULL, NULL), ret);
+    if (r == -ENOTSUP)
+        return err_set(reterr, -ENOENT,
+                       "time zone \"%s\" counts leap seconds, which no clock here does", name);
+    if (r < 0 && r != -ENOMEM)
+        return name_unknown(name, reterr);
+    return r < 0 ? err_set(reterr, r, "out of memory") : 0;
 }

@@ -1,10 +1,10 @@
 #ifndef OPS_ZONE_H
 #define OPS_ZONE_H
 /*
- * Time zones by IANA name, from the system's tzdata by way of the C library.
+ * Time zones by IANA name, from the system's tzdata.
  *
- * The C library knows one zone per process (TZ and tzset(3)); zone.c is the only file that touches
- * it and leaves it as it was. opsd is one thread.
+ * Of the process's own zone (TZ, tzset(3)) nothing is touched, so threads may print the time
+ * meanwhile. Zones themselves are the loop's: only one thread opens them.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +35,8 @@ void zone_local(const struct zone *zone, int64_t instant, struct local *ret);
  * looked at, and its other fields may overflow into the next higher one (second 60). */
 int zone_instants(const struct zone *zone, const struct local *local, int64_t ret[2]);
 
-/* An instant (ms) later than the given one before which the clock is not moved. The clock may
- * also stay unmoved there: it is no further than about a year away. */
+/* An instant (ms) later than the given one before which the clock is not moved. The clock may also
+ * stay unmoved there. */
 int64_t zone_steady_until(const struct zone *zone, int64_t instant);
 
 #endif

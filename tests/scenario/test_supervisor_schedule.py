@@ -1,6 +1,7 @@
 """Ticks: runs that begin when they are due, never two at once, tried again until the next."""
 import datetime
 import os
+import pathlib
 import re
 import signal
 import time
@@ -136,6 +137,19 @@ def test_a_worker_that_becomes_a_service_does_so_at_its_restart(fleet):
     assert fleet.opsctl("restart", "w").returncode == 0
     assert fleet.state("w") == "scheduled" and fleet.row("w")["next_run"]
     assert not fleet.processes()
+
+
+def test_an_upgrade_of_tzdata_is_noticed_with_the_manifest(fleet):
+    zone, zones = fleet.file("zone"), pathlib.Path("/usr/share/zoneinfo")
+    zone.write_bytes((zones / "Asia/Tokyo").read_bytes())
+    fleet.apps(sh("true", schedule="0 0 1 1 *"))
+    fleet.start(TZ=str(zone))
+    assert fleet.row("w")["next_run"].endswith("-12-31T15:00:00Z")
+    new = fleet.file("new")
+    new.write_bytes((zones / "Asia/Kathmandu").read_bytes())
+    new.replace(zone)
+    assert fleet.opsctl("apply").returncode == 0
+    wait_until(lambda: fleet.row("w")["next_run"].endswith("-12-31T18:15:00Z"))
 
 
 def test_apply_cuts_off_no_run(fleet):
