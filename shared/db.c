@@ -1,5 +1,5 @@
 /*
- * The only file that calls libpq: results become rows, SQLSTATEs become errnos, and the words of
+ * The connection that is waited for: results become rows, SQLSTATEs become errnos, and the words of
  * an error become one line without secrets.
  */
 #include "db.h"
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "db_error.h"
+#include "db_parts.h"
 #include "db_sql.h"
 #include "limits.h"
 #include "log.h"
@@ -35,21 +36,28 @@ static void make_one_line(char *text)
         text[--n] = '\0';
 }
 
-/* Fills db->error from a result that is not what was wanted (NULL: there was none), frees the
- * result and returns the code. */
-static int failed(struct db *db, PGresult *result, const char *what)
+void db_error_print(PGconn *conn, const PGresult *result, const char *what,
+                    char text[static ERR_TEXT_MAX])
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-    int code = db_lost(db) ? -EAGAIN : db_error_code(sqlstate);
 
     if (db_error_shows_row(sqlstate))
         detail = NULL;
-    (void)snprintf(db->error, sizeof db->error, "%s: %s%s%s%s%s%s", what, sqlstate ? sqlstate : "",
-                   sqlstate ? " " : "", message ? message : PQerrorMessage(db->conn),
+    (void)snprintf(text, ERR_TEXT_MAX, "%s: %s%s%s%s%s%s", what, sqlstate ? sqlstate : "",
+                   sqlstate ? " " : "", message ? message : PQerrorMessage(conn),
                    detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
-    make_one_line(db->error);
+    make_one_line(text);
+}
+
+/* Fills db->error from a result that is not what was wanted (NULL: there was none), frees the
+ * result and returns the code. */
+static int failed(struct db *db, PGresult *result, const char *what)
+{
+    int code = db_lost(db) ? -EAGAIN : db_error_code(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+
+    db_error_print(db->conn, result, what, db->error);
     PQclear(result);
     return code;
 }
@@ -139,7 +147,11 @@ static bool is_malformed(const PGconn *conn)
     return false;
 }
 
-static PGconn *connect_to(const char *conninfo, const char *application_name)
+typedef PGconn *connect_function(const char *const *keywords, const char *const *values,
+                                 int expand_dbname);
+
+static PGconn *connect_to(const char *conninfo, const char *application_name,
+                          connect_function *connect)
 {
     char timeout[16], idle[16], interval[16], count[16], unacknowledged[16];
     /* The string may override what stands before dbname and is overridden by what follows. A server
@@ -162,7 +174,12 @@ static PGconn *connect_to(const char *conninfo, const char *application_name)
     (void)snprintf(interval, sizeof interval, "%d", DB_KEEPALIVE_INTERVAL_S);
     (void)snprintf(count, sizeof count, "%d", DB_KEEPALIVE_COUNT);
     (void)snprintf(unacknowledged, sizeof unacknowledged, "%d", DB_UNACKNOWLEDGED_MS);
-    return PQconnectdbParams(keywords, values, 1);
+    return connect(keywords, values, 1);
+}
+
+PGconn *db_start_connecting(const char *conninfo, const char *application_name)
+{
+    return connect_to(conninfo, application_name, PQconnectStartParams);
 }
 
 static void show_notice(void *unused, const char *message)
@@ -175,11 +192,10 @@ static void show_notice(void *unused, const char *message)
     log_debug("notice from the database", LOG_TEXT("text", line));
 }
 
-static int set_up_session(struct db *db)
+int db_send_session(PGconn *conn)
 {
     char statement[16], idle_in_transaction[16], idle[16], interval[16], count[16];
     const char *const values[] = { statement, idle_in_transaction, idle, interval, count };
-    PGresult *result;
 
     (void)snprintf(statement, sizeof statement, "%d", DB_STATEMENT_TIMEOUT_MS);
     (void)snprintf(idle_in_transaction, sizeof idle_in_transaction, "%d",
@@ -187,11 +203,19 @@ static int set_up_session(struct db *db)
     (void)snprintf(idle, sizeof idle, "%d", DB_KEEPALIVE_IDLE_S);
     (void)snprintf(interval, sizeof interval, "%d", DB_KEEPALIVE_INTERVAL_S);
     (void)snprintf(count, sizeof count, "%d", DB_KEEPALIVE_COUNT);
-    result = PQexecParams(db->conn, sql[SQL_SESSION].text, sql[SQL_SESSION].params, NULL, values,
-                          NULL, NULL, 0);
+    return PQsendQueryParams(conn, sql[SQL_SESSION].text, sql[SQL_SESSION].params, NULL, values,
+                             NULL, NULL, 0);
+}
+
+static int set_up_session(struct db *db)
+{
+    PGresult *result = db_send_session(db->conn) ? PQgetResult(db->conn) : NULL;
+
     if (!succeeded(result))
         return failed(db, result, "session settings");
     PQclear(result);
+    /* The end of the answer. */
+    PQclear(PQgetResult(db->conn));
     return 0;
 }
 
@@ -206,7 +230,7 @@ int db_open(const char *conninfo, const char *application_name, struct db **ret,
     db = calloc(1, sizeof *db);
     if (!db)
         return err_set(reterr, -ENOMEM, "out of memory");
-    db->conn = connect_to(conninfo, application_name);
+    db->conn = connect_to(conninfo, application_name, PQconnectdbParams);
     if (PQstatus(db->conn) != CONNECTION_OK) {
         r = failed(db, NULL, "cannot connect");
     } else {

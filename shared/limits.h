@@ -44,6 +44,27 @@ enum {
     /* No transaction of ours waits for anything but the database. */
     DB_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30000,
 
+    /* queue: the first pause is longer than what a server needs to restart a process, the longest
+     * short enough for a person who waits. */
+    JOB_RETRY_FIRST_MS = 1000,
+    JOB_RETRY_MOST_MS = 30000,
+    /* Three beats may be lost; a dead process is noticed within QUEUE_SILENCE_S + QUEUE_BEAT_MS,
+     * which is well under a minute. */
+    QUEUE_BEAT_MS = 5000,
+    QUEUE_SILENCE_S = 20,
+    /* A job that takes its process down each time is not tried for ever. */
+    QUEUE_INTERRUPTIONS_MAX = 5,
+    /* Notifications may be lost together with a connection; nothing else depends on this. */
+    QUEUE_POLL_MS = 1000,
+    QUEUE_PRUNE_MS = 60000,
+    /* What is in flight may take this long after the signal; together with QUEUE_LEAVE_MS it is
+     * below kill_timeout's default of 1,600 ms. */
+    QUEUE_STOP_MS = 1100,
+    QUEUE_LEAVE_MS = 350,
+    QUEUE_IN_FLIGHT_MAX = 1024,
+    /* A failing statement is not repeated faster. */
+    QUEUE_REST_MS = 200,
+
     /* worker: more often than opsctl repaints its table is more often than anybody can read. */
     WORKER_PROGRESS_MS = 250,
     /* Another migration run is waited for this long before it is left to the next attempt. */

@@ -1,0 +1,174 @@
+/*
+ * Statements that a job asks for before its outcome: questions, statements that go with the
+ * outcome, and more requests of its bot's rate.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "own.h"
+#include "queue_parts.h"
+#include "queue_sql.h"
+
+/* One allocation: the pointers, then the texts. */
+static const char **copy_params(const char *const *params, size_t n)
+{
+    size_t size = n * sizeof *params + 1;
+    const char **copy;
+    char *p;
+
+    for (size_t i = 0; i < n; i++)
+        size += params[i] ? strlen(params[i]) + 1 : 0;
+    copy = malloc(size);
+    if (!copy)
+        return NULL;
+    p = (char *)(copy + n);
+    for (size_t i = 0; i < n; i++) {
+        size_t length = params[i] ? strlen(params[i]) + 1 : 0;
+
+        copy[i] = params[i] ? memcpy(p, params[i], length) : NULL;
+        p += length;
+    }
+    return copy;
+}
+
+static struct ask *ask_new(struct job *job, const struct statement *statement,
+                           const char *const *params, size_t n)
+{
+    struct ask *ask = calloc(1, sizeof *ask);
+
+    assert(n == (size_t)statement->params);
+    if (ask)
+        ask->params = copy_params(params, n);
+    if (!ask || !ask->params) {
+        free(ask);
+        return NULL;
+    }
+    ask->statement = statement;
+    ask->entry = (struct entry *)job;
+    return ask;
+}
+
+void ask_free(struct ask *ask)
+{
+    free(ask->params);
+    free(ask);
+}
+
+void job_also_params(struct job *job, const struct statement *statement, const char *const *params,
+                     size_t n)
+{
+    struct entry *entry = (struct entry *)job;
+    struct ask *ask = ask_new(job, statement, params, n);
+
+    if (ask)
+        STAILQ_INSERT_TAIL(&entry->also, ask, next);
+    else
+        /* What belongs together must not be written by halves. */
+        service_fail(entry->service, -ENOMEM, "out of memory");
+}
+
+/* --- questions --- */
+
+static void answered(void *tag, const struct db_batch *batch)
+{
+    struct ask *ask = tag;
+    struct service *service = ask->entry->service;
+    struct entry *entry = ask->entry;
+
+    STAILQ_REMOVE(&service->asks, ask, ask, next);
+    if (!ask->then) {
+        ask_free(ask);
+        return;
+    }
+    ask->then(&entry->job, batch->code < 0 ? NULL : &batch->rows[0],
+              batch->code < 0 ? batch->error : NULL);
+    ask_free(ask);
+}
+
+void ask_send(struct service *service)
+{
+    struct ask *ask;
+
+    STAILQ_FOREACH(ask, &service->asks, next)
+    {
+        if (ask->sent || !db_stream_is_ready(service->stream))
+            continue;
+        db_stream_add(service->stream, ask->statement, ask->params, (size_t)ask->statement->params);
+        ask->sent = true;
+        db_stream_send(service->stream, answered, ask);
+    }
+}
+
+void ask_forget(struct service *service)
+{
+    struct ask *ask;
+
+    STAILQ_FOREACH(ask, &service->asks, next)
+    ask->sent = false;
+}
+
+void job_query_params(struct job *job, job_answer *then, const struct statement *statement,
+                      const char *const *params, size_t n)
+{
+    struct entry *entry = (struct entry *)job;
+    struct ask *ask = ask_new(job, statement, params, n);
+
+    if (!ask) {
+        then(job, NULL, "out of memory");
+        return;
+    }
+    ask->then = then;
+    STAILQ_INSERT_TAIL(&entry->service->asks, ask, next);
+}
+
+/* --- rates --- */
+
+static void rate_is_there(uv_timer_t *timer)
+{
+    struct entry *entry = timer->data;
+
+    if (!entry->abandoned)
+        entry->rate_taken(&entry->job);
+}
+
+static void rate_answered(struct job *job, const struct rows *rows, const char *error)
+{
+    struct entry *entry = (struct entry *)job;
+    int64_t wait_ms = rows && rows->count ? rows_int(rows, 0, 0) : 0;
+
+    if (entry->abandoned)
+        return;
+    if (error) {
+        job_retry(job, error);
+        return;
+    }
+    (void)uv_timer_start(entry->timer, rate_is_there, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+void job_rate_take(struct job *job, int n, void (*then)(struct job *job))
+{
+    struct entry *entry = (struct entry *)job;
+    struct service *service = entry->service;
+    char count[16];
+
+    assert(n >= 1);
+    if (!entry->timer) {
+        entry->timer = calloc(1, sizeof *entry->timer);
+        if (!entry->timer) {
+            job_retry(job, "out of memory");
+            return;
+        }
+        (void)uv_timer_init(&service->loop, entry->timer);
+        entry->timer->data = entry;
+    }
+    entry->rate_taken = then;
+    if (!service->bot_rate) {
+        (void)uv_timer_start(entry->timer, rate_is_there, 0, 0);
+        return;
+    }
+    (void)snprintf(count, sizeof count, "%d", n);
+    job_query(job, rate_answered, &sql[SQL_RATE_TAKE], job->bot, count, service->bot_rate_text);
+}

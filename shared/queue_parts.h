@@ -1,0 +1,138 @@
+#ifndef OPS_QUEUE_PARTS_H
+#define OPS_QUEUE_PARTS_H
+/*
+ * The parts of the queue's service, for one another; workers include queue.h only.
+ *
+ *     queue        life: loop, connection, signals, heartbeat, the end
+ *     queue_turn   one transaction: outcomes out, new jobs in
+ *     queue_job    a job from its row to its outcome
+ *     queue_ask    statements that a job asks for in between
+ *
+ * Invariant: a job is in exactly one list: running (the worker has it), ended (its outcome is not
+ * written yet), writing (it is part of the turn under way) or abandoned (its outcome was written
+ * without the worker, who may still hold a pointer).
+ */
+#include <sys/queue.h>
+
+#include "db_stream.h"
+#include "job_outcome.h"
+#include "queue.h"
+
+/* A statement with copies of its parameters. */
+struct ask {
+    STAILQ_ENTRY(ask) next;
+    const struct statement *statement;
+    const char **params;
+    job_answer *then; /* of job_query; NULL: part of the outcome's transaction */
+    struct entry *entry;
+    bool sent;
+};
+STAILQ_HEAD(ask_list, ask);
+
+struct entry {
+    struct job job; /* first: the worker's pointer is ours */
+    struct service *service;
+    TAILQ_ENTRY(entry) next;
+    cJSON *payload;
+    char *texts; /* kind, bot, group_key */
+    enum job_outcome outcome;
+    int64_t wait_ms;
+    char *reason, *result;
+    struct ask_list also;
+    bool abandoned, told; /* logged and counted */
+    bool hopeless;        /* its outcome was refused by the server once */
+    uv_timer_t *timer;    /* of job_rate_take */
+    void (*rate_taken)(struct job *job);
+};
+TAILQ_HEAD(entry_list, entry);
+
+/* Where a claim begins: (-priority, run_at, id). */
+struct position {
+    char rank[16], run_at[64], id[24];
+};
+
+/* Which statement of the turn under way is which; SIZE_MAX: not part of it. */
+struct turn {
+    bool under_way;
+    bool full; /* looked from the beginning */
+    uint64_t sent_us;
+    size_t count, claim, lanes, admit, wake;
+    int free_room, lane_room; /* how many were asked for */
+};
+
+struct service {
+    const struct queue *queue;
+    struct run *run;
+    uv_loop_t loop;
+    struct db_stream *stream;
+    uv_timer_t wake, beat, stop_limit;
+    uv_prepare_t step; /* takes a turn, once all events of the loop's round are known */
+    uv_poll_t stop;
+    char name[128], owner[128], host[64], pid[16];
+    char in_flight_text[16], bot_rate_text[16], lane_ms_text[16], group_text[16];
+    int in_flight_max, bot_rate;
+
+    struct entry_list running, ended, writing, abandoned;
+    int running_count;
+    struct ask_list asks; /* of job_query, in order */
+
+    struct turn turn;
+    struct position from; /* of a claim that is not full */
+    char admit_from[24];
+    uint64_t full_next_us;    /* when a full look is due */
+    int free_seen, lane_seen; /* what the last claims found: how room is shared */
+    bool look;                /* there may be something to claim */
+    bool reconcile;           /* connected anew: what the server calls ours may be unknown here */
+    bool careful;             /* a turn was refused: outcomes are written one by one */
+    bool resting;             /* ... or could not be done at present */
+    bool stopping, leaving;
+    uint64_t pruned_ms;
+    int code; /* what queue_serve returns */
+};
+
+/* --- queue --- */
+
+/* Ends the service; code is what queue_serve returns. */
+void service_fail(struct service *service, int code, const char *why);
+
+/* --- queue_turn --- */
+
+/* Sends what is to be written and claims as many as there is room for, unless a turn is under way
+ * or nothing is to be done. */
+void turn_take(struct service *service);
+
+/* The connection is lost: what was being written is to be written again. */
+void turn_forget(struct service *service);
+
+/* --- queue_job --- */
+
+enum job_column {
+    JOB_ID,
+    JOB_ATTEMPT,
+    JOB_MAX_ATTEMPTS,
+    JOB_KIND,
+    JOB_BOT,
+    JOB_GROUP,
+    JOB_PAYLOAD
+};
+
+/* Makes a job of a claimed row and starts it. */
+void job_begin(struct service *service, const struct rows *rows, int row);
+
+/* Ends the jobs of the worker that did not end by themselves. */
+void job_interrupt_all(struct service *service);
+
+void job_free(struct entry *entry);
+
+/* Its outcome is written. */
+void job_written(struct entry *entry);
+
+/* --- queue_ask --- */
+
+/* Sends those that are not under way. */
+void ask_send(struct service *service);
+/* The connection is lost: they are to be asked again. */
+void ask_forget(struct service *service);
+void ask_free(struct ask *ask);
+
+#endif
