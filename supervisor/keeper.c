@@ -78,9 +78,12 @@ static void start_worker(struct keeper_life *life)
         (void)waitpid(pid, NULL, 0);
 }
 
-/* The worker is reaped like the others, but its end is written down first. */
+/* The worker is reaped like the others, but its end is written down first; at once as the end of
+ * all where nothing else is a child of ours by now: most leave nothing behind. */
 static void note_end(struct keeper_life *life, const siginfo_t *info)
 {
+    bool alone = !life->children.only_of && keeper_children_signal(&life->children, 0) == 1;
+
     if (info->si_code == CLD_EXITED)
         life->report.status = (struct exit_status){ .code = info->si_status };
     else
@@ -88,7 +91,7 @@ static void note_end(struct keeper_life *life, const siginfo_t *info)
     life->report.ended_ms = (int64_t)monotonic_now_ms();
     life->ended = true;
     life->clearing |= !life->stopping;
-    say(life, KEEPER_ENDED);
+    say(life, alone ? KEEPER_EMPTY : KEEPER_ENDED);
 }
 
 /* Reaps whoever ended. Returns true when nothing is left that belongs to the worker. */
@@ -119,7 +122,8 @@ static void look(struct keeper_life *life)
     if (is_over(life))
         return;
     if (reap(life)) {
-        say(life, KEEPER_EMPTY);
+        if (life->report.phase != KEEPER_EMPTY)
+            say(life, KEEPER_EMPTY);
         if (life->leaving)
             _exit(EXIT_SUCCESS);
         return;

@@ -11,6 +11,8 @@ enum {
     KILL_AGAIN_MS = 1000,
     /* What a process said while opsd was away is read well within this. */
     RESUME_MS = 1000,
+    /* What could not be started lacks something (memory, a process): at once means no sooner. */
+    SPAWN_AGAIN_MS = 50,
 };
 
 void machine_init(struct machine *m)
@@ -315,6 +317,7 @@ void machine_spawn_failed(struct machine *m, const struct app *app, int error, i
                           double chance)
 {
     enum stop_cause cause = forget_process(m);
+    int64_t delay;
 
     if (!m->wanted) {
         (void)follow(m, EVENT_ENDED, app, now_ms);
@@ -330,7 +333,8 @@ void machine_spawn_failed(struct machine *m, const struct app *app, int error, i
         return;
     }
     (void)follow(m, EVENT_RETRY, app, now_ms);
-    m->deadline_ms = now_ms + restart_delay(&app->restart, &m->history, 0, chance);
+    delay = restart_delay(&app->restart, &m->history, 0, chance);
+    m->deadline_ms = now_ms + (delay > SPAWN_AGAIN_MS ? delay : SPAWN_AGAIN_MS);
 }
 
 /* How an exit reads: "exited with code 1", "killed by signal 9". */

@@ -169,6 +169,13 @@ static int settle_script(struct work *work)
     return app->script ? 0 : -ENOMEM;
 }
 
+/* As PM2 does when nothing is given; here somebody has to say so. */
+static bool is_at_once(const struct work *work)
+{
+    return given(work, "restart_delay") && !given(work, "backoff") &&
+           !work->draft->app.restart.restart_delay_ms;
+}
+
 static int settle_restart(struct work *work)
 {
     struct place place = member(work, "restart_window");
@@ -184,6 +191,8 @@ static int settle_restart(struct work *work)
             .factor = 1.5,
             .reset_after_ms = PM2_BACKOFF_RESET_MS,
         };
+    } else if (is_at_once(work)) {
+        restart->backoff = (struct backoff){ .factor = 1 };
     }
     if (restart->restart_window_ms > 0 && restart->max_restarts > RESTART_WINDOW_MAX)
         return problems_add(work->reader->problems, &place,

@@ -101,7 +101,7 @@ static const struct field rows[] = {
     { .name = "max_restarts", WHOLE_FROM(0), LIVE, AT(app.restart.max_restarts), .fallback = "16",
       .help = "so many unstable exits in a row, and it is given up" },
     { .name = "restart_delay", DURATION, LIVE, AT(app.restart.restart_delay_ms), .fallback = "0",
-      .help = "a fixed delay before a restart; 0: backoff decides" },
+      .help = "a fixed delay before a restart; 0: at once; not given: backoff decides" },
     { .name = "exp_backoff_restart_delay", DURATION, AT(exp_backoff_ms), .fallback = "0",
       .help = "PM2's back-off: from this delay, times 1.5, to 15 s; goes before restart_delay" },
     { .name = "backoff", OWN_KIND(backoff), LIVE, AT(app.restart.backoff),

@@ -18,9 +18,9 @@ int read_object(struct reader *reader, const struct field *field, const struct p
 
 /* clang-format off */
 static const struct field backoff_rows[] = {
-    { .name = "initial", .read = read_duration, .least = 1, .most = DURATION_MOST,
+    { .name = "initial", .read = read_duration, .most = DURATION_MOST,
       .offset = offsetof(struct backoff, initial_ms), .wants = DURATION_WANTS,
-      .help = "the first delay" },
+      .help = "the first delay; 0: at once, always" },
     { .name = "factor", .read = read_real, .least = 1, .most = 100,
       .offset = offsetof(struct backoff, factor), .wants = "a number from 1 to 100",
       .help = "each delay is so many times the one before" },

@@ -18,7 +18,7 @@ enum {
 };
 
 struct backoff {
-    int64_t initial_ms, max_ms;
+    int64_t initial_ms, max_ms; /* initial 0: at once */
     double factor;
     int64_t reset_after_ms; /* this long up: the delay starts from initial again */
     int jitter_percent;

@@ -16,8 +16,6 @@ from pathlib import Path
 import meter
 from harness import BUILD
 
-# What opsd has for "at once".
-NO_DELAY = {"initial": 1, "max": 1, "jitter": 0}
 CLIENT_S = 120
 MANY = 1_000_000_000
 
@@ -143,7 +141,7 @@ class Opsd(Peer):
         self.home.mkdir()
         (self.folder / "ecosystem.json").write_text(json.dumps({"apps": [
             {"name": name, "script": self.command[0], "args": self.command[1:],
-             "interpreter": "none", "backoff": NO_DELAY, "min_uptime": 0, "max_restarts": MANY}
+             "interpreter": "none", "restart_delay": 0, "min_uptime": 0, "max_restarts": MANY}
             for name in self.names]}))
 
     def ctl(self, *words):

@@ -148,7 +148,7 @@ static void tells_how_it_ended(void **state)
         assert_int_equal(job.report.keeper, job.keeper->pid);
         assert_int_equal(job.report.keeper_start, start_of(job.keeper->pid));
         assert_true(job.report.worker > 1);
-        assert_false(exists(job.report.worker));
+        assert_false(is_alive(job.report.worker));
         assert_false(job.gone);
         job_end(&job);
     }

@@ -367,6 +367,27 @@ static void a_start_that_cannot_be_tried_now_is_tried_later(void **state)
     }
 }
 
+/* A process or memory that is lacking does not come by asking for it all the time. */
+static void at_once_is_not_meant_for_failed_starts(void **state)
+{
+    struct app app = service();
+    struct machine m;
+
+    (void)state;
+    app.restart.backoff = (struct backoff){ .factor = 1 };
+    machine_init(&m);
+    (void)machine_start(&m);
+    (void)machine_unblock(&m, &app, 1000);
+    machine_spawn_failed(&m, &app, EAGAIN, 1000, 0.5);
+    assert_int_equal(m.state, STATE_BACKOFF);
+    assert_int_equal(m.deadline_ms, 1050);
+    assert_int_equal(machine_due(&m, &app, 1050), DO_SPAWN);
+    (void)machine_spawned(&m, &app, 1051);
+    machine_exited(&m, &app, (struct exit_status){ .code = 1 }, 1052, 0.5);
+    assert_int_equal(m.state, STATE_BACKOFF);
+    assert_int_equal(m.deadline_ms, 1052);
+}
+
 static void a_program_that_is_not_there_is_given_up_at_once(void **state)
 {
     static const int errors[] = { ENOENT, EACCES, ENOEXEC, ENOTDIR };
@@ -407,6 +428,7 @@ int main(void)
         cmocka_unit_test(try_later_is_tried_later_for_ever),
         cmocka_unit_test(what_ends_for_good_stays_so),
         cmocka_unit_test(a_start_that_cannot_be_tried_now_is_tried_later),
+        cmocka_unit_test(at_once_is_not_meant_for_failed_starts),
         cmocka_unit_test(a_program_that_is_not_there_is_given_up_at_once),
     };
 

@@ -50,7 +50,10 @@ static const struct {
     int jitter;
 } delays[] = {
     { "", 0, 100, 15000, 30000, 1.5, 10 },
-    { "\"restart_delay\": 0, \"exp_backoff_restart_delay\": 0", 0, 100, 15000, 30000, 1.5, 10 },
+    { "\"restart_delay\": 0", 0, 0, 0, 0, 1, 0 },
+    { "\"restart_delay\": 0, \"exp_backoff_restart_delay\": 0", 0, 0, 0, 0, 1, 0 },
+    { "\"restart_delay\": 0, \"exp_backoff_restart_delay\": 200", 0, 200, 15000, 30000, 1.5, 0 },
+    { "\"backoff\": {\"initial\": 0}", 0, 0, 15000, 30000, 1.5, 10 },
     { "\"restart_delay\": 3000", 3000, 100, 15000, 30000, 1.5, 10 },
     { "\"exp_backoff_restart_delay\": 200", 0, 200, 15000, 30000, 1.5, 0 },
     { "\"exp_backoff_restart_delay\": 20000", 0, 20000, 20000, 30000, 1.5, 0 },

@@ -68,6 +68,12 @@ static void from_one_millisecond(struct restart_policy *p)
     p->backoff.initial_ms = 1;
 }
 
+static void at_once(struct restart_policy *p)
+{
+    p->backoff.initial_ms = 0;
+    p->backoff.jitter_percent = 10;
+}
+
 static void with_window(struct restart_policy *p)
 {
     p->max_restarts = 5;
@@ -184,6 +190,12 @@ static const struct {
         { 10, 10, 1, 0, false, RESTART_AGAIN, 2 },
         { 10, 10, 1, 0, false, RESTART_AGAIN, 3 },
         { 10, 10, 1, 0, false, RESTART_AGAIN, 5 },
+    } },
+    { "a delay of 0 stays one", at_once, {
+        { 10,    10,    1, 0, false, RESTART_AGAIN, 0 },
+        { 10,    10,    1, 0, false, RESTART_AGAIN, 0 },
+        { 90000, 90000, 1, 0, false, RESTART_AGAIN, 0 },
+        { 10,    10,    1, 0, false, RESTART_AGAIN, 0 },
     } },
     { "restart_window counts long lives as well", with_window, {
         { 5000, 5000, 1, 0, false, RESTART_AGAIN, 100 },
