@@ -19,8 +19,8 @@ O := build$(if $(SAN),-san)
 OPS_C := $(addprefix shared/,arena.c buf.c envfile.c err.c file.c instant.c json.c json_write.c log.c notify.c text.c)
 # libworker: what workers share on top of it.
 WORKER_C := $(filter-out $(OPS_C),$(wildcard shared/*.c))
-# supervisor: every file but the two that hold a main() goes into both programs.
-SUPERVISOR_C := $(filter-out supervisor/opsd.c supervisor/opsctl.c,$(wildcard supervisor/*.c))
+# supervisor: every file but those that hold a main() goes into its programs.
+SUPERVISOR_C := $(filter-out $(addprefix supervisor/,opsd.c opsctl.c manual.c),$(wildcard supervisor/*.c))
 
 APPS := $(notdir $(wildcard workers/*))
 # A worker is NAME.c with NAME.sql beside it; the other .c files of its folder are the app's own.
@@ -55,7 +55,10 @@ ifneq ($(words $(COMMAND_BINS)),$(words $(sort $(COMMAND_BINS))))
 $(error two commands have the same name: $(COMMANDS))
 endif
 
-all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) $(O)/libexec/commands.json ## build everything
+MAN := $(patsubst supervisor/man/%.in,$(O)/man/%,$(wildcard supervisor/man/*.in))
+COMPLETION := $(addprefix $(O)/completion/opsctl.,bash zsh fish)
+
+all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) $(O)/libexec/commands.json $(MAN) $(COMPLETION) ## build everything
 
 # --- archives
 
@@ -97,6 +100,23 @@ $(O)/bin/opsd $(O)/bin/opsctl: $(O)/bin/%: $(O)/obj/supervisor/%.o $(O)/libsuper
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(SUPERVISOR_PC)) -o $@
+
+# --- what is read by people and by their shells, from the same tables as the programs
+
+$(O)/gen/manual: $(O)/obj/supervisor/manual.o $(O)/libsupervisor.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(SUPERVISOR_PC)) -o $@
+
+$(O)/man/%: supervisor/man/%.in $(O)/gen/manual
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)$(O)/gen/manual < $< > $@.new && mv $@.new $@
+
+$(COMPLETION): $(O)/completion/opsctl.%: $(O)/bin/opsctl
+	@mkdir -p $(@D)
+	$(call say,WORDS,$@)
+	$(Q)$(O)/bin/opsctl completion $* > $@.new && mv $@.new $@
 
 .SECONDEXPANSION:
 # What the workers of an app share: its .c files that are not workers; $(1) is APP/NAME.

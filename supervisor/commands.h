@@ -145,6 +145,7 @@ enum repeat { ONCE, AGAIN };
     X(cron,       "EXPRESSION [--tz ZONE] [--from INSTANT] [-n N] [--json]", 1, ARGUMENTS_MANY, "print when a schedule is due next") \
     X(startup,    "[--name NAME] [--root DIR]", 0, 0, "have systemd start opsd with the machine") \
     X(unstartup,  "[--name NAME] [--root DIR]", 0, 0, "take that back") \
+    X(completion, "bash|zsh|fish", 1, ARGUMENTS_MANY, "print the script that completes opsctl's words in a shell: source <(opsctl completion bash)") \
     X(version,    "",             0, 0, "print the version") \
     X(help,       "[COMMAND]",    0, 1, "this list, or one command")
 

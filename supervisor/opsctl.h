@@ -119,6 +119,9 @@ int manage(struct session *s, const char *word, bool help);
 void help_print(FILE *to);
 void help_print_command(FILE *to, const struct command *command);
 
+/* What its row has no room for, in lines; NULL: nothing. */
+const char *help_remark(const struct command *command);
+
 #define COMMAND_DECLARE(word, ...) command_run command_##word;
 OPS_COMMANDS(COMMAND_DECLARE)
 OPS_LOCAL_COMMANDS(COMMAND_DECLARE)

@@ -71,12 +71,13 @@ static const struct {
       "environment or in the .env beside FILE.\n" },
 };
 
-static void print_remark(FILE *to, const struct command *command)
+const char *help_remark(const struct command *command)
 {
     for (size_t i = 0; i < sizeof remarks / sizeof remarks[0]; i++) {
         if (strcmp(remarks[i].word, command->word) == 0)
-            (void)fprintf(to, "%s", remarks[i].text);
+            return remarks[i].text;
     }
+    return NULL;
 }
 
 void help_print_command(FILE *to, const struct command *command)
@@ -86,7 +87,8 @@ void help_print_command(FILE *to, const struct command *command)
 
     (void)fprintf(to, "usage: opsctl %s%s%s\n\n%s\n", command->word,
                   command->arguments[0] ? " " : "", command->arguments, command->help);
-    print_remark(to, command);
+    if (help_remark(command))
+        (void)fputs(help_remark(command), to);
     for (const struct alias *alias = aliases; alias->word; alias++) {
         if (strcmp(alias->of, command->word) != 0)
             continue;
