@@ -89,12 +89,13 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
     r = pump_init(&fleet->pump, loop, home->fd);
     fleet->pump.sinks.owner = fleet;
     fleet->pump.sinks.rotated = instance_log_rotated;
-    cgroups_open(&fleet->cgroups, home->fd);
     fleet->keepers.changed = instance_reported;
     if (r == 0)
         r = keepers_init(&fleet->keepers, loop, home->fd);
-    if (r == 0)
-        r = open_clock(fleet);
+    if (r < 0)
+        return err_set(reterr, r, "cannot live in %s: %s", home->path, strerror(-r));
+    cgroups_open(&fleet->cgroups, home->fd);
+    r = open_clock(fleet);
     return r < 0 ? err_set(reterr, r, "cannot set up the loop: %s", strerror(-r)) : 0;
 }
 

@@ -151,6 +151,7 @@ static void start_failed(struct instance *i, int error, const struct err *why)
               LOG_TEXT("why", why->text));
     machine_spawn_failed(&i->machine, i->app, error, (int64_t)monotonic_now_ms(), fleet_chance());
     i->machine.reason = *why;
+    i->unstarted = true;
     fleet_touch(i->fleet);
     if (!run) {
         instance_history_none(i, i->app->scheduled ? i->ticks.last : 0, why->text);
@@ -168,6 +169,7 @@ static void launch(struct instance *i)
 
     fleet_touch(i->fleet);
     i->fleet->starts_left--;
+    i->unstarted = false;
     i->ticks.tries++;
     r = instance_open_files(i, &why);
     if (r == 0) {

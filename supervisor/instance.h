@@ -90,8 +90,9 @@ struct instance {
     struct keeper_report report; /* what the keeper last said */
     pid_t pid;                   /* of the worker; 0: it does not run (yet) */
     int64_t pid_start;           /* with pid, its identity */
-    bool ended; /* it does not run any more, nor anything that it started, unless */
-    bool lost;  /* its keeper was killed, and we clear what that left */
+    bool ended;     /* it does not run any more, nor anything that it started, unless */
+    bool lost;      /* its keeper was killed, and we clear what that left */
+    bool unstarted; /* the last start failed before the worker ran */
     int64_t next_clear_ms, clear_every_ms;
     int64_t started_at; /* wall clock, ms */
     struct stream out, err;

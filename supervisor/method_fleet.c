@@ -32,7 +32,7 @@ enum settled await_tried(const struct instance *i, const struct awaited *awaited
     (void)awaited;
     (void)now_ms;
     (void)due_ms;
-    if (m->state == STATE_ERRORED)
+    if (m->state == STATE_ERRORED || (m->state == STATE_BACKOFF && i->unstarted))
         return SETTLED_BADLY;
     if (m->state == STATE_STOPPING || (m->state == STATE_LAUNCHING && !i->pid) ||
         (m->state == STATE_WAITING && !i->blocked) ||

@@ -1,4 +1,5 @@
 /* workers_stat and describe: the fleet as JSON, the document that `opsctl stat --json` prints. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,13 +63,21 @@ static void write_process(struct json_writer *w, struct instance *i)
 {
     static const char *const names[] = { "pid", "uptime_ms", "cpu_percent", "memory_bytes" };
 
-    if (!i->pid || measure(i) < 0) {
+    int r = i->pid ? measure(i) : -ESRCH;
+
+    if (r == -ESRCH || r == -ENOENT) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
             json_write_null(w, names[k]);
         return;
     }
     json_write_int(w, "pid", i->pid);
     json_write_int(w, "uptime_ms", (int64_t)monotonic_now_ms() - i->machine.started_ms);
+    /* It is there, and we lack what it takes to look: descriptors. */
+    if (r < 0) {
+        json_write_null(w, "cpu_percent");
+        json_write_null(w, "memory_bytes");
+        return;
+    }
     json_write_tenths(w, "cpu_percent", i->usage.cpu_tenths);
     json_write_int(w, "memory_bytes", i->usage.memory_bytes);
 }

@@ -164,7 +164,7 @@ void fail_problems(struct connection *connection, const struct wire_request *req
     char message[512];
 
     (void)json_put(data, "problems", lines_array(problems->p));
-    (void)snprintf(message, sizeof message, "%.400s is wrong, so nothing was changed",
+    (void)snprintf(message, sizeof message, "%.400s cannot be used, so nothing was changed",
                    file ? file : "the manifest");
     connection_fail(connection, request->id, WIRE_FAILED, message, data);
 }

@@ -91,6 +91,11 @@ int session_open_or_start(struct session *s)
     r = connect_or_start(s, &reason);
     if (r < 0 && reason.len)
         return complain(EXIT_FAILED, "%s", reason.p);
+    if (r == -ENOTDIR)
+        return complain(EXIT_FAILED,
+                        "%s: not a folder, so opsd cannot live there; choose another "
+                        "home by --home or OPS_HOME",
+                        s->home.path);
     return r < 0 ? connect_failed(s, r) : EXIT_DONE;
 }
 
