@@ -19,8 +19,6 @@
 enum {
     /* PM2 looks every 30 s; a leak that takes a machine down may be quicker. */
     SAMPLE_MS = 5000,
-    /* What came due while the machine slept or opsd was away is not made up for. */
-    CRON_LATE_MAX_MS = 60000,
 };
 
 /* It is, or is to be, up, and nobody is about to change that. */
@@ -52,46 +50,51 @@ static bool has_cron(const struct instance *i)
     return i->app->cron_restart_text && !i->app->scheduled && instance_is_member(i);
 }
 
-static void plan(struct instance *i, int64_t wall)
+static bool find_rule(const struct instance *i, struct tick_rule *ret)
 {
-    const struct zone *zone;
-
-    if (zone_open(i->app->timezone, &zone, NULL) < 0 ||
-        cron_next(&i->app->cron_restart, zone, wall, &i->renewal.next_cron) < 0)
-        i->renewal.next_cron = 0;
+    *ret = (struct tick_rule){ .cron = &i->app->cron_restart };
+    return zone_open(i->app->timezone, &ret->zone, NULL) == 0;
 }
 
+/* What came due while the machine slept or opsd was away is not made up for. */
 static void look_at_cron(struct instance *i, int64_t now_ms, int64_t wall)
 {
-    int64_t due = i->renewal.next_cron;
+    struct ticks *ticks = &i->renewal.cron;
+    struct tick_rule rule;
+    int64_t tick;
 
     if (!has_cron(i) || !i->machine.wanted) {
-        i->renewal.next_cron = 0;
+        ticks->next = ticks->due = 0;
         return;
     }
-    if (due > wall)
+    if (ticks->due > wall || !find_rule(i, &rule))
         return;
-    plan(i, wall);
-    if (due && wall - due <= CRON_LATE_MAX_MS && is_to_be_up(i))
+    if (!ticks->next) {
+        ticks_plan(ticks, &rule, wall);
+    } else if (ticks_take(ticks, &rule, wall, &tick) == TICKS_DUE && is_to_be_up(i)) {
+        ticks_begin(ticks, tick);
         renew(i, now_ms, "cron_restart");
+    }
 }
 
 void renew_clock_set(struct instance *i)
 {
-    if (i->renewal.next_cron)
-        plan(i, instant_now());
+    struct tick_rule rule;
+
+    if (i->renewal.cron.next && find_rule(i, &rule))
+        ticks_clock_set(&i->renewal.cron, &rule, instant_now());
 }
 
 int64_t renew_next_cron(const struct instance *i)
 {
-    return i->machine.wanted && has_cron(i) ? i->renewal.next_cron : 0;
+    return i->machine.wanted && has_cron(i) ? i->renewal.cron.due : 0;
 }
 
 void renew_follow(struct instance *i, const struct app *app)
 {
     if (!text_same(i->app->cron_restart_text, app->cron_restart_text) ||
         !text_same(i->app->timezone, app->timezone))
-        i->renewal.next_cron = 0;
+        i->renewal.cron.next = i->renewal.cron.due = 0;
 }
 
 /* --- watch */

@@ -15,6 +15,7 @@
 
 #include "manifest.h"
 #include "memory_limit.h"
+#include "ticks.h"
 
 struct fleet;
 struct instance;
@@ -24,7 +25,7 @@ enum { RENEW_PATH_MAX = 256 };
 
 /* Of one instance; zeroed when it is new. */
 struct renewal {
-    int64_t next_cron;  /* wall clock; 0: to be planned, or never. Kept by the journal */
+    struct ticks cron;  /* of cron_restart; kept by the journal */
     int64_t changed_ms; /* when a file changed last, monotonic; 0: none did */
     char changed[RENEW_PATH_MAX];
     struct memory_limit memory;
@@ -54,7 +55,7 @@ void renew_begin(struct fleet *fleet, int64_t now_ms);
 /* Once per turn for each instance: restarts it if there is a reason. */
 void renew_look(struct instance *instance, int64_t now_ms, int64_t wall);
 
-/* The wall clock was set: the next cron_restart is counted from what it shows now. */
+/* The wall clock was set. */
 void renew_clock_set(struct instance *instance);
 
 /* When a turn is needed next: by the monotonic clock for the fleet, by the wall clock for an

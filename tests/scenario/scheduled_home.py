@@ -15,6 +15,7 @@ from conformance_fleet import Home, wait_until
 from preload import preload
 from supervisor import sh
 
+SETTLED = ("scheduled", "online", "stopped", "waiting")
 PRINT_TICK = "echo $OPS_TICK"
 
 
@@ -52,6 +53,7 @@ class Scheduled(Home):
     def start_at(self, text, *options):
         self.set_clock(text)
         self.recover(*options, **self.lives)
+        wait_until(lambda: all(r["state"] in SETTLED for r in self.rows()), what="all is planned")
 
     def ticks(self, name):
         return self.lines(name)

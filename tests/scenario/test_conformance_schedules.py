@@ -18,6 +18,7 @@ import pytest
 from conformance_fleet import GONE, is_alive, rounds, wait_until
 
 sys.path[1:1] = [str(pathlib.Path(__file__).resolve().parents[1] / "fault")]
+from supervisor import sh  # noqa: E402
 from scheduled_home import PRINT_TICK, instant, scheduled, seconds, ticked  # noqa: E402,F401
 
 HALF_HOUR = 1800
@@ -73,10 +74,12 @@ def test_s58_a_clock_that_is_put_back_runs_nothing_twice(scheduled):
     scheduled.apps(ticked("w", "*/10 * * * *"), ticked("probe", "* * * * *"))
     scheduled.start_at("2026-06-01T11:59:30Z")
     scheduled.set_clock("2026-06-01T12:00:01Z")
-    scheduled.wait_tick("w", "2026-06-01T12:00:00Z")
+    for name in ("w", "probe"):
+        scheduled.wait_tick(name, "2026-06-01T12:00:00Z")
     scheduled.set_clock("2026-06-01T11:39:59Z")
     scheduled.set_clock("2026-06-01T11:40:01Z")
     scheduled.set_clock("2026-06-01T12:00:00Z")
+    scheduled.wait_idle("w", "probe")
     assert scheduled.row("w")["next_run"] == "2026-06-01T12:10:00Z"
     scheduled.set_clock("2026-06-01T12:10:01Z")
     scheduled.wait_tick("w", "2026-06-01T12:10:00Z")
@@ -126,6 +129,17 @@ def test_s60_a_clock_that_is_put_forward_is_no_burst(scheduled):
     assert missed["reason"].startswith("missed")
 
 
+def test_s58_a_service_is_restarted_once_by_its_cron(scheduled):
+    scheduled.apps({**sh("echo up; exec sleep 1000", "w"), "cron_restart": "0 * * * *"})
+    scheduled.start_at(NOON)
+    wait_until(lambda: scheduled.lines("w") == ["up"])
+    for text, times in (("2026-06-01T13:00:01Z", 2), ("2026-06-01T12:30:00Z", 2),
+                        ("2026-06-01T13:00:01Z", 2), ("2026-06-01T14:00:01Z", 3),
+                        ("2026-06-01T18:30:00Z", 3), ("2026-06-01T19:00:01Z", 4)):
+        scheduled.set_clock(text)
+        wait_until(lambda: scheduled.lines("w") == ["up"] * times, what=text)
+
+
 # --- opsd is away
 
 @pytest.mark.parametrize("how", ["killed", "in order"])
@@ -139,6 +153,21 @@ def test_s60_ticks_while_opsd_is_away_are_made_up_for_once_or_not_at_all(schedul
         assert scheduled.opsctl("kill").returncode == 0
     scheduled.start_at("2026-06-01T18:40:00Z")
     assert_missed(scheduled, "2026-06-01T18:00:00Z", "2026-06-01T19:00:00Z")
+
+
+def test_s60_a_tick_that_is_late_on_purpose_comes_once(scheduled):
+    """An opsd that is killed meanwhile is late by as much."""
+    scheduled.apps(ticked("w", "0 * * * *", jitter="10m"), ticked("x", "0 * * * *", jitter="10m"))
+    scheduled.start_at(NOON)
+    for late in range(1, 620, 50):
+        scheduled.set_clock(instant(seconds("2026-06-01T13:00:00Z") + late))
+        killed = scheduled.kill("supervisor")
+        scheduled.await_pair(*killed)
+    for name in "wx":
+        scheduled.wait_tick(name, "2026-06-01T13:00:00Z")
+        assert scheduled.ticks(name) == ["2026-06-01T13:00:00Z"]
+    begun = [scheduled.row(name)["last_run"]["started"] for name in "wx"]
+    assert abs(seconds(begun[0]) - seconds(begun[1])) > 1
 
 
 def test_s60_what_somebody_stopped_is_not_made_up_for(scheduled):

@@ -118,12 +118,13 @@ def test_a_scheduled_worker_does_not_run_when_opsd_starts(fleet):
 
 
 def test_a_run_that_takes_too_long_is_ended(fleet):
-    fleet.apps(sh("echo run; exec sleep 1000", schedule="@every 1h", run_on_start=True, timeout=200,
+    fleet.apps(sh("sleep 1000 & sleep 1000 & echo run; wait", schedule="@every 1h", run_on_start=True, timeout=200,
                   max_restarts=2, min_uptime="1m", **QUICK))
     fleet.start()
     row = wait_until(lambda: (r := fleet.row("w"))["state"] == "scheduled" and r["last_run"] and r)
     assert "longer than" in row["reason"] and row["last_run"]["exit_signal"] == signal.SIGINT
     assert fleet.lines("w") == ["run"] * 2
+    assert not fleet.processes()
 
 
 def test_a_worker_that_becomes_a_service_does_so_at_its_restart(fleet):

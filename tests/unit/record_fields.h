@@ -45,7 +45,7 @@ static const struct {
     ROW("tick_tries", INT, ticks.tries), ROW("ticks_skipped", INT, ticks.skipped),
     ROW("tick_passed", INT64, ticks.passed), ROW("tick_queued", INT64, ticks.queued), ROW("next_tick", INT64, ticks.next),
     ROW("next_due", INT64, ticks.due),
-    ROW("next_cron", INT64, renewal.next_cron), ROW("run_known", BOOL, last_run.known),
+    ROW("last_cron", INT64, renewal.cron.last), ROW("next_cron", INT64, renewal.cron.next), ROW("next_cron_due", INT64, renewal.cron.due), ROW("run_known", BOOL, last_run.known),
     ROW("run_tick", INT64, last_run.tick), ROW("run_started", INT64, last_run.started),
     ROW("run_duration_ms", INT64, last_run.duration_ms),
     ROW("run_code", INT, last_run.status.code), ROW("run_signal", INT, last_run.status.signal),
