@@ -170,6 +170,8 @@ static void work_on(struct compressor *compressor)
             return;
         if (job->from >= 0)
             (void)close(job->from);
+        /* Half of one, if it is there, was another opsd's. */
+        (void)unlink(job->target);
         compressor->first = job->next;
         job_free(job);
     }

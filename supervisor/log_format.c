@@ -15,7 +15,7 @@
 /* What stands before and behind the message of every line of one moment. */
 struct frame {
     struct buf head;
-    const char *tail;
+    const char *tail; /* of JSON; a line has its newline */
     bool json;
 };
 
@@ -24,18 +24,45 @@ bool log_style_is_raw(const struct log_style *style)
     return style->type == LOG_TYPE_RAW && !style->date_format;
 }
 
+/* How many bytes at the start need no escape; eight at a time, by the bits that tell a byte below
+ * 0x20, a quote, a backslash or one from 0x7f on. */
+static size_t plain_length(const char *bytes, size_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t v, quote, slash;
+    size_t i = 0;
+
+    for (; i + sizeof v <= n; i += sizeof v) {
+        memcpy(&v, bytes + i, sizeof v);
+        quote = v ^ ones * '"';
+        slash = v ^ ones * '\\';
+        if (((v | (v + ones) | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & tops) != 0)
+            break;
+    }
+    while (i < n && bytes[i] >= 0x20 && bytes[i] < 0x7f && bytes[i] != '"' && bytes[i] != '\\')
+        i++;
+    return i;
+}
+
 /* Bytes that are not UTF-8 stand as \xHH, for people; in JSON that backslash is written twice. */
 static int add_json(struct buf *to, const char *bytes, size_t n)
 {
-    size_t from = 0, i = 0, length;
+    size_t i = 0, plain, length;
     char escape[8];
     int r = 0;
 
     while (i < n && r == 0) {
-        unsigned char c = (unsigned char)bytes[i];
+        unsigned char c;
 
-        length = c < 0x80 ? 1 : text_utf8_length(bytes + i, n - i);
-        if (length && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+        plain = plain_length(bytes + i, n - i);
+        r = buf_add(to, bytes + i, plain);
+        i += plain;
+        if (r < 0 || i == n)
+            break;
+        c = (unsigned char)bytes[i];
+        length = text_utf8_length(bytes + i, n - i);
+        if (length > 1) {
+            r = buf_add(to, bytes + i, length);
             i += length;
             continue;
         }
@@ -44,12 +71,10 @@ static int add_json(struct buf *to, const char *bytes, size_t n)
                        : c == '"' || c == '\\' ? "\\%c"
                                                : "\\u%04x",
                        c);
-        r = buf_add(to, bytes + from, i - from);
-        if (r == 0)
-            r = buf_add_text(to, escape);
-        from = ++i;
+        r = buf_add_text(to, escape);
+        i++;
     }
-    return r == 0 ? buf_add(to, bytes + from, n - from) : r;
+    return r;
 }
 
 static int frame_json(const struct log_style *style, int64_t instant, struct frame *frame)
@@ -79,7 +104,6 @@ static int frame_make(const struct log_style *style, int64_t instant, struct fra
     char date[LOG_DATE_MAX];
 
     buf_init(&frame->head, 4096 + LOG_DATE_MAX);
-    frame->tail = TAIL_RAW;
     if (style->type == LOG_TYPE_JSON)
         return frame_json(style, instant, frame);
     if (!style->date_format)
@@ -92,11 +116,22 @@ static int frame_make(const struct log_style *style, int64_t instant, struct fra
 static int add_line(const struct frame *frame, const char *line, size_t n, bool begins,
                     struct buf *to)
 {
+    size_t head = begins ? frame->head.len : 0;
+    char *room = buf_room(to, head + n);
     bool ends = line[n - 1] == '\n';
-    int r = begins && frame->head.len ? buf_add(to, frame->head.p, frame->head.len) : 0;
+    int r;
 
-    if (r == 0)
-        r = frame->json ? add_json(to, line, n - ends) : buf_add(to, line, n - ends);
+    if (!room)
+        return -ENOMEM;
+    if (head)
+        memcpy(room, frame->head.p, head);
+    if (!frame->json) {
+        memcpy(room + head, line, n);
+        buf_grew(to, head + n);
+        return 0;
+    }
+    buf_grew(to, head);
+    r = add_json(to, line, n - ends);
     return r == 0 && ends ? buf_add_text(to, frame->tail) : r;
 }
 

@@ -14,10 +14,8 @@
 
 enum {
     HEAD = 4096, /* the note has a page of its own, so that a kill cannot tear it */
-    /* Room is asked for beforehand, so that a disk that fills up does not stop a splice in the
-     * middle; this much of it or more. */
-    RESERVE = 64 << 10,
-    END_MOST = 1 << 20, /* from where on the file is begun anew */
+    /* From where on the file is begun anew: small enough that the memory is warm still. */
+    END_MOST = 256 << 10,
     NAME_MAX_HERE = 300,
 };
 
@@ -30,7 +28,7 @@ static int begin_file(struct log_spool *spool)
 {
     if (ftruncate(spool->fd, HEAD) < 0)
         return -errno;
-    spool->end = spool->reserved = HEAD;
+    spool->end = HEAD;
     spool->batch = (struct log_batch){ .magic = MAGIC, .from = HEAD };
     return log_spool_note(spool);
 }
@@ -48,7 +46,7 @@ static int read_note(struct log_spool *spool)
 
     if (fstat(spool->fd, &st) < 0)
         return -errno;
-    spool->end = spool->reserved = st.st_size;
+    spool->end = st.st_size;
     if (pread(spool->fd, &spool->batch, sizeof spool->batch, 0) != sizeof spool->batch ||
         spool->batch.magic != MAGIC || spool->batch.from < HEAD || spool->batch.from > st.st_size)
         return begin_file(spool);
@@ -89,28 +87,13 @@ void log_spool_close(struct log_spool *spool, int home_fd, const char *name, boo
         (void)unlinkat(home_fd, path, 0);
 }
 
-/* A file system that cannot do that does not have to. */
-static int reserve(struct log_spool *spool, int64_t n)
-{
-    int64_t bytes = n > RESERVE ? n : RESERVE;
-
-    if (spool->end + n <= spool->reserved)
-        return 0;
-    if (fallocate(spool->fd, FALLOC_FL_KEEP_SIZE, spool->end, bytes) < 0 && errno != EOPNOTSUPP)
-        return -errno;
-    spool->reserved = spool->end + bytes;
-    return 0;
-}
-
 int64_t log_spool_take(struct log_spool *spool, int pipe_fd, int64_t n)
 {
     int64_t done = 0;
     ssize_t moved;
     loff_t at;
-    int error = -reserve(spool, n);
+    int error = 0;
 
-    if (error)
-        return -error;
     while (done < n) {
         at = spool->end;
         moved = splice(pipe_fd, NULL, spool->fd, &at, (size_t)(n - done), SPLICE_F_NONBLOCK);

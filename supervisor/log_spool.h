@@ -38,7 +38,7 @@ struct log_batch {
 
 struct log_spool {
     int fd;
-    int64_t end, reserved; /* of the file, of the room that it has */
+    int64_t end; /* of the file */
     struct log_batch batch;
 };
 

@@ -89,7 +89,9 @@ static void gathered(uv_timer_t *timer)
 {
     struct pump *pump = timer->data;
 
-    if (!collect(pump))
+    if (collect(pump))
+        run_queue(&pump->more);
+    else
         wait_for_events(pump);
 }
 
@@ -116,10 +118,12 @@ static void end_round(struct pump *pump)
     pump->round_at_ns = now;
     pump->round++;
     pump->fullest = 0;
-    if (pump->gather_ms < 1)
+    if (pump->gather_ms < 1) {
         (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
-    else
-        (void)uv_timer_start(&pump->gather, gathered, (uint64_t)pump->gather_ms, 0);
+        return;
+    }
+    (void)uv_poll_stop(&pump->poll);
+    (void)uv_timer_start(&pump->gather, gathered, (uint64_t)pump->gather_ms, 0);
 }
 
 static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
@@ -128,9 +132,8 @@ static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
 
     (void)status;
     (void)events;
-    (void)uv_poll_stop(&pump->poll);
-    if (!collect(pump))
-        wait_for_events(pump);
+    if (collect(pump))
+        run_queue(&pump->more);
 }
 
 /* --- looking */
@@ -162,18 +165,18 @@ static void run_queue(uv_idle_t *idle)
     struct pump *pump = idle->data;
     struct stream *stream;
 
-    /* While some keep us busy nobody else is forgotten. */
-    if (!uv_is_active((uv_handle_t *)&pump->poll) && !uv_is_active((uv_handle_t *)&pump->gather))
-        (void)collect(pump);
     for (int n = 0; n < STEPS_A_TURN && (stream = pump->first_queued); n++) {
         unqueue(stream);
         if (step(stream, false))
             stream_queue(stream);
     }
-    if (pump->first_queued)
+    if (pump->first_queued) {
+        /* While some keep us busy nobody else is forgotten. */
+        (void)collect(pump);
         return;
+    }
     (void)uv_idle_stop(idle);
-    if (!uv_is_active((uv_handle_t *)&pump->poll) && !uv_is_active((uv_handle_t *)&pump->gather))
+    if (!uv_is_active((uv_handle_t *)&pump->gather))
         end_round(pump);
 }
 
@@ -272,6 +275,19 @@ static int get_sinks(struct stream *stream, const struct stream_paths *paths, st
                    r == -EINVAL ? "it is no file" : strerror(-r));
 }
 
+/* An opsd before us may have been killed while it did that. */
+static void go_on_compressing(struct stream *stream)
+{
+    struct stream_settings settings;
+
+    stream->kind->settings(stream, &settings);
+    if (!settings.limits.compress)
+        return;
+    compressor_add(&stream->pump->sinks.compressor, stream->sink->path);
+    if (stream->both)
+        compressor_add(&stream->pump->sinks.compressor, stream->both->path);
+}
+
 static void forget(struct stream *stream)
 {
     log_sink_put(stream->sink);
@@ -311,6 +327,7 @@ int stream_open(struct stream *stream, struct pump *pump, int pipe_fd,
     /* Before anybody else writes to its log. */
     if (derive_recover(stream) == 0 && stream->left)
         (void)step(stream, false);
+    go_on_compressing(stream);
     return 0;
 }
 

@@ -65,9 +65,9 @@ static void note_gathered(struct stream *stream, size_t n)
 }
 
 /* Duplicates what the pipe holds into the scratch pipe. */
-static size_t duplicate(struct stream *stream)
+static size_t duplicate(struct stream *stream, size_t most)
 {
-    ssize_t n = tee(stream->fd, stream->pump->scratch[1], STREAM_LOOK_BYTES, SPLICE_F_NONBLOCK);
+    ssize_t n = tee(stream->fd, stream->pump->scratch[1], most, SPLICE_F_NONBLOCK);
 
     return n > 0 ? (size_t)n : 0;
 }
@@ -88,10 +88,10 @@ static void read_duplicate(struct pump *pump, size_t n, size_t last)
     }
 }
 
-size_t step_show(struct step *step)
+size_t step_show(struct step *step, size_t most)
 {
     struct stream *stream = step->stream;
-    size_t n = duplicate(stream);
+    size_t n = duplicate(stream, most);
 
     read_duplicate(stream->pump, n, n);
     note_gathered(stream, n);
@@ -278,7 +278,7 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
 {
     struct stream *stream = step->stream;
     struct pump *pump = stream->pump;
-    size_t n = duplicate(stream), last = TAIL_BYTES;
+    size_t n = duplicate(stream, STREAM_LOOK_BYTES), last = TAIL_BYTES;
     const char *end;
 
     note_gathered(stream, n);
@@ -295,7 +295,7 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
     }
     /* More may have come meanwhile. */
     if (last < n) {
-        n = duplicate(stream);
+        n = duplicate(stream, STREAM_LOOK_BYTES);
         read_duplicate(pump, n, n);
     }
     *ret_lines = step_whole_lines(step, n);

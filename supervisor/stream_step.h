@@ -32,9 +32,9 @@ void stream_release(struct stream *stream, struct log_sink *sink);
 
 /* --- for stream_derive.c */
 
-/* Shows all that the pipe holds, up to STREAM_LOOK_BYTES, in pump->bytes. Returns the number of
- * bytes. */
-size_t step_show(struct step *step);
+/* Shows what the pipe holds, up to most (at most STREAM_LOOK_BYTES), in pump->bytes. Returns the
+ * number of bytes. */
+size_t step_show(struct step *step, size_t most);
 
 /* How many of the n bytes shown may be moved now: whole lines, unless there is a reason not to
  * wait for the end of one. */

@@ -16,10 +16,12 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[1:1] = [str(TESTS), str(TESTS / "scenario"), str(TESTS / "sandbox")]
 
 import bench_billing  # noqa: E402
+import bench_logs  # noqa: E402
 import bench_supervisor  # noqa: E402
 from report import Report  # noqa: E402
 
-SECTIONS = {"billing": bench_billing.measure, "supervisor": bench_supervisor.measure}
+SECTIONS = {"billing": bench_billing.measure, "supervisor": bench_supervisor.measure,
+            "logs": bench_logs.measure}
 
 
 def main():
