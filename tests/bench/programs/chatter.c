@@ -1,13 +1,13 @@
 /*
  * A worker that prints, and what would take its lines with the least effort.
  *
- *     chatter print LINES BYTES     lines of 100 bytes in writes of BYTES (100: one a line); then waits
- *     chatter copy LINES BYTES COUNT FOLDER
- *                                   the same by so many children, through a pipe each, copied to files
- *                                   in FOLDER by read(2) and write(2) of one thread; then ends
+ *     chatter print LINES BYTES     lines of 100 bytes in writes of BYTES (100: one a line); then
+ * waits chatter copy LINES BYTES COUNT FOLDER the same by so many children, through a pipe each,
+ * copied to files in FOLDER by read(2) and write(2) of one thread; then ends
  *
- * Printing begins when a byte can be read from the FIFO named by CHATTER_GO, to which the copier adds
- * each child's number. The copier prints the processor time it took on stdout, in microseconds.
+ * Printing begins when a byte can be read from the FIFO named by CHATTER_GO, to which the copier
+ * adds each child's number. The copier prints the processor time it took on stdout, in
+ * microseconds.
  */
 #include <fcntl.h>
 #include <stdint.h>
