@@ -18,6 +18,8 @@
  *                         failed: error WIRE_FAILED, data {"workers":[{"name","instance","state",
  *                         "reason","lines":["…"]}]}
  *                         wrong manifest: error WIRE_FAILED, data {"problems":["…"]}
+ *                         with "progress":true notifications "progress" {"done":N,"of":M} come
+ *                         before it; so for reload, delete, scale and resurrect
  *   reload                {"names":[…],"timeout_ms":N?} → as restart, once the new ones have taken
  *                         over; WIRE_FAILED: the old ones serve on
  *   delete                {"names":[…]} → {"deleted":["…"]} once they are stopped

@@ -54,6 +54,7 @@ static enum settled is_applied(const struct instance *i, const struct awaited *a
 static const struct await_kind applied = { .selects = select_touched,
                                            .test = is_applied,
                                            .patience_ms = AWAIT_START_MS,
+                                           .once = true,
                                            .with_lines = true,
                                            .failed = "did not come up",
                                            .late = "did not come up, or leave, in time" };

@@ -111,6 +111,7 @@ static bool select_app(const cJSON *params, const struct instance *i)
 static const struct await_kind scaled = { .selects = select_app,
                                           .test = is_scaled,
                                           .patience_ms = AWAIT_START_MS,
+                                          .once = true,
                                           .with_lines = true,
                                           .failed = "did not come up",
                                           .late = "did not come up, or leave, in time" };

@@ -17,6 +17,8 @@ struct pending {
     const struct await_kind *kind;
     int64_t deadline_ms; /* 0: it waits for as long as it takes */
     cJSON *result;
+    bool tells; /* how far it is */
+    size_t told;
     size_t count;
     struct awaited awaited[];
 };
@@ -46,10 +48,16 @@ static cJSON *failed_row(const struct instance *i, const struct await_kind *kind
     return row;
 }
 
-static enum settled settled(const struct pending *p, const struct instance *i, size_t k,
-                            int64_t now_ms, int64_t *due_ms)
+static enum settled settled(struct pending *p, const struct instance *i, size_t k, int64_t now_ms,
+                            int64_t *due_ms)
 {
-    return i ? p->kind->test(i, &p->awaited[k], now_ms, due_ms) : SETTLED_WELL;
+    struct awaited *awaited = &p->awaited[k];
+    enum settled how = SETTLED_WELL;
+
+    if (i && !awaited->well)
+        how = p->kind->test(i, awaited, now_ms, due_ms);
+    awaited->well = p->kind->once && how == SETTLED_WELL;
+    return how;
 }
 
 static void answer_failure(struct pending *p, int64_t now_ms)
@@ -105,23 +113,39 @@ static void drop(struct attachment *attachment)
 
 /* --- looking */
 
+/* To whoever reads what is sent: it is worth less than the answer. */
+static void tell(struct pending *p, size_t done)
+{
+    cJSON *params;
+
+    if (!p->tells || done == p->told || connection_backlog(p->connection))
+        return;
+    p->told = done;
+    params = cJSON_CreateObject();
+    (void)json_put_int(params, "done", (int64_t)done);
+    (void)json_put_int(params, "of", (int64_t)p->count);
+    connection_notify(p->connection, "progress", params);
+}
+
 /* Returns the next moment to look at it, or 0. */
 static int64_t look(struct pending *p)
 {
     const struct fleet *fleet = p->connection->control->fleet;
     int64_t now = (int64_t)monotonic_now_ms(), next = p->deadline_ms, due;
-    bool waits = false, failed = false;
+    bool failed = false;
+    size_t waits = 0;
 
     for (size_t k = 0; k < p->count; k++) {
         enum settled how;
 
         due = 0;
         how = settled(p, by_id(fleet, p->awaited[k].id), k, now, &due);
-        waits |= how == NOT_YET;
+        waits += how == NOT_YET;
         failed |= how == SETTLED_BADLY;
         if (due && (!next || due < next))
             next = due;
     }
+    tell(p, p->count - waits);
     if (waits && (!p->deadline_ms || now < p->deadline_ms) && !(failed && p->kind->fails_early))
         return next;
     if (waits || failed)
@@ -184,6 +208,8 @@ void await(struct connection *connection, const struct wire_request *request,
     }
     p->connection = connection;
     p->kind = kind;
+    p->tells = json_get_bool(request->params, "progress");
+    p->told = SIZE_MAX; /* nothing yet, not even that none has */
     p->deadline_ms = deadline_of(kind, request->params);
     p->attachment.drop = drop;
     connection_attach(connection, &p->attachment, request->id);

@@ -178,6 +178,7 @@ static bool select_wanted(const cJSON *params, const struct instance *i)
 static const struct await_kind resurrected = { .selects = select_wanted,
                                                .test = await_tried,
                                                .patience_ms = AWAIT_START_MS,
+                                               .once = true,
                                                .with_lines = true,
                                                .failed = "did not come up",
                                                .late = "did not come up in time" };

@@ -83,6 +83,7 @@ enum settled { NOT_YET, SETTLED_WELL, SETTLED_BADLY };
 struct awaited {
     int id;
     unsigned exits; /* the exits before this one are not what is waited for */
+    bool well;      /* it has settled well once, where once is enough */
 };
 
 typedef bool select_test(const cJSON *params, const struct instance *instance);
@@ -103,11 +104,13 @@ struct await_kind {
     int64_t patience_ms; /* unless params' timeout_ms says otherwise; 0: as long as it takes */
     bool own_pace;       /* timeout_ms is only the client's */
     bool fails_early;    /* one that failed is enough */
+    bool once;           /* what has settled well need not stay so until all have */
     bool with_lines;     /* a failure shows the last lines that were printed */
     const char *failed, *late; /* of "2 of 3 …" */
 };
 
-/* Answers when all that kind selects have settled. Takes result (NULL: an empty one), an object
+/* Answers when all that kind selects have settled. With "progress" in params it tells meanwhile how
+ * many have (notification "progress"). Takes result (NULL: an empty one), an object
  * to which the rows are added as "workers". */
 void await(struct connection *connection, const struct wire_request *request,
            const struct await_kind *kind, cJSON *result);

@@ -24,6 +24,7 @@ struct session {
     struct client client;
     bool starts;         /* opsd, when it is not running */
     bool brings_its_own; /* what is to be started: a fleet without a manifest will do */
+    bool shows_progress; /* there is a line on the terminal that is to go */
     const char
         *under_way; /* what opsd goes on with when its answer comes too late; NULL: nothing */
 };

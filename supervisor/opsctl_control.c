@@ -11,6 +11,7 @@
 #include "opsctl.h"
 #include "opsctl_change.h"
 #include "opsctl_display.h"
+#include "opsctl_progress.h"
 #include "opsctl_row.h"
 #include "own.h"
 
@@ -51,6 +52,8 @@ cJSON *selection_params(const struct session *s)
     OWN(json) cJSON *params = session_names_params(s, 0);
 
     if (!params || !json_put_bool(params, "wait", s->args->wait))
+        return NULL;
+    if (progress_is_wanted() && !json_put_bool(params, "progress", true))
         return NULL;
     if (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms))
         return NULL;

@@ -9,6 +9,7 @@
 #include "instant.h"
 #include "json.h"
 #include "opsctl.h"
+#include "opsctl_progress.h"
 #include "own.h"
 
 enum {
@@ -175,7 +176,10 @@ static int await_answer(struct session *s, int64_t id, int64_t timeout_ms, struc
     do {
         message_done(ret);
         r = client_next(&s->client, timeout_ms, ret, reterr);
+        if (r == 0 && ret->method && strcmp(ret->method, "progress") == 0)
+            progress_show(s, ret->params);
     } while (r == 0 && (ret->method || (ret->id != id && ret->id != 0)));
+    progress_end(s);
     return r;
 }
 

@@ -109,7 +109,7 @@ def test_scale_refuses(home):
 # --- reload
 
 
-READY = "time.sleep(0.3); tell('READY=1'); time.sleep(1000)"
+READY = "time.sleep(1); tell('READY=1'); time.sleep(1000)"
 
 
 def test_reload_has_the_new_one_ready_before_the_old_one_leaves(home):
@@ -127,7 +127,7 @@ def test_reload_has_the_new_one_ready_before_the_old_one_leaves(home):
 
 def test_reload_that_never_gets_ready_leaves_the_old_one(home):
     begin(home, py("if not os.path.exists('bad'): tell('READY=1')\ntime.sleep(1000)", ready="notify",
-                   listen_timeout=300, kill_timeout=200))
+                   listen_timeout=2000, kill_timeout=200))
     pid = home.row("w")["pid"]
     home.file("bad").touch()
     got = home.opsctl("reload", "w")
