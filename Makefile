@@ -253,7 +253,8 @@ VERSION := $(shell sed -n 's/^\#define OPS_VERSION "\(.*\)"$$/\1/p' supervisor/c
 PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASH_DIR := share/bash-completion/completions
-ZSH_DIR := share/zsh/site-functions
+# Debian's zsh looks into vendor-completions.
+ZSH_DIR ?= share/zsh/site-functions
 FISH_DIR := share/fish/vendor_completions.d
 
 # What is built = where it goes below PREFIX.
@@ -261,10 +262,9 @@ PROGRAMS := $(O)/bin/opsd=bin/opsd $(O)/bin/opsctl=bin/opsctl \
 	$(foreach w,$(WORKERS),$(O)/workers/$(w)=lib/ops/workers/$(w)) \
 	$(foreach c,$(COMMAND_BINS),$(c)=libexec/ops/$(notdir $(c)))
 DATA := $(O)/libexec/commands.json=libexec/ops/commands.json .env.example=share/ops/env.example
-MANUALS = $(foreach m,$(wildcard $(O)/man/*.[1-8]),$(m)=share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
-COMPLETIONS = $(foreach c,$(wildcard $(O)/completion/*.bash),$(c)=$(BASH_DIR)/$(basename $(notdir $(c)))) \
-	$(foreach c,$(wildcard $(O)/completion/*.zsh),$(c)=$(ZSH_DIR)/_$(basename $(notdir $(c)))) \
-	$(foreach c,$(wildcard $(O)/completion/*.fish),$(c)=$(FISH_DIR)/$(notdir $(c)))
+MANUALS := $(foreach m,$(MAN),$(m)=share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+COMPLETIONS := $(O)/completion/opsctl.bash=$(BASH_DIR)/opsctl $(O)/completion/opsctl.zsh=$(ZSH_DIR)/_opsctl \
+	$(O)/completion/opsctl.fish=$(FISH_DIR)/opsctl.fish
 # What is made at the place where it goes, of what is known only then.
 MADE := share/ops/ecosystem.json
 OWN_FOLDERS := lib/ops libexec/ops share/ops
@@ -294,7 +294,7 @@ deb: $(if $(DEB_FROM),all) ## build/deb/ops_VERSION_ARCHITECTURE.deb
 	$(Q)rm -rf $(DEB) && mkdir -p $(DEB)/ops
 	$(Q)tar -c --exclude-vcs --exclude=./build --exclude=./build-san --exclude=./.ops --exclude=./.env \
 		--exclude='./logs/*.log*' --exclude=__pycache__ . | tar -x -C $(DEB)/ops
-	$(Q)$(if $(DEB_FROM),mkdir $(DEB)/ops/build && cd $(DEB_FROM) && cp -al bin gen libexec obj workers *.a \
+	$(Q)$(if $(DEB_FROM),mkdir $(DEB)/ops/build && cd $(DEB_FROM) && cp -al bin completion gen libexec man obj workers *.a \
 		$(abspath $(DEB))/ops/build)
 	$(Q)mv $(DEB)/ops/packaging/debian $(DEB)/ops/debian
 	$(Q)printf 'ops (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' $(VERSION) \

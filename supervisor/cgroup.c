@@ -236,20 +236,21 @@ static int move_to_own(struct cgroups *cgroups, pid_t guard)
     return r;
 }
 
-void cgroups_delegate(struct cgroups *cgroups, pid_t guard)
+void cgroups_delegate(struct cgroups *cgroups, pid_t guard, const char *controller)
 {
     OWN(close) int base_fd = -1;
-    char given[FILE_BYTES_MAX];
+    char given[FILE_BYTES_MAX], enable[64];
 
     if (cgroups->fd < 0)
         return;
+    (void)snprintf(enable, sizeof enable, "+%s", controller);
     base_fd = openat(cgroups->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base_fd >= 0 && is_delegated(base_fd) &&
         read_in(base_fd, ".", "cgroup.controllers", given) == 0 &&
-        cgroup_text_has(given, "memory") && move_to_own(cgroups, guard) == 0)
-        (void)write_in(base_fd, ".", "cgroup.subtree_control", "+memory");
+        cgroup_text_has(given, controller) && move_to_own(cgroups, guard) == 0)
+        (void)write_in(base_fd, ".", "cgroup.subtree_control", enable);
     /* Refused where it is not ours to have. */
-    (void)write_in(cgroups->fd, ".", "cgroup.subtree_control", "+memory");
+    (void)write_in(cgroups->fd, ".", "cgroup.subtree_control", enable);
 }
 
 void cgroups_close(struct cgroups *cgroups, int home_fd)

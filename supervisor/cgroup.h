@@ -33,9 +33,9 @@ struct cgroups {
 /* Finds where ours may be made, and makes the folder of this home; there may be none. */
 void cgroups_open(struct cgroups *cgroups, int home_fd);
 
-/* For the supervisor, once: has memory counted if the whole group that it was started in is ours;
- * guard is the only other process in it then. */
-void cgroups_delegate(struct cgroups *cgroups, pid_t guard);
+/* For the supervisor, once: has a controller ("memory") count what each group uses, if the whole
+ * group that we were started in is ours; guard is the only other process in it then. */
+void cgroups_delegate(struct cgroups *cgroups, pid_t guard, const char *controller);
 
 /* Leaves nothing behind if nothing runs any more. */
 void cgroups_close(struct cgroups *cgroups, int home_fd);

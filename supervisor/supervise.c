@@ -433,7 +433,7 @@ static int run(struct opsd *opsd, struct err *reterr)
     if (r == 0)
         r = open_everything(opsd, reterr);
     if (r == 0) {
-        cgroups_delegate(&opsd->fleet.cgroups, getppid());
+        cgroups_delegate(&opsd->fleet.cgroups, getppid(), "memory");
         r = load(opsd, reterr);
     }
     if (r == 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -337,6 +338,79 @@ static void an_opsd_that_is_started_elsewhere_finds_them(void **state)
     wait_for(rmdir(base) == 0);
 }
 
+/* --- what systemd hands on */
+
+static void read_first_word(int folder, const char *file, char word[64])
+{
+    int fd = openat(folder, file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, word, 63);
+
+    (void)close(fd);
+    word[n > 0 ? n : 0] = '\0';
+    word[strcspn(word, " \n")] = '\0';
+}
+
+/* The guard and the supervisor, both of them us. Leaves by its exit code. */
+static _Noreturn void live_in(struct world *world, int base, const char *controller)
+{
+    struct world again = { .home_fd = world->home_fd }, own = again;
+    char word[64];
+    int fd;
+
+    fd = openat(base, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (write(fd, "0", 1) != 1)
+        _exit(2);
+    cgroups_open(&own.cgroups, own.home_fd);
+    cgroups_delegate(&own.cgroups, getpid(), controller);
+    read_first_word(base, "cgroup.subtree_control", word);
+    if (strcmp(word, controller) != 0)
+        _exit(3);
+    (void)close(enter(&own, "w-0"));
+    read_first_word(own.cgroups.fd, "w-0/cgroup.controllers", word);
+    if (strcmp(word, controller) != 0)
+        _exit(4);
+    (void)cgroup_clear(&own.cgroups, "w-0");
+    /* A supervisor that comes later begins there. */
+    cgroups_open(&again.cgroups, again.home_fd);
+    if (strcmp(again.cgroups.path, own.cgroups.path) != 0 || !again.cgroups.own[0])
+        _exit(5);
+    cgroups_sweep(&again.cgroups, NULL, NULL);
+    _exit(0);
+}
+
+static void memory_is_counted_where_the_whole_group_is_ours(void **state)
+{
+    struct world *world = *state;
+    char controller[64], name[64], path[300], *rest;
+    int above, base, status;
+    pid_t pid;
+
+    if (!has_groups(world))
+        return;
+    above = openat(world->cgroups.fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    read_first_word(above, "cgroup.subtree_control", controller);
+    if (!controller[0]) {
+        print_message("skipped, no controller is handed down\n");
+        (void)close(above);
+        return;
+    }
+    (void)snprintf(name, sizeof name, "test-delegated-%d", (int)getpid());
+    assert_int_equal(mkdirat(above, name, 0755), 0);
+    base = openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(fsetxattr(base, "user.delegate", "1", 1, 0), 0);
+    pid = fork();
+    if (pid == 0)
+        live_in(world, base, controller);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    (void)snprintf(path, sizeof path, "%s/~opsd", strrchr(world->cgroups.path, '/') + 1);
+    assert_int_equal(unlinkat(base, path, AT_REMOVEDIR), 0);
+    assert_int_equal(unlinkat(base, strtok_r(path, "/", &rest), AT_REMOVEDIR), 0);
+    (void)close(base);
+    assert_int_equal(unlinkat(above, name, AT_REMOVEDIR), 0);
+    (void)close(above);
+}
+
 /* --- what is counted: where a controller is not enabled, the files are our own */
 
 static void write_file(const struct world *world, const char *name, const char *text)
@@ -400,6 +474,7 @@ int main(void)
         TEST(a_folder_that_was_tidied_away_is_made_again),
         TEST(the_group_that_we_are_in_is_never_killed),
         TEST(an_opsd_that_is_started_elsewhere_finds_them),
+        TEST(memory_is_counted_where_the_whole_group_is_ours),
         TEST(memory_and_time_are_those_of_the_group),
         TEST(without_groups_nothing_is_left_in_any),
     };
