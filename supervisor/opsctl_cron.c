@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cron.h"
+#include "cron_words.h"
 #include "instant.h"
 #include "json.h"
 #include "opsctl.h"
@@ -95,6 +95,18 @@ static int print_instant(const struct question *q, int64_t due, cJSON *list)
     return printf("%s\n", text) < 0 ? -1 : 0;
 }
 
+static int print_title(const struct question *q, const char *zone)
+{
+    OWN_BUF struct buf line = { 0 };
+    int r;
+
+    buf_init(&line, CLIENT_LINE_MAX);
+    r = cron_words(&q->cron, &line);
+    if (r == 0 && zone)
+        r = buf_printf(&line, ", %s", zone);
+    return r < 0 ? r : display_print(stdout, "", line.p, DISPLAY_CELL);
+}
+
 static int print_instants(const struct question *q, cJSON *list)
 {
     int64_t due = q->from;
@@ -111,12 +123,14 @@ static int print_instants(const struct question *q, cJSON *list)
 static int print_document(const struct question *q, const char *zone)
 {
     OWN(json) cJSON *document = cJSON_CreateObject();
+    OWN_BUF struct buf words = { 0 };
     cJSON *list = cJSON_CreateArray();
     char from[INSTANT_TEXT_MAX];
     int r;
 
-    if (!json_put_text(document, "expression", q->expression) ||
-        !json_put_text(document, "timezone", zone) ||
+    buf_init(&words, CLIENT_LINE_MAX);
+    if (cron_words(&q->cron, &words) < 0 || !json_put_text(document, "expression", q->expression) ||
+        !json_put_text(document, "words", words.p) || !json_put_text(document, "timezone", zone) ||
         !json_put_text(document, "from", instant_print(q->from, from)) ||
         !json_put(document, "next", list))
         return complain(EXIT_FAILED, "out of memory");
@@ -132,5 +146,9 @@ int command_cron(struct session *s)
     r = ask(s->args, &q);
     if (r != EXIT_DONE)
         return r;
-    return s->args->json ? print_document(&q, s->args->zone) : print_instants(&q, NULL);
+    if (s->args->json)
+        return print_document(&q, s->args->zone);
+    if (isatty(STDOUT_FILENO) && print_title(&q, s->args->zone) < 0)
+        return complain(EXIT_FAILED, "cannot write the answer");
+    return print_instants(&q, NULL);
 }

@@ -20,6 +20,17 @@ static int add_text(const struct row_context *context, const char *member, struc
     return text ? buf_add_text(to, text) : 0;
 }
 
+/* The first instance goes by the name alone: all rows are of the same few workers. */
+static int text_name(const struct row_context *context, struct buf *to)
+{
+    int64_t instance;
+    int r = add_text(context, "name", to);
+
+    if (r == 0 && json_get_id(context->row, "instance", &instance) == 0 && instance > 0)
+        r = buf_printf(to, ":%lld", (long long)instance);
+    return r;
+}
+
 /* "3m12s ago". */
 static int text_ended(const struct row_context *context, struct buf *to)
 {
@@ -77,7 +88,7 @@ static const struct {
     row_text *text;
 } columns[] = {
     /*   title      right  fold drop */
-    { { "NAME",     false, 30,  2 }, row_name },
+    { { "NAME",     false, 30,  2 }, text_name },
     { { "ENDED",    true,  0,   0 }, text_ended },
     { { "STARTED",  false, 0,   4 }, text_started },
     { { "TICK",     false, 0,   3 }, text_tick },

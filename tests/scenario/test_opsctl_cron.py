@@ -18,7 +18,7 @@ def test_prints_the_next_instants_without_an_opsd(fleet):
 def test_json_is_one_document(fleet):
     got = fleet.opsctl("cron", "@every", "90s", "--from", "2026-11-21T13:00:00+03:00", "-n", 2, "--json")
     assert json.loads(got.stdout) == {
-        "expression": "@every 90s", "timezone": None, "from": "2026-11-21T10:00:00Z",
+        "expression": "@every 90s", "words": "every 90 s", "timezone": None, "from": "2026-11-21T10:00:00Z",
         "next": ["2026-11-21T10:01:30Z", "2026-11-21T10:03:00Z"]}
 
 
