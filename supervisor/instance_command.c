@@ -58,11 +58,21 @@ int instance_environment(const struct instance *i, struct environment *env, stru
     return 0;
 }
 
+/* Scripts that PM2 runs say process.send('ready') whether somebody waits for it or not; without a
+ * channel there is no such function. */
+static bool is_node(const struct app *app)
+{
+    const char *slash = app->interpreter ? strrchr(app->interpreter, '/') : NULL;
+    const char *name = slash ? slash + 1 : app->interpreter;
+
+    return name && (strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0);
+}
+
 int app_channel_fd(const struct app *app)
 {
     int fd = LISTEN_FDS_START + (int)app->listen_count;
 
-    if (app->ready != READY_MESSAGE && !app->shutdown_with_message)
+    if (app->ready != READY_MESSAGE && !app->shutdown_with_message && !is_node(app))
         return -1;
     return app->ready == READY_FD && app->ready_number == fd ? fd + 1 : fd;
 }

@@ -23,7 +23,7 @@ int instance_environment_of_worker(const struct instance *instance, struct envir
                                    char **ret_listen_pid);
 
 /* The descriptor that Node's IPC channel has in the process: behind the sockets; -1 when the app
- * needs none. */
+ * neither needs one nor is run by Node. */
 int app_channel_fd(const struct app *app);
 
 #endif

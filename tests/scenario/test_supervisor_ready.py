@@ -209,6 +209,23 @@ def test_node_says_ready(fleet):
 
 
 @needs_node
+def test_node_may_talk_though_nobody_waits_for_a_word(fleet):
+    """The channel does not keep a process that has nothing left to do, either."""
+    node_app(fleet, """
+        process.send('ready');
+        console.log(process.connected);
+        const t = setInterval(() => {
+          if (require('fs').existsSync('go')) clearInterval(t); }, 5);""", autorestart=False)
+    fleet.start()
+    wait_until(lambda: fleet.lines("w") == ["true"])
+    assert fleet.state("w") == "online"
+    os.kill(fleet.pid, signal.SIGKILL)
+    wait_until(lambda: fleet.state("w") == "online")
+    fleet.file("go").touch()
+    assert fleet.wait_state("w", "stopped")["exit_code"] == 0
+
+
+@needs_node
 def test_node_is_told_to_shut_down(fleet):
     node_app(fleet, """
         process.on('SIGINT', () => console.log('SIGINT'));
