@@ -19,8 +19,10 @@ O := build$(if $(SAN),-san)
 OPS_C := $(addprefix shared/,arena.c buf.c envfile.c err.c file.c instant.c json.c json_write.c log.c notify.c text.c)
 # libworker: what workers share on top of it.
 WORKER_C := $(filter-out $(OPS_C),$(wildcard shared/*.c))
-# supervisor: every file but those that hold a main() goes into its programs.
-SUPERVISOR_C := $(filter-out $(addprefix supervisor/,opsd.c opsctl.c manual.c),$(wildcard supervisor/*.c))
+# supervisor: every file but those that hold a main() goes into its programs; what needs ncurses goes
+# into monit alone, which neither opsd nor opsctl is to load.
+MONIT_C := supervisor/monit.c supervisor/monit_view.c
+SUPERVISOR_C := $(filter-out $(addprefix supervisor/,opsd.c opsctl.c manual.c) $(MONIT_C),$(wildcard supervisor/*.c))
 
 APPS := $(notdir $(wildcard workers/*))
 # A worker is NAME.c with NAME.sql beside it; the other .c files of its folder are the app's own.
@@ -34,6 +36,7 @@ SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
 
 OPS_PC := libcjson
 SUPERVISOR_PC := libuv libcjson zlib
+MONIT_PC := ncursesw libcjson
 WORKER_PC := libpq libcurl libcjson libcrypto libuv
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -58,7 +61,7 @@ endif
 MAN := $(patsubst supervisor/man/%.in,$(O)/man/%,$(wildcard supervisor/man/*.in))
 COMPLETION := $(addprefix $(O)/completion/opsctl.,bash zsh fish)
 
-all: $(O)/bin/opsd $(O)/bin/opsctl $(WORKER_BINS) $(O)/libexec/commands.json $(MAN) $(COMPLETION) ## build everything
+all: $(O)/bin/opsd $(O)/bin/opsctl $(O)/libexec/monit $(WORKER_BINS) $(O)/libexec/commands.json $(MAN) $(COMPLETION) ## build everything
 
 # --- archives
 
@@ -100,6 +103,11 @@ $(O)/bin/opsd $(O)/bin/opsctl: $(O)/bin/%: $(O)/obj/supervisor/%.o $(O)/libsuper
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(SUPERVISOR_PC)) -o $@
+
+$(O)/libexec/monit: $(call objects,$(MONIT_C)) $(O)/libsupervisor.a $(O)/libops.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(MONIT_PC)) -o $@
 
 # --- what is read by people and by their shells, from the same tables as the programs
 
@@ -258,7 +266,7 @@ ZSH_DIR ?= share/zsh/site-functions
 FISH_DIR := share/fish/vendor_completions.d
 
 # What is built = where it goes below PREFIX.
-PROGRAMS := $(O)/bin/opsd=bin/opsd $(O)/bin/opsctl=bin/opsctl \
+PROGRAMS := $(O)/bin/opsd=bin/opsd $(O)/bin/opsctl=bin/opsctl $(O)/libexec/monit=libexec/ops/monit \
 	$(foreach w,$(WORKERS),$(O)/workers/$(w)=lib/ops/workers/$(w)) \
 	$(foreach c,$(COMMAND_BINS),$(c)=libexec/ops/$(notdir $(c)))
 DATA := $(O)/libexec/commands.json=libexec/ops/commands.json .env.example=share/ops/env.example

@@ -145,6 +145,7 @@ enum repeat { ONCE, AGAIN };
 #define OPS_LOCAL_COMMANDS(X) \
     X(check,      "[FILE]",       0, 1, "read the manifest and say everything that is wrong with it") \
     X(cron,       "EXPRESSION [--tz ZONE] [--from INSTANT] [-n N] [--json]", 1, ARGUMENTS_MANY, "print when a schedule is due next") \
+    X(monit,      "",             0, 0, "watch the fleet on the whole terminal: what each uses, what it prints; restart and stop it") \
     X(startup,    "[--name NAME] [--root DIR]", 0, 0, "have systemd start opsd with the machine") \
     X(unstartup,  "[--name NAME] [--root DIR]", 0, 0, "take that back") \
     X(completion, "bash|zsh|fish", 1, ARGUMENTS_MANY, "print the script that completes opsctl's words in a shell: source <(opsctl completion bash)") \

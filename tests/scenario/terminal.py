@@ -24,7 +24,7 @@ class Terminal:
         """A shell that runs the command, and then says what it came to."""
         command = " ".join([*(f"{k}={shlex.quote(v)}" for k, v in env.items()), shlex.join(map(str, words))])
         done = self.tmux("new-session", "-d", "-x", self.columns, "-y", self.rows, "-c", cwd,
-                         f"echo before; {command}; echo ended with $?; exec cat")
+                         f"trap : INT QUIT; echo before; {command}; echo ended with $?; exec cat")
         assert done.returncode == 0, done.stderr
         return self
 
