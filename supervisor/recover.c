@@ -293,7 +293,8 @@ int recover(struct fleet *fleet, bool start, struct buf *problems)
     if (fleet_open_journal(fleet) < 0)
         log_error("the journal cannot be written; the fleet goes on without it");
     fleet->recovered = true;
-    fleet_touch(fleet);
+    /* It may have been, while nobody looked. */
+    fleet_clock_set(fleet);
     heap_trim();
     return 0;
 }

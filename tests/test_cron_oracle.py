@@ -29,7 +29,8 @@ WEEKDAYS = "sun mon tue wed thu fri sat".split()
 
 # Instants near which a zone's clock is moved, or the calendar has an edge.
 EDGES = {
-    "Europe/London": ["2026-03-29T01:00", "2026-10-25T01:00", "1971-10-31T02:00"],
+    "Europe/London": ["2026-03-29T01:00", "2026-10-25T01:00", "1971-10-31T02:00",
+                      "2100-03-28T01:00"],
     "America/New_York": ["2026-03-08T07:00", "2026-11-01T06:00", "2028-02-29T05:00"],
     "Australia/Sydney": ["2026-04-04T16:00", "2026-10-03T16:00"],
     "Australia/Lord_Howe": ["2026-04-04T15:00", "2026-10-03T15:30"],

@@ -99,6 +99,14 @@ def test_s58_a_clock_that_was_wrong_by_hours_is_believed_no_longer(scheduled):
     scheduled.wait_tick("w", "2026-06-01T12:10:00Z")
 
 
+def test_s58_a_clock_that_is_put_back_while_opsd_is_away_is_believed(scheduled):
+    scheduled.apps(ticked("w", "*/10 * * * *"))
+    scheduled.start_at("2026-06-01T18:05:00Z")
+    scheduled.kill("both")
+    scheduled.start_at("2026-06-01T12:05:00Z")
+    assert scheduled.row("w")["next_run"] == "2026-06-01T12:10:00Z"
+
+
 def wait_next(scheduled, instant_):
     wait_until(lambda: all(r["next_run"] == instant_ for r in scheduled.rows()))
 
