@@ -37,9 +37,11 @@
  *                         "pid","tick","attempt","skipped_ticks","by_hand","started",
  *                         "duration_ms","exit_code","exit_signal","reason","lines":[…]}]}, newest
  *                         first; null is what there is not: a tick that was missed has no "started"
- *   logs                  {"names":[…],"lines":N,"follow":bool,"out":bool,"err":bool}
+ *   logs                  {"names":[…],"lines":N,"follow":bool,"out":bool,"err":bool,"grep":TEXT?,
+ *                         "since":MS?} (wall clock; then all lines since, unless "lines" is given)
  *                         → notifications "log" {"name","instance","stream":"out"|"err","line"},
- *                         "gap" {"lines":N}; then, unless following, the result {"lines":N}.
+ *                         "gap" {"name","instance","stream","lines":N}, lines that came faster than
+ *                         they were read; then, unless following, the result {"lines":N}.
  *                         A line that is not UTF-8 has "base64" instead of "line".
  *                         With "places":true first "source" {"source":K,"name","instance",
  *                         "stream","file","at"} for each file, and each "log" has "source":K and
@@ -50,6 +52,8 @@
  *                         "exit_signal","pid"}, the last N and then what happens; "to" is null for
  *                         one that is forgotten; "gap" {"events":N} for a client that reads slowly.
  *                         Unless following, the result is {"events":N}.
+ *   flush                 {"names":[…]} → {"logs":N}: so many were emptied
+ *   reopen                {} → {}
  *   run_worker            {"app","worker","args":[…]} → notifications "output" {"stream","line"};
  *                         "gap" {"lines":N} where a run that is to stop went on without a client
  *                         that does not read; then {"exit_code","exit_signal","duration_ms"}
@@ -119,7 +123,9 @@ enum repeat { ONCE, AGAIN };
     X(scale,      scale,          "NAME N|+N|-N",                        2, 2,              WHO_OWNER, ONCE,  "have more or fewer processes of a worker") \
     X(stat,       workers_stat,   "[NAME] [--json] [-w]",                0, 1,              WHO_ANY,   AGAIN, "show the fleet") \
     X(describe,   describe,       "NAME [--json]",                       1, 1,              WHO_ANY,   AGAIN, "tell everything about a worker: why it is in its state, its last exits") \
-    X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY,   AGAIN, "show what workers printed") \
+    X(logs,       logs,           "[NAME...] [-f] [-n LINES] [--out|--err] [--since T] [--grep TEXT] [--json] [--raw]", 0, ARGUMENTS_MANY, WHO_ANY,   AGAIN, "show what workers printed") \
+    X(flush,      flush,          "[NAME...]",                           0, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "empty logs, and remove what was rotated away from them") \
+    X(reopen,     reopen,         "",                                    0, 0,              WHO_OWNER, AGAIN, "open every log by its name again, after somebody moved them") \
     X(history,    history,        "NAME [-n N] [--json]",                1, 1,              WHO_ANY,   AGAIN, "show what became of a worker's runs, newest first: 20, or N") \
     X(events,     events,         "[-f] [-n LINES] [--json]",             0, 0,              WHO_ANY,   AGAIN, "show what happened to the workers: every change of state, why, and how they ended") \
     X(run_worker, run_worker,     "APP WORKER [-- ARGS...]",             2, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "one run in the foreground; exits with the worker's code") \
@@ -155,7 +161,7 @@ enum repeat { ONCE, AGAIN };
 /* Other words for commands, PM2's and the requirement documents'. */
 #define OPS_ALIASES(X) \
     X(workers_stat, stat) X(ls, stat) X(list, stat) X(status, stat) X(ps, stat) \
-    X(run, run_worker) X(info, describe) X(show, describe)
+    X(run, run_worker) X(info, describe) X(show, describe) X(reloadLogs, reopen)
 
 /* clang-format on */
 

@@ -18,15 +18,21 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "instant.h"
+#include "log_rotate.h"
 #include "own.h"
 
 #define MANIFEST_NAME "ecosystem.json"
 #define HOME_NAME ".ops"
 #define SOCKET_NAME "opsd.sock"
+#define LOG_NAME "opsd.log"
 #define SOCKET_NAME_NEW "opsd.sock.new"
 
 /* Pending connections while the supervisor is busy elsewhere; the kernel cuts it at somaxconn. */
 enum { SOCKET_BACKLOG = 256 };
+
+/* Our own log, as those of workers are by default. */
+enum { LOG_BYTES_MAX = 10 << 20, LOGS_KEPT = 5, LOG_LOOK_MS = 1000 };
 
 /* Squeezes "//" and "/./" and drops a trailing slash; ".." stays, as it may follow a link. */
 static void path_tidy(char *path)
@@ -366,7 +372,7 @@ int home_detach(int home_fd)
 {
     OWN(close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     OWN(close)
-    int log = openat(home_fd, "opsd.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int log = openat(home_fd, LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     if (null < 0 || log < 0)
         return -errno;
@@ -374,6 +380,21 @@ int home_detach(int home_fd)
         dup2(log, STDERR_FILENO) < 0)
         return -errno;
     return chdir("/") < 0 ? -errno : 0;
+}
+
+bool home_rotate_log(struct home *home)
+{
+    OWN(free) char *path = NULL;
+    uint64_t now = monotonic_now_ms();
+    struct stat st;
+
+    if (now < home->look_at_log_ms)
+        return false;
+    home->look_at_log_ms = now + LOG_LOOK_MS;
+    if (fstatat(home->fd, LOG_NAME, &st, 0) < 0 || st.st_size < LOG_BYTES_MAX)
+        return false;
+    path = path_join(home->path, LOG_NAME);
+    return path && log_rotate(path, LOGS_KEPT) == 0;
 }
 
 void home_done(struct home *home)

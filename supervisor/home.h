@@ -11,6 +11,7 @@
  * the nearest one upward; so whoever works on one project while standing in another mixes nothing.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "err.h"
@@ -24,7 +25,8 @@ struct home {
     bool followed;       /* socket_group is what the manifest says */
     bool shared;         /* the members of a group may get to the socket, too */
     gid_t shared_with;
-    char *socket_group; /* as the manifest calls it (socket_group.h); NULL: none */
+    char *socket_group;      /* as the manifest calls it (socket_group.h); NULL: none */
+    uint64_t look_at_log_ms; /* monotonic; not before then */
 };
 
 /* Decides on the paths without touching the disk beyond looking for ecosystem.json. The arguments
@@ -72,6 +74,10 @@ void home_watch_read(int watch);
 /* Leaves the caller's terminal, files and folder alone: stdin is empty from now on, stdout and
  * stderr are opsd.log in the home, which is opened anew. Returns 0 or a negative errno. */
 int home_detach(int home_fd);
+
+/* Puts opsd.log out of the way, as opsd.log.1 and on, when it has become too long. Returns whether
+ * it did: then it is to be opened anew. */
+bool home_rotate_log(struct home *home);
 
 void home_done(struct home *home);
 

@@ -124,6 +124,17 @@ char *instance_log_path(const struct instance *i, bool err)
     return stream->sink ? strdup(stream_log_path(stream)) : wanted_log_path(i, err);
 }
 
+char *instance_log_file(const struct instance *i, enum instance_log which)
+{
+    char *path = NULL;
+
+    if (which != INSTANCE_LOG_BOTH)
+        return instance_log_path(i, which == INSTANCE_LOG_ERR);
+    if (i->out.sink)
+        return i->out.both ? strdup(i->out.both->path) : NULL;
+    return wanted_both_path(i, &path) == 0 ? path : NULL;
+}
+
 struct log_span instance_span(const struct instance *i)
 {
     struct log_span span = i->span;

@@ -12,6 +12,11 @@ int instance_open_logs(struct instance *instance, struct err *reterr);
 /* Closes both; while a process of it runs, somebody else will go on with them. */
 void instance_close_logs(struct instance *instance);
 
+enum instance_log { INSTANCE_LOG_OUT, INSTANCE_LOG_ERR, INSTANCE_LOG_BOTH, INSTANCE_LOGS };
+
+/* Where that is written, or will be; the caller frees it. NULL: nowhere, or no memory. */
+char *instance_log_file(const struct instance *instance, enum instance_log which);
+
 /* For struct log_sinks: the places in that log, of all instances of the fleet, are further back. */
 void instance_log_rotated(struct log_sinks *sinks, const struct log_sink *sink, int64_t bytes);
 

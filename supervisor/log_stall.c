@@ -41,6 +41,20 @@ void log_stall_lose(struct log_stall *stall, int64_t lines, int64_t at)
     stall->lost += lines;
 }
 
+void log_stall_told(struct log_stall *stall, int64_t at, int64_t end)
+{
+    stall->told = stall->lost;
+    stall->told_at = at;
+    stall->told_end = end;
+    stall->lost = 0;
+}
+
+void log_stall_untold(struct log_stall *stall)
+{
+    stall->lost += stall->told;
+    stall->told = 0;
+}
+
 int log_stall_print(const struct log_stall *stall, int64_t at, struct buf *to)
 {
     char from[INSTANT_TEXT_MAX], until[INSTANT_TEXT_MAX];

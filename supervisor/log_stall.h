@@ -19,6 +19,9 @@ struct log_stall {
     int64_t try_at_ms; /* when it is worth another try */
     int64_t lost;      /* lines that are not in it */
     int64_t lost_from; /* wall clock, of the first of them */
+    int64_t told;      /* lines that the log says are not in it, from told_at to told_end */
+    int64_t told_at, told_end;
+    bool told_within; /* it was put behind half a line */
 };
 
 /* It is worth trying to write. */
@@ -34,6 +37,10 @@ void log_stall_over(struct log_stall *stall);
 bool log_stall_drops(const struct log_stall *stall, int64_t patience_ms, int64_t now_ms);
 
 void log_stall_lose(struct log_stall *stall, int64_t lines, int64_t at);
+
+/* The line about what is missing was written there; or was taken back. */
+void log_stall_told(struct log_stall *stall, int64_t at, int64_t end);
+void log_stall_untold(struct log_stall *stall);
 
 /* The line about what is missing, with its newline; adds nothing when nothing is. Returns 0 or a
  * negative errno. */

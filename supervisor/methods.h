@@ -17,6 +17,9 @@ method_handler method_start, method_stop, method_restart, method_kill;
 method_handler method_workers_stat, method_describe;
 /* method_logs.c */
 method_handler method_logs;
+
+/* method_logfiles.c */
+method_handler method_flush, method_reopen;
 /* method_run.c */
 method_handler method_run_worker, method_cancel;
 /* method_wait.c */

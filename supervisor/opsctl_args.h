@@ -25,6 +25,7 @@ struct args {
     const char *home;                          /* NULL: not given, as all here */
     const char *name, *only, *env_name, *root; /* of --name, --only, --env, --root */
     const char *zone, *from;                   /* of --tz, --from */
+    const char *since, *grep;                  /* of --since, --grep */
     bool help, version, json, wait, watch, follow, out, err, raw, update_env;
     int64_t timeout_ms; /* 0: not given */
     int64_t lines;      /* of -n; -1: not given */

@@ -2,12 +2,14 @@
  * `opsctl logs`: what workers printed, with the worker's name before each line wherever lines of
  * several can stand together.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "instant.h"
 #include "json.h"
 #include "opsctl.h"
 #include "opsctl_display.h"
@@ -25,6 +27,7 @@ struct view {
     struct terminal terminal;
     struct buf line, label;
     bool labelled;
+    int64_t since; /* wall clock; 0: not asked for */
     size_t label_columns;
     cJSON *several; /* the names that have several instances, as members */
     /* Where each file goes on, as opsd last said ("source", commands.h): with these another opsd
@@ -156,6 +159,22 @@ static int print_line(struct view *view, const cJSON *params)
     return r < 0 ? r : output_print(stdout, &view->line, view->args->raw);
 }
 
+/* Where the lines would be; with --raw stdout is the workers' own. */
+static int print_gap(struct view *view, const cJSON *params, int64_t lines)
+{
+    int r = view->labelled ? make_label(view, params) : 0;
+
+    if (view->args->raw)
+        (void)complain(0, "%lld lines skipped: they came faster than they were read",
+                       (long long)lines);
+    if (view->args->raw || r < 0)
+        return r;
+    if (view->labelled)
+        print_label(view, output_is_err(params));
+    (void)printf("… %lld lines skipped\n", (long long)lines);
+    return 0;
+}
+
 static int print_message(struct view *view, const struct message *m)
 {
     int64_t lines;
@@ -169,8 +188,7 @@ static int print_message(struct view *view, const struct message *m)
     if (strcmp(m->method, "log") == 0)
         return print_line(view, m->params);
     if (strcmp(m->method, "gap") == 0 && json_get_id(m->params, "lines", &lines) == 0)
-        (void)complain(0, "%lld lines are left out here: they came faster than they were read",
-                       (long long)lines);
+        return print_gap(view, m->params, lines);
     return 0;
 }
 
@@ -185,7 +203,10 @@ static cJSON *logs_params(const struct view *view)
     if (names && !args->count)
         (void)cJSON_AddItemToArray(names, cJSON_CreateString("all"));
     if (!params || !json_put(params, "names", TAKE(names)) ||
-        !json_put_int(params, "lines", args->lines < 0 ? LINES_DEFAULT : args->lines) ||
+        ((args->lines >= 0 || !view->since) &&
+         !json_put_int(params, "lines", args->lines < 0 ? LINES_DEFAULT : args->lines)) ||
+        (view->since && !json_put_int(params, "since", view->since)) ||
+        (args->grep && !json_put_text(params, "grep", args->grep)) ||
         !json_put_bool(params, "follow", args->follow) ||
         !json_put_bool(params, "out", args->out || !args->err) ||
         !json_put_bool(params, "err", args->err || !args->out) ||
@@ -268,11 +289,29 @@ static int show(struct session *s, struct view *view)
     return stream(s, view);
 }
 
+/* A point in time, or a span before now with its unit: 60 alone could be anything. */
+static int read_since(const char *text, int64_t *ret)
+{
+    int64_t span;
+
+    if (instant_parse(text, ret) == 0)
+        return *ret > 0 ? 0 : -EINVAL;
+    if (!isalpha((unsigned char)text[strlen(text) - 1]) || duration_parse(text, &span) < 0)
+        return -EINVAL;
+    *ret = instant_now() - span;
+    return 0;
+}
+
 int command_logs(struct session *s)
 {
     struct view view = { .args = s->args, .terminal = terminal_look(STDOUT_FILENO) };
     int r;
 
+    if (s->args->since && read_since(s->args->since, &view.since) < 0)
+        return complain(EXIT_USAGE,
+                        "--since: want a duration with its unit (10m, 2h) or an instant "
+                        "(2026-11-21T10:00:00Z), got \"%s\"",
+                        s->args->since);
     buf_init(&view.line, CLIENT_LINE_MAX);
     buf_init(&view.label, CLIENT_LINE_MAX);
     r = session_open(s);

@@ -423,6 +423,15 @@ static size_t new_batch(struct step *step, struct derivation *d, size_t n)
     return (size_t)took;
 }
 
+/* Lines were lost, and one of the logs does not say so yet. */
+static bool owes_a_word(const struct stream *stream)
+{
+    for (int i = 0; i < LOG_PLACES; i++)
+        if (target(stream, i) && log_sink_real(target(stream, i))->stall.lost)
+            return true;
+    return false;
+}
+
 size_t derive_step(struct step *step, bool *ret_more)
 {
     struct stream *stream = step->stream;
@@ -442,10 +451,12 @@ size_t derive_step(struct step *step, bool *ret_more)
     if (shown == LOOK_BYTES && !memrchr(stream->pump->bytes, '\n', shown))
         shown = step_show(step, STREAM_LOOK_BYTES);
     n = shown ? step_whole_lines(step, shown) : 0;
+    if (!n && owes_a_word(stream) && step_try(step, stream->sink) == 0)
+        step_worked(stream->sink);
     took = n ? new_batch(step, d, n) : 0;
     if (!took && n)
         took = drop(step, d, n);
     *ret_more = took && (took < n || shown >= LOOK_BYTES);
-    stream->left = took < shown || d->pending;
+    stream->left = took < shown || d->pending || owes_a_word(stream);
     return took;
 }

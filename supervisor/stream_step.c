@@ -130,9 +130,23 @@ size_t step_whole_lines(const struct step *step, size_t n)
 
 /* --- a log that takes nothing */
 
+/* A line about lost lines alone is not worth the room that it took: more are about to be lost. */
+static void take_back_loss(struct log_sink *sink)
+{
+    struct log_stall *stall = &sink->stall;
+
+    if (!stall->told || !sink->regular || sink->fd < 0 || sink->offset != stall->told_end ||
+        ftruncate(sink->fd, stall->told_at) < 0)
+        return;
+    sink->offset = stall->told_at;
+    sink->line_open = stall->told_within;
+    log_stall_untold(stall);
+}
+
 void step_failed(const struct step *step, struct log_sink *sink, int error)
 {
     sink = log_sink_real(sink);
+    take_back_loss(sink);
     if (log_stall_failed(&sink->stall, error, step->now_ms))
         log_error("a log takes nothing; what is printed waits", LOG_TEXT("log", sink->path),
                   LOG_TEXT("why", strerror(error)));
@@ -141,7 +155,10 @@ void step_failed(const struct step *step, struct log_sink *sink, int error)
 void step_worked(struct log_sink *sink)
 {
     sink = log_sink_real(sink);
-    if (sink->stall.error)
+    if (sink->stall.told)
+        log_warn("a log goes on; lines were lost", LOG_TEXT("log", sink->path),
+                 LOG_INT("lines", sink->stall.told));
+    else if (sink->stall.error)
         log_info("a log goes on", LOG_TEXT("log", sink->path));
     log_stall_over(&sink->stall);
 }
@@ -151,6 +168,7 @@ static int write_loss(struct step *step, struct log_sink *sink)
     OWN_BUF struct buf line = { 0 };
     OWN_BUF struct buf text = { 0 };
     struct log_lines lines = { .instant = instant_now() };
+    int64_t at;
     int r;
 
     buf_init(&line, 1024);
@@ -162,14 +180,13 @@ static int write_loss(struct step *step, struct log_sink *sink)
     lines.n = line.len;
     if (r == 0 && line.len && log_format(&step->settings.style, &lines, INT64_MAX, &text) < 0)
         r = -ENOMEM;
+    at = sink->offset;
+    sink->stall.told_within = sink->line_open;
     if (r == 0 && line.len)
         r = log_sink_write(sink, text.p, text.len);
-    if (r < 0 || !line.len)
-        return r;
-    log_warn("lines of a log were lost", LOG_TEXT("log", sink->path),
-             LOG_INT("lines", sink->stall.lost));
-    sink->stall.lost = 0;
-    return 0;
+    if (r == 0)
+        log_stall_told(&sink->stall, at, sink->offset);
+    return r;
 }
 
 int step_try(struct step *step, struct log_sink *sink)
@@ -339,7 +356,9 @@ static size_t raw_step(struct step *step, bool *ret_more)
         return done;
     }
     *ret_more = done && (done < lines || shown == STREAM_LOOK_BYTES || stream->left);
-    stream->left = done < shown;
+    stream->left = done < shown || sink->stall.lost;
+    if (works && !lines && sink->stall.told)
+        step_worked(sink);
     if (!done)
         return 0;
     if (sink->line_open && !step->drain)

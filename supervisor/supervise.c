@@ -54,6 +54,27 @@ struct opsd {
     bool upgrading;
 };
 
+/* --- logs */
+
+void supervise_reopen(struct fleet *fleet)
+{
+    const struct opsd *opsd = fleet->loop->data;
+
+    log_sinks_reopen(&fleet->pump.sinks);
+    if (!opsd->options->foreground)
+        (void)home_detach(opsd->home.fd);
+}
+
+/* The guard writes to the same file. */
+static void rotate_own_log(struct opsd *opsd)
+{
+    if (opsd->options->foreground || !home_rotate_log(&opsd->home))
+        return;
+    supervise_reopen(&opsd->fleet);
+    if (opsd->link.fd >= 0)
+        (void)kill(getppid(), SIGHUP);
+}
+
 /* --- leaving */
 
 static bool all_stopped(const struct fleet *fleet)
@@ -97,6 +118,7 @@ static void changed(struct fleet *fleet)
     struct opsd *opsd = fleet->loop->data;
 
     methods_fleet_changed(fleet);
+    rotate_own_log(opsd);
     if (fleet->recovered)
         socket_group_follow(&opsd->home, &fleet->sources);
     if (opsd->upgrading && is_flushed(opsd))
@@ -238,8 +260,7 @@ static void signalled(uv_signal_t *handle, int signal)
     struct opsd *opsd = handle->data;
 
     if (signal == SIGHUP) {
-        if (!opsd->options->foreground)
-            (void)home_detach(opsd->home.fd);
+        supervise_reopen(&opsd->fleet);
         return;
     }
     log_info("leaving", LOG_INT("signal", signal));

@@ -18,4 +18,7 @@ int supervise(const struct options *options);
  * reterr and nothing changed. */
 int supervise_upgrade(struct fleet *fleet, const char *path, struct err *reterr);
 
+/* Opens every log, and our own, by its name again. */
+void supervise_reopen(struct fleet *fleet);
+
 #endif
