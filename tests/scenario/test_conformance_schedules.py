@@ -148,6 +148,29 @@ def test_s58_a_service_is_restarted_once_by_its_cron(scheduled):
         wait_until(lambda: scheduled.lines("w") == ["up"] * times, what=text)
 
 
+# --- a run is longer than its period
+
+@pytest.mark.parametrize("overlap, second, skipped", [("skip", "12:04", 2), ("queue", "12:02", 1)])
+def test_s59_of_the_ticks_during_a_run_one_may_wait(scheduled, overlap, second, skipped):
+    scheduled.apps(ticked("w", "* * * * *", f"{PRINT_TICK}; while [ ! -e go ]; do sleep 0.01; done",
+                          overlap=overlap), ticked("each", "* * * * *"))
+    scheduled.start_at("2026-06-01T12:00:30Z")
+    for minute in (1, 2, 3):
+        scheduled.set_clock(f"2026-06-01T12:0{minute}:01Z")
+        scheduled.wait_tick("each", f"2026-06-01T12:0{minute}:00Z")
+    assert scheduled.ticks("w") == ["2026-06-01T12:01:00Z"]
+    scheduled.kill("supervisor")  # what waits is not forgotten
+    wait_until(lambda: scheduled.row("w")["state"] == "online")
+    scheduled.file("go").touch()
+    scheduled.wait_idle("w")
+    scheduled.set_clock("2026-06-01T12:04:01Z")
+    scheduled.wait_tick("each", "2026-06-01T12:04:00Z")
+    scheduled.wait_tick("w", "2026-06-01T12:04:00Z")
+    assert scheduled.ticks("w")[1] == f"2026-06-01T{second}:00Z"
+    runs = scheduled.rpc("history", names=["w"])["runs"]
+    assert runs[-1]["skipped_ticks"] == skipped
+
+
 # --- opsd is away
 
 @pytest.mark.parametrize("how", ["killed", "in order"])
