@@ -91,6 +91,7 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
     struct keeper_task task = { .name = i->app->name,
                                 .file = plan->file,
                                 .program = plan->program,
+                                .ready_fd = i->readiness.fd,
                                 .cgroup_fd = plan->cgroup_fd,
                                 .become = { .argv = (char *const *)plan->argv,
                                             .env = plan->env.list,

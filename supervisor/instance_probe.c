@@ -106,10 +106,24 @@ void instance_probe_handed(struct instance *i)
     close_fd(&i->channel_fd_theirs);
 }
 
+/* From the guard or, when that was killed as well, from the keeper, which holds it so that a worker
+ * may say that it is ready when nobody listens. */
+static int take_pipe(struct instance *i)
+{
+    int fd = instance_take_kept(i, PIPE);
+
+    if (fd >= 0 || i->app->ready != READY_FD || i->machine.state != STATE_LAUNCHING)
+        return fd;
+    fd = keepers_open_held(i->keeper_pid, i->keeper_start, KEEPER_READY_FD);
+    if (fd >= 0)
+        instance_keep(i, PIPE, fd);
+    return fd;
+}
+
 void instance_probe_adopt(struct instance *i)
 {
     instance_probe_close(i);
-    i->readiness.fd = instance_take_kept(i, PIPE);
+    i->readiness.fd = take_pipe(i);
     i->readiness.channel_fd = instance_take_kept(i, CHANNEL);
 }
 

@@ -17,14 +17,15 @@
 #include "become.h"
 #include "keeper_report.h"
 
-/* The descriptors that a keeper is forked with (slots.h). The first three it keeps, and they are
+/* The descriptors that a keeper is forked with (slots.h). The first four it keeps, and they are
  * found there by whoever comes after opsd and its guard were killed. */
 enum {
     KEEPER_OUT_FD = 3,
     KEEPER_ERR_FD,
     KEEPER_STATUS_FD,
-    KEEPER_GO_FD,   /* for the word to go */
-    KEEPER_PASS_FD, /* the worker's, one after the other, and its group's */
+    KEEPER_READY_FD, /* our end of the pipe in which the worker says that it is ready, or nothing */
+    KEEPER_GO_FD,    /* for the word to go */
+    KEEPER_PASS_FD,  /* the worker's, one after the other, and its group's */
 };
 
 struct keeper_task {
@@ -32,6 +33,7 @@ struct keeper_task {
     const char *file;    /* its status file, unique among those that run */
     const char *program; /* a path */
     struct become become;
+    int ready_fd;      /* for KEEPER_READY_FD; -1: none */
     int cgroup_fd;     /* of the group that the worker is to run in; -1: opsd's */
     bool spare_strays; /* treekill: false: what left the worker's process group is left alone */
 };

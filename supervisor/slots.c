@@ -80,7 +80,7 @@ static int fill(const int fds[], size_t n)
     int r;
 
     for (size_t i = 0; i < n; i++)
-        if (dup3(fds[i], SLOTS_FIRST + (int)i, O_CLOEXEC) < 0) {
+        if (fds[i] >= 0 && dup3(fds[i], SLOTS_FIRST + (int)i, O_CLOEXEC) < 0) {
             r = -errno;
             (void)blank(i);
             return r;

@@ -27,9 +27,9 @@ enum {
 int slots_open(void);
 
 /* Forks with the n descriptors, at most SLOTS_MAX, and those of stdio. In the child it returns 0,
- * and fds[i] is SLOTS_FIRST + i there; else the pid, and *ret_pidfd is the caller's, not to be
- * closed before slots_wait; or a negative errno. The C library is not told of the child, which is
- * to make system calls only. */
+ * and fds[i] is SLOTS_FIRST + i there, or /dev/null where it is -1; else the pid, and *ret_pidfd is
+ * the caller's, not to be closed before slots_wait; or a negative errno. The C library is not told
+ * of the child, which is to make system calls only. */
 pid_t slots_fork(const int fds[], size_t n, int *ret_pidfd);
 
 /* Waits, as vfork(2) does, until the last child has its own descriptors, or is gone; then lets go

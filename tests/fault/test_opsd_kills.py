@@ -17,6 +17,7 @@ from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
 import conformance_fleet
 import opsd_books as books
 import supervisor
+from supervisor import sh
 from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_until
 
 ROUNDS = rounds(15)
@@ -199,3 +200,25 @@ def test_a_broken_upgrade_is_taken_back(installed, crowd, how):
     assert crowd.home.opsctl("upgrade").returncode == 0
     crowd.check()
     crowd.finish()
+
+
+@pytest.mark.parametrize("when", ["away", "back"])
+def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
+    """Its pipe has a reader, and what it said is heard by the next opsd."""
+    home = Home()
+    try:
+        home.apps(sh("touch up; while [ ! -e go ]; do sleep 0.01; done; echo >&3; exec sleep 1000",
+                     ready={"fd": 3}, listen_timeout="1m"))
+        home.start()
+        wait_until(home.file("up").exists)
+        pid = home.row("w")["pid"]
+        home.kill("both")
+        if when == "away":
+            home.file("go").touch()
+            wait_until(lambda: b"sleep\0001000" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        home.recover()
+        assert home.row("w")["pid"] == pid
+        home.file("go").touch()
+        assert home.wait_state("w", "online")["pid"] == pid
+    finally:
+        home.end()

@@ -37,7 +37,7 @@ static void nothing_runs_before_it_is_told_to_go(void **state)
     struct job job;
 
     job_fork(&job, world, "w-0", "echo here");
-    wait_for(world, count_fds(job.keeper->pid) == 7);
+    wait_for(world, count_fds(job.keeper->pid) == 8);
     for (int i = 0; i < 10; i++)
         world_turn(world);
     assert_int_equal(job.phases, 0);
