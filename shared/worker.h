@@ -41,10 +41,11 @@ struct worker {
     const char *in_flight_setting; /* or the setting that says so */
     bool unmigrated;               /* main/migrate only: no statement is prepared, no tick */
     int (*run)(struct run *run);   /* 0 or a negative errno, see above */
-    const char *arguments;         /* what may follow the options, for --help ("--what WHAT"); NULL:
-                                      nothing may, except for a WORKER_COMMAND */
-    bool arguments_tell_apart;     /* with other arguments it does something else, which has a lock
-                                      and ticks of its own: "NAME --what daily" in ops.run */
+    const char *also;          /* a WORKER_COMMAND's other names, with spaces between; or NULL */
+    const char *arguments;     /* what may follow the options, for --help ("--what WHAT"); NULL:
+                                  nothing may, except for a WORKER_COMMAND */
+    bool arguments_tell_apart; /* with other arguments it does something else, which has a lock
+                                  and ticks of its own: "NAME --what daily" in ops.run */
 };
 
 /* Defined once by each worker file. */

@@ -113,7 +113,7 @@ static int take_describe(const struct worker *w, struct options *options, const 
     if (json_put_text(json, "name", w->name) && json_put_text(json, "app", w->app) &&
         json_put_text(json, "kind", kind_names[w->kind]) &&
         json_put_text(json, "about", w->about) && json_put_text(json, "arguments", w->arguments) &&
-        json_put(json, "needs", describe_needs(w)) &&
+        json_put_text(json, "also", w->also) && json_put(json, "needs", describe_needs(w)) &&
         json_put_int(json, "sql", (int64_t)(w->sql_count + w->app_sql_count)))
         text = cJSON_Print(json);
     if (!text)

@@ -81,6 +81,7 @@ static bool read_entry(const cJSON *entry, struct libexec_command *ret)
         .app = json_get_text(entry, "app"),
         .about = json_get_text(entry, "about"),
         .arguments = json_get_text(entry, "arguments"),
+        .also = json_get_text(entry, "also"),
     };
     return ret->name && ret->app && ret->about && !strchr(ret->name, '/');
 }
@@ -97,10 +98,22 @@ bool libexec_at(const struct libexec *libexec, size_t i, struct libexec_command 
     return false;
 }
 
+static bool is_also(const struct libexec_command *command, const char *name)
+{
+    size_t n = strlen(name), length;
+
+    for (const char *p = command->also; p && *p; p += length + strspn(p + length, " ")) {
+        length = strcspn(p, " ");
+        if (length == n && memcmp(p, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool libexec_find(const struct libexec *libexec, const char *name, struct libexec_command *ret)
 {
     for (size_t i = 0; libexec_at(libexec, i, ret); i++) {
-        if (strcmp(ret->name, name) == 0)
+        if (strcmp(ret->name, name) == 0 || is_also(ret, name))
             return true;
     }
     return false;

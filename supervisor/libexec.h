@@ -18,7 +18,9 @@ struct libexec {
 
 /* What the index says; the texts live as long as the struct libexec. */
 struct libexec_command {
-    const char *name, *app, *about, *arguments; /* arguments NULL: it does not say */
+    const char *name, *app, *about;
+    const char *arguments; /* NULL: it does not say */
+    const char *also;      /* its other names, with spaces between; NULL: it has none */
 };
 
 /* Finds the folder and reads its index. Without one, or with a broken one, there are no commands.
@@ -31,7 +33,7 @@ void libexec_done(struct libexec *libexec);
 /* The i-th command, those of an app together; false past the last. */
 bool libexec_at(const struct libexec *libexec, size_t i, struct libexec_command *ret);
 
-/* The command of that name; false: there is none. */
+/* The command that has that name, or has it among others; false: there is none. */
 bool libexec_find(const struct libexec *libexec, const char *name, struct libexec_command *ret);
 
 /* Its program. Returns 0 or -ENAMETOOLONG. */

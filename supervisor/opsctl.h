@@ -120,6 +120,10 @@ int manage(struct session *s, const char *word, bool help);
 void help_print(FILE *to);
 void help_print_command(FILE *to, const struct command *command);
 
+/* The same as one document: all commands (NULL), or that one, with their options, and the
+ * management commands. Returns the exit code. */
+int help_print_json(const struct command *only);
+
 /* What its row has no room for, in lines; NULL: nothing. */
 const char *help_remark(const struct command *command);
 

@@ -129,6 +129,8 @@ int command_help(struct session *s)
     const char *topic = s->args->count ? s->args->words[0] : NULL;
     const struct command *command = topic ? command_find(topic) : NULL;
 
+    if (s->args->json && (!topic || command))
+        return help_print_json(command);
     if (!topic)
         help_print(stdout);
     else if (strcmp(topic, "manifest") == 0)

@@ -20,8 +20,8 @@ from supervisor import py, sh
 
 # The verbs that the two older lists (test_supervisor_control.py) do not have.
 VERBS = [("reload", "NAME"), ("delete", "NAME"), ("reset", "NAME"), ("scale", "NAME", "2"),
-         ("signal", "HUP", "NAME"), ("pid", "NAME"), ("env", "NAME"), ("wait", "NAME")]
-WHOLE = [("save",), ("diff",), ("apply",), ("upgrade",)]
+         ("signal", "HUP", "NAME"), ("pid", "NAME"), ("env", "NAME"), ("wait", "NAME"), ("send", "NAME", "x")]
+WHOLE = [("save",), ("events",), ("monit",), ("stat", "-w"), ("diff",), ("apply",), ("upgrade",)]
 
 
 def test_s62_memory_is_counted_over_the_tree_and_has_to_last(home):

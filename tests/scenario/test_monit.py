@@ -117,7 +117,7 @@ def test_it_follows_the_size_of_the_terminal(shop, terminal):
         shown.resize(columns, rows)
         wait_until(lambda: max(map(len, shown.lines() or [""])) <= columns and len(shown.lines()) == rows)
     shown.wait("logs of chatty")
-    assert "q quit" in shown.lines()[29] and "5 workers" in shown.lines()[0]
+    wait_until(lambda: "q quit" in shown.lines()[29] and "5 workers" in shown.lines()[0])
 
 
 def test_a_lost_opsd_is_found_again(fleet, terminal):

@@ -1,7 +1,10 @@
 """What a person looks at: stat -w on a real terminal, why a worker is in its state, send."""
 import json
 import os
+import re
 import signal
+import subprocess
+import time
 
 import pytest
 
@@ -157,3 +160,65 @@ def test_a_word_that_is_no_worker(fleet, word, says):
     for verb in ("stop", "describe"):
         got = fleet.opsctl(verb, word)
         assert got.returncode == 4 and says in got.stderr, got.stderr
+
+
+# --- documents
+
+DOCUMENTS = ["start all", "run_all_workers", "stop w", "start w", "restart w", "restart w --wait", "reload w",
+             "scale w 1", "stat", "stat w", "describe w", "history one", "events", "run_worker shop one", "pid w",
+             "env w", "signal CONT w", "send w x", "reset w", "diff", "apply", "save", "resurrect", "ping",
+             "wait one", "check", "cron @daily", "version", "help", "help stat", "delete one"]
+REFUSALS = [("stat other", 4), ("restart other", 4), ("nonsense-word", 2), ("pid other", 4), ("reload", 2)]
+
+
+def test_with_json_everything_is_one_document(fleet):
+    fleet.apps(sh("exec sleep 1000", stdin=True, namespace="shop"),
+               sh("exit 0", "one", namespace="shop", autorestart=False))
+    for line in DOCUMENTS:
+        got = fleet.opsctl("--json", *line.split())
+        assert got.returncode == 0 and isinstance(json.loads(got.stdout), dict), (line, got.stderr)
+    for line, code in REFUSALS:
+        got = fleet.opsctl("--json", *line.split())
+        assert got.returncode == code and got.stderr
+        if code != 2 or got.stdout:
+            assert set(json.loads(got.stdout)) == {"error"}, line
+
+
+def test_help_as_a_document_is_what_help_says():
+    document = json.loads(subprocess.run([BIN / "opsctl", "help", "--json"], capture_output=True).stdout)
+    text = subprocess.run([BIN / "opsctl", "help"], capture_output=True, text=True).stdout
+    for command in [*document["commands"], *document["management"]]:
+        assert re.search(rf"^  {command['word']} +{re.escape(command['help'])}$", text, re.M), command
+    stat = next(c for c in document["commands"] if c["word"] == "stat")
+    assert "ls" in stat["aliases"] and {"name": "watch", "letter": "w", "value": None} == {
+        k: v for k, v in stat["options"][0].items() if k != "help"}
+
+
+# --- restart --wait
+
+def test_restart_waits_and_shows_what_a_worker_said_that_did_not_come_up(fleet):
+    fleet.apps(sh("if [ -e broken ]; then echo no such table: users >&2; exit 1; fi; exec sleep 1000",
+                  max_restarts=1, min_uptime=1500))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    begun = time.monotonic()
+    assert fleet.opsctl("restart", "w", "--wait").returncode == 0 and time.monotonic() - begun > 1.5
+    fleet.file("broken").touch()
+    got = fleet.opsctl("restart", "w", "--wait")
+    assert got.returncode == 1 and "no such table: users" in got.stderr
+
+
+# --- the table itself
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_table_fits_the_terminal_and_is_coloured_there(fleet, terminal, columns):
+    fleet.apps(*(sh("exec sleep 1000", f"a-worker-with-a-name-that-is-long-{n}", namespace="namespace")
+                 for n in range(3)), sh("exit 3", "bad", max_restarts=0))
+    fleet.start()
+    fleet.wait_state("bad", "errored")
+    shown = terminal(columns).run(BIN / "opsctl", "--home", fleet.home, "stat", cwd=fleet.folder)
+    screen = shown.wait("ended with 0")
+    assert all(len(line) <= columns for line in screen.splitlines())
+    assert ("namespace" in screen) == (columns == 200) and "errored" in screen
+    coloured = shown.screen(colours=True)
+    assert "\x1b[32monline" in coloured and "\x1b[31merrored" in coloured

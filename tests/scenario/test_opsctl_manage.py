@@ -89,6 +89,13 @@ def test_words_after_its_name_are_its_own(install, project):
     assert got.returncode == 2 and "after its name" in got.stderr
 
 
+def test_a_command_may_have_other_names(install, project):
+    install.index({**describe("jobs", "main"), "also": "job tasks"})
+    for name in ("jobs", "job", "tasks"):
+        assert install(name, "list", cwd=project).stdout.startswith("words:list\n")
+    assert install("job tasks", cwd=project).returncode == install("ta", cwd=project).returncode == 2
+
+
 def test_help_lists_them_by_app(install, project):
     got = install("help", cwd=project).stdout
     assert re.search(r"^commands of main:\n  jobs +does things$", got, re.M)
