@@ -209,6 +209,20 @@ static int unpack(struct log_part *part, int home_fd)
     return 0;
 }
 
+/* A last line without its newline counts. */
+static int64_t count_lines_of(const struct log_part *part, int64_t from)
+{
+    int64_t lines = 0;
+    char last = '\n';
+
+    if (from >= part->end)
+        return 0;
+    if (tail_skip(part->fd, from, part->end, part->end, &lines) < 0 ||
+        pread(part->fd, &last, 1, part->end - 1) < 0)
+        return -EIO;
+    return lines + (last != '\n');
+}
+
 /* Finds up to *missing lines in a part, and takes off what it found. */
 static int find_in_part(struct log_part *part, int64_t from, const char *text, int64_t *missing)
 {
@@ -218,11 +232,11 @@ static int find_in_part(struct log_part *part, int64_t from, const char *text, i
         at = tail_find_text(part->fd, from, part->end, text, &found);
     } else {
         at = tail_find(part->fd, from, part->end, *missing);
-        if (at == from && tail_skip(part->fd, from, part->end, part->end, &found) < 0)
-            return -EIO;
+        if (at == from)
+            found = count_lines_of(part, from);
     }
-    if (at < 0)
-        return (int)at;
+    if (at < 0 || found < 0)
+        return -EIO;
     part->at = at;
     *missing -= found < *missing ? found : *missing;
     return 0;

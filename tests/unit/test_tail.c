@@ -97,6 +97,60 @@ static void an_error_is_told(void **state)
 }
 
 /* clang-format off */
+static const struct { const char *text, *wanted; int64_t begin, n, want, found; } texts[] = {
+    { "xa\nb\nxc\nd\nxe\n", "x", 0, 1, 10, 1 },
+    { "xa\nb\nxc\nd\nxe\n", "x", 0, 2, 5, 2 },
+    { "xa\nb\nxc\nd\nxe\n", "x", 0, 3, 0, 3 },
+    { "xa\nb\nxc\nd\nxe\n", "x", 0, 9, 0, 3 },
+    { "xa\nb\nxc\nd\nxe\n", "x", 3, 9, 5, 2 },
+    { "xa\nb\nxc\nd\nxe", "x", 0, 1, 10, 1 },
+    { "xa\nb\n", "y", 0, 9, 5, 0 },
+    { "a\nb\n", "a\nb", 0, 9, 4, 0 },
+    { "xa\n", "x", 0, 0, 3, 0 },
+};
+/* clang-format on */
+
+static void lines_with_a_text_are_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t n = strlen(texts[i].text);
+        OWN(close) int fd = file_of(texts[i].text, n);
+        int64_t found = texts[i].n;
+
+        assert_int_equal(tail_find_text(fd, texts[i].begin, (int64_t)n, texts[i].wanted, &found),
+                         texts[i].want);
+        assert_int_equal(found, texts[i].found);
+    }
+}
+
+/* Among lines of all lengths, across our blocks; every seventh has the text. */
+static void a_text_is_found_across_blocks(void **state)
+{
+    enum { LINES = 700 };
+    static char bytes[LINES * 400];
+    int64_t starts[LINES], found;
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < LINES; i++) {
+        starts[i] = (int64_t)n;
+        memset(bytes + n, '.', 300);
+        if (i % 7 == 0)
+            memcpy(bytes + n + i % 290, "needle", 6);
+        n += 1 + i % 300 + (i % 7 == 0 ? 300 : 0);
+        bytes[n - 1] = '\n';
+    }
+    OWN(close) int fd = file_of(bytes, n);
+    for (int64_t k = 1; k <= LINES / 7; k++) {
+        found = k;
+        assert_int_equal(tail_find_text(fd, 0, (int64_t)n, "needle", &found),
+                         starts[LINES - 7 * k]);
+        assert_int_equal(found, k);
+    }
+}
+
+/* clang-format off */
 static const struct { const char *text; int64_t from, to, want, lines; } skips[] = {
     { "a\nb\nc\n", 0, 0, 2, 1 },  /* the line that begins at from is left out, too */
     { "a\nb\nc\n", 0, 2, 2, 1 },
@@ -131,6 +185,8 @@ int main(void)
         cmocka_unit_test(what_was_added_later_is_left_out),
         cmocka_unit_test(a_file_that_became_shorter_is_survived),
         cmocka_unit_test(an_error_is_told),
+        cmocka_unit_test(lines_with_a_text_are_found),
+        cmocka_unit_test(a_text_is_found_across_blocks),
         cmocka_unit_test(a_jump_ends_where_a_line_begins),
     };
 
