@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "guard_link.h"
 #include "instance_logs.h"
 #include "instant.h"
 #include "json.h"
@@ -243,6 +244,8 @@ void fleet_commit(struct fleet *fleet)
     journal_flush(&fleet->journal, add_records, fleet);
     if (fleet->journal.failing)
         fleet->look_again_ms = (int64_t)monotonic_now_ms() + JOURNAL_AGAIN_MS;
+    if (fleet->link)
+        guard_link_flush(fleet->link);
     for (struct keeper *k = fleet->keepers.first; k; k = k->next)
         keeper_go(k);
 }

@@ -41,12 +41,14 @@ struct fleet {
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    int starts_left;  /* in this turn of the loop */
-    bool leaving;     /* opsd ends once everything is stopped */
-    bool left;        /* everything is */
-    bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
-    bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
-    bool rolled_back; /* the opsd of an upgrade did not come up */
+    size_t at;          /* whose turn it is, in fleet_reconcile */
+    int starts_left;    /* in this turn of the loop */
+    size_t starts_from; /* and of whom on */
+    bool leaving;       /* opsd ends once everything is stopped */
+    bool left;          /* everything is */
+    bool recovered;     /* until then nobody knows what runs, and nothing is started or written */
+    bool unswept;       /* control groups of processes that are nobody's were not all cleared yet */
+    bool rolled_back;   /* the opsd of an upgrade did not come up */
     uv_timer_t timer;
     int clock_fd; /* timerfd(2) on the wall clock, for ticks; tells when that clock is set */
     uv_poll_t clock_poll;

@@ -41,17 +41,37 @@ static int send_message(struct guard_link *link, const struct guard_message *mes
     r = guard_message_send(link->fd, message);
     if (r == -EAGAIN && poll(&room, 1, PATIENCE_MS) > 0)
         r = guard_message_send(link->fd, message);
-    if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS) {
+    /* Of several descriptors one may have been closed meanwhile: the others are told anew. */
+    if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS || r == -EBADF) {
         link->behind = true;
         watch_for(link);
     }
     return r;
 }
 
+void guard_link_flush(struct guard_link *link)
+{
+    if (link->gathered.length)
+        (void)send_message(link, &link->gathered);
+    link->gathered.length = 0;
+}
+
+static void gather(struct guard_link *link, const char *name, int fd)
+{
+    if (!link->gathered.length)
+        guard_message_begin(&link->gathered, "store");
+    if (guard_message_add(&link->gathered, name, fd) == 0)
+        return;
+    guard_link_flush(link);
+    guard_message_begin(&link->gathered, "store");
+    (void)guard_message_add(&link->gathered, name, fd);
+}
+
 static void send_word(struct guard_link *link, const char *verb, const char *name)
 {
     struct guard_message message;
 
+    guard_link_flush(link);
     guard_message_begin(&message, verb);
     if (name)
         (void)guard_message_add(&message, name, -1);
@@ -62,21 +82,13 @@ static void send_word(struct guard_link *link, const char *verb, const char *nam
 static void send_store(struct guard_link *link, const struct store *store)
 {
     const struct store_item *item;
-    struct guard_message message;
 
-    guard_message_begin(&message, "store");
     for (size_t i = 0; i < store->count; i++) {
         item = &store->items[i];
-        if (item->name[0] == '@' || fcntl(item->fd, F_GETFD) < 0)
-            continue;
-        if (guard_message_add(&message, item->name, item->fd) < 0) {
-            (void)send_message(link, &message);
-            guard_message_begin(&message, "store");
-            (void)guard_message_add(&message, item->name, item->fd);
-        }
+        if (item->name[0] != '@' && fcntl(item->fd, F_GETFD) >= 0)
+            gather(link, item->name, item->fd);
     }
-    if (message.fd_count)
-        (void)send_message(link, &message);
+    guard_link_flush(link);
 }
 
 /* The guard reads again. */
@@ -161,24 +173,14 @@ int guard_link_watch(struct guard_link *link, uv_loop_t *loop,
 
 /* --- descriptors */
 
-int guard_link_store(struct guard_link *link, const char *const names[], const int fds[], size_t n)
+int guard_link_store(struct guard_link *link, const char *name, int fd)
 {
-    struct guard_message message;
-    int old, r;
+    int old, r = store_put(&link->kept, name, fd, &old);
 
-    guard_message_begin(&message, "store");
-    for (size_t i = 0; i < n; i++) {
-        r = store_put(&link->kept, names[i], fds[i], &old);
-        if (r < 0)
-            return r;
-        store_drop(&link->inherited, names[i]);
-        if (guard_message_add(&message, names[i], fds[i]) < 0) {
-            (void)send_message(link, &message);
-            guard_message_begin(&message, "store");
-            (void)guard_message_add(&message, names[i], fds[i]);
-        }
-    }
-    (void)send_message(link, &message);
+    if (r < 0)
+        return r;
+    store_drop(&link->inherited, name);
+    gather(link, name, fd);
     return 0;
 }
 
@@ -256,6 +258,7 @@ int guard_link_upgrade(struct guard_link *link, const char *path, struct err *re
 
     if (fd < 0)
         return fd;
+    guard_link_flush(link);
     guard_message_begin(&message, "upgrade");
     (void)guard_message_add(&message, "opsd", fd);
     r = send_message(link, &message);

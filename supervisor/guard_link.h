@@ -14,15 +14,17 @@
 #include <uv.h>
 
 #include "err.h"
+#include "guard_message.h"
 #include "opsd_options.h"
 #include "store.h"
 
 struct guard_link {
-    int fd;                 /* -1: no guard */
-    struct store inherited; /* what nobody took yet, owned */
-    struct store kept;      /* what the guard has beside; the descriptors are others' */
-    bool behind;            /* the guard does not read; it is told all when it does */
-    bool ready, leaving;    /* what it was told, or is to be */
+    int fd;                        /* -1: no guard */
+    struct store inherited;        /* what nobody took yet, owned */
+    struct store kept;             /* what the guard has beside; the descriptors are others' */
+    struct guard_message gathered; /* what it was not told yet; of length 0: nothing */
+    bool behind;                   /* the guard does not read; it is told all when it does */
+    bool ready, leaving;           /* what it was told, or is to be */
     bool watched;
     uv_poll_t poll;
     void (*died)(struct guard_link *link);
@@ -38,10 +40,12 @@ int guard_link_open(struct guard_link *link, int fd, int store);
 int guard_link_watch(struct guard_link *link, uv_loop_t *loop,
                      void (*died)(struct guard_link *link));
 
-/* Has the guard keep copies of n descriptors under these names (store.h says what a name is); the
- * descriptors stay the caller's. Before one is closed its name is to be dropped. A name that is
- * there is replaced. Returns 0, -EINVAL or -ENOMEM; a guard that is not there is no error. */
-int guard_link_store(struct guard_link *link, const char *const names[], const int fds[], size_t n);
+/* Has the guard keep a copy of the descriptor under that name (store.h says what a name is); it
+ * stays the caller's, and before it is closed its name is to be dropped. A name that is there is
+ * replaced. The guard is told by the next guard_link_flush, or before it is told anything else.
+ * Returns 0, -EINVAL or -ENOMEM; a guard that is not there is no error. */
+int guard_link_store(struct guard_link *link, const char *name, int fd);
+void guard_link_flush(struct guard_link *link);
 
 /* Has the guard forget a name; one that is not there is no error. */
 void guard_link_drop(struct guard_link *link, const char *name);

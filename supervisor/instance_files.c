@@ -41,7 +41,7 @@ void instance_keep(struct instance *i, const char *suffix, int fd)
     OWN(free) char *name = stored_name(i, suffix);
 
     if (name && i->fleet->link)
-        (void)guard_link_store(i->fleet->link, (const char *const[]){ name }, &fd, 1);
+        (void)guard_link_store(i->fleet->link, name, fd);
 }
 
 void instance_keep_no_more(struct instance *i, const char *suffix)

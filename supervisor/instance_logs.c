@@ -199,7 +199,7 @@ static int open_stream(struct instance *i, struct stream *stream, bool err, stru
     OWN(free) char *file = instance_file_name(i);
     OWN(free) char *name = NULL;
     struct stream_paths paths;
-    int fd;
+    int fd, r;
 
     stream->shows = i->run || i->app->ready == READY_LOG;
     if (!log || !file || wanted_both_path(i, &both) < 0 ||
@@ -215,11 +215,13 @@ static int open_stream(struct instance *i, struct stream *stream, bool err, stru
     fd = open_pipe(i, err, reterr);
     if (fd < 0)
         return fd;
-    instance_keep(i, suffix_of(err), fd);
     stream->kind = &kind;
     stream->owner = i;
     paths = (struct stream_paths){ .log = log, .both = both, .name = name };
-    return stream_open(stream, &i->fleet->pump, fd, &paths, reterr);
+    r = stream_open(stream, &i->fleet->pump, fd, &paths, reterr);
+    if (r == 0)
+        instance_keep(i, suffix_of(err), fd);
+    return r;
 }
 
 int instance_open_logs(struct instance *i, struct err *reterr)

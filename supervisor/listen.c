@@ -118,8 +118,7 @@ static void keep(struct listeners *listeners, struct listener *l, int fd)
 
     l->fd = fd;
     if (listeners->link)
-        (void)guard_link_store(listeners->link, (const char *const[]){ kept_name(l->text, name) },
-                               &l->fd, 1);
+        (void)guard_link_store(listeners->link, kept_name(l->text, name), l->fd);
 }
 
 int listen_on(struct listeners *listeners, const struct listen_socket *what, struct err *reterr)

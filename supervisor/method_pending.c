@@ -23,11 +23,20 @@ struct pending {
     struct awaited awaited[];
 };
 
-static struct instance *by_id(const struct fleet *fleet, int id)
+/* The k-th of those that are awaited. They were noted in the order of the fleet, and so they are
+ * found near each other. */
+static struct instance *awaited(const struct pending *p, size_t k, size_t *near)
 {
-    for (size_t i = 0; i < fleet->count; i++)
-        if (fleet->instances[i]->id == id)
-            return fleet->instances[i];
+    const struct fleet *fleet = p->connection->control->fleet;
+
+    for (size_t n = 0; n < fleet->count; n++) {
+        struct instance *i = fleet->instances[(*near + n) % fleet->count];
+
+        if (i->id == p->awaited[k].id) {
+            *near += n + 1;
+            return i;
+        }
+    }
     return NULL;
 }
 
@@ -63,15 +72,15 @@ static enum settled settled(struct pending *p, const struct instance *i, size_t 
 static void answer_failure(struct pending *p, int64_t now_ms)
 {
     struct connection *connection = p->connection;
-    const struct fleet *fleet = connection->control->fleet;
     cJSON *data = cJSON_CreateObject(), *workers = cJSON_CreateArray();
     bool too_late = p->deadline_ms && now_ms >= p->deadline_ms;
     char message[160];
+    size_t near = 0;
     int64_t due;
     int failed = 0;
 
     for (size_t k = 0; k < p->count; k++) {
-        const struct instance *i = by_id(fleet, p->awaited[k].id);
+        const struct instance *i = awaited(p, k, &near);
         enum settled how = settled(p, i, k, now_ms, &due);
 
         /* Those that still are on their way are not to blame, unless the time is up. */
@@ -90,11 +99,10 @@ static void answer_failure(struct pending *p, int64_t now_ms)
 static void answer_success(struct pending *p)
 {
     struct connection *connection = p->connection;
-    const struct fleet *fleet = connection->control->fleet;
     cJSON *workers = cJSON_CreateArray();
 
-    for (size_t k = 0; k < p->count; k++) {
-        struct instance *i = by_id(fleet, p->awaited[k].id);
+    for (size_t k = 0, near = 0; k < p->count; k++) {
+        struct instance *i = awaited(p, k, &near);
 
         if (i)
             (void)cJSON_AddItemToArray(workers, p->kind->row ? p->kind->row(i, &p->awaited[k])
@@ -130,16 +138,15 @@ static void tell(struct pending *p, size_t done)
 /* Returns the next moment to look at it, or 0. */
 static int64_t look(struct pending *p)
 {
-    const struct fleet *fleet = p->connection->control->fleet;
     int64_t now = (int64_t)monotonic_now_ms(), next = p->deadline_ms, due;
     bool failed = false;
     size_t waits = 0;
 
-    for (size_t k = 0; k < p->count; k++) {
+    for (size_t k = 0, near = 0; k < p->count; k++) {
         enum settled how;
 
         due = 0;
-        how = settled(p, by_id(fleet, p->awaited[k].id), k, now, &due);
+        how = settled(p, awaited(p, k, &near), k, now, &due);
         waits += how == NOT_YET;
         failed |= how == SETTLED_BADLY;
         if (due && (!next || due < next))

@@ -14,8 +14,8 @@
 #include "schedule.h"
 
 enum {
-    /* Each waits for its exec; more would keep the control socket waiting. */
-    STARTS_PER_TURN = 32,
+    /* Each takes half a millisecond; clients are heard between two turns. */
+    STARTS_PER_TURN = 8,
     SWEEP_AGAIN_MS = 50,
 };
 
@@ -127,6 +127,13 @@ static const char *replaced_need(const struct instance *i)
     return NULL;
 }
 
+/* When a turn has started enough, the next goes on from there: in a storm of crashes those that
+ * come first would have no room for the others. */
+static bool may_start(const struct fleet *fleet)
+{
+    return fleet->starts_left > 0 && fleet->at >= fleet->starts_from;
+}
+
 static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
 {
     struct machine *m = &i->machine;
@@ -140,7 +147,7 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         i->blocked = first_need(i, is_unmet);
         if (i->blocked) {
             (void)err_set(&m->reason, 0, "waits for %s", i->blocked);
-        } else if (fleet->starts_left > 0) {
+        } else if (may_start(fleet)) {
             instance_act(i, machine_unblock(m, i->app, now));
         }
         return;
@@ -151,10 +158,10 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         instance_act(i, machine_hold(m, i->app, now, gone));
 }
 
-/* What may start a process waits for the next turn when this one has started enough. */
+/* What may start a process. */
 static bool may_act(const struct fleet *fleet, const struct instance *i)
 {
-    return fleet->starts_left > 0 || machine_runs(&i->machine);
+    return may_start(fleet) || machine_runs(&i->machine);
 }
 
 static void settle(struct fleet *fleet, struct instance *i)
@@ -238,36 +245,57 @@ static void arm_clock(struct fleet *fleet)
         fleet_clock_set(fleet);
 }
 
-void fleet_reconcile(struct fleet *fleet)
+/* A run by hand that cannot be started leaves the list while it is looked at. */
+static bool is_there(const struct fleet *fleet, const struct instance *i)
 {
-    if (!fleet->dirty)
-        return;
-    fleet->dirty = false;
+    return fleet->at < fleet->count && fleet->instances[fleet->at] == i;
+}
+
+/* Returns whether some were not started that might have been. */
+static bool settle_all(struct fleet *fleet)
+{
+    size_t next = 0;
+    bool more;
+
     fleet->starts_left = STARTS_PER_TURN;
-    fleet->look_again_ms = 0;
-    renew_begin(fleet, (int64_t)monotonic_now_ms());
-    for (size_t k = 0; k < fleet->count;) {
-        struct instance *i = fleet->instances[k];
+    for (fleet->at = 0; fleet->at < fleet->count;) {
+        struct instance *i = fleet->instances[fleet->at];
 
         settle(fleet, i);
-        if (k < fleet->count && fleet->instances[k] == i && i->retiring && !i->stop_asked &&
-            !machine_runs(&i->machine)) {
+        if (fleet->starts_left <= 0 && !next)
+            next = fleet->at + 1;
+        if (!is_there(fleet, i))
+            continue;
+        if (i->retiring && !i->stop_asked && !machine_runs(&i->machine)) {
             record_gone(i);
             fleet_remove(fleet, i);
             (void)fleet_resolve(fleet);
             continue;
         }
-        /* A run by hand that cannot be started leaves the list while it is looked at. */
-        if (k < fleet->count && fleet->instances[k] == i)
-            k++;
+        fleet->at++;
     }
+    more = next || fleet->starts_from;
+    fleet->starts_from = next;
+    return more;
+}
+
+void fleet_reconcile(struct fleet *fleet)
+{
+    bool more;
+
+    if (!fleet->dirty)
+        return;
+    fleet->dirty = false;
+    fleet->look_again_ms = 0;
+    renew_begin(fleet, (int64_t)monotonic_now_ms());
+    more = settle_all(fleet);
     if (fleet->unswept)
         recover_sweep(fleet);
     fleet_commit(fleet);
     if (fleet->changed)
         fleet->changed(fleet);
     /* What one instance did may concern another that was looked at before it. */
-    if (fleet->starts_left <= 0 || fleet->dirty)
+    if (more || fleet->dirty)
         fleet->look_again_ms = (int64_t)monotonic_now_ms();
     else if (fleet->unswept && !fleet->look_again_ms)
         fleet->look_again_ms = (int64_t)monotonic_now_ms() + SWEEP_AGAIN_MS;

@@ -84,16 +84,37 @@ static const struct field {
 
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* FNV-1a. Texts change with something else, or do not matter enough. */
+static uint64_t bits_of(const struct field *field, const void *value)
+{
+    uint64_t bits;
+
+    switch (field->kind) {
+    case KIND_INT:
+        return (unsigned)*(const int *)value;
+    case KIND_BOOL:
+        return *(const bool *)value;
+    case KIND_STATE:
+        return *(const enum state *)value;
+    case KIND_INT64:
+    case KIND_DOUBLE:
+        memcpy(&bits, value, sizeof bits);
+        return bits;
+    case KIND_TEXT:
+        break;
+    }
+    /* It changes with something else, or does not matter enough. */
+    return 0;
+}
+
+/* FNV-1a, by fields instead of bytes: the whole fleet is looked at in every turn. */
 static uint64_t mark_of(const struct instance *i)
 {
     uint64_t mark = 14695981039346656037U;
 
     for (size_t f = 0; f < FIELDS; f++) {
-        const unsigned char *bytes = (const unsigned char *)i + fields[f].offset;
-
-        for (size_t b = 0; b < fields[f].size && fields[f].kind != KIND_TEXT; b++)
-            mark = (mark ^ bytes[b]) * 1099511628211U;
+        mark ^= bits_of(&fields[f], (const char *)i + fields[f].offset);
+        mark *= 1099511628211U;
+        mark ^= mark >> 32;
     }
     return mark;
 }

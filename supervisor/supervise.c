@@ -181,12 +181,11 @@ static void guard_died(struct guard_link *link)
 /* A new listener, kept by the guard; -errno. */
 static int listen_anew(struct opsd *opsd)
 {
-    static const char *const names[] = { CONTROL };
     int fd = home_listen(&opsd->home), r;
 
     if (fd < 0)
         return fd;
-    r = guard_link_store(&opsd->link, names, &fd, 1);
+    r = guard_link_store(&opsd->link, CONTROL, fd);
     if (r < 0) {
         (void)close(fd);
         return r;
@@ -252,7 +251,10 @@ static int watch_home(struct opsd *opsd)
 
 static void turn(uv_prepare_t *prepare)
 {
-    fleet_reconcile(prepare->data);
+    struct fleet *fleet = prepare->data;
+
+    fleet_reconcile(fleet);
+    guard_link_flush(fleet->link);
 }
 
 static void signalled(uv_signal_t *handle, int signal)

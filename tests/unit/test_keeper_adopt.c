@@ -8,7 +8,11 @@ static void one_that_runs_is_taken_over(void **state)
     struct left_behind left;
     struct job job;
 
-    left = leave_behind(world, "trap 'echo two; exit 12' TERM; echo one; " IDLE, KEEPER_RUNS);
+    /* What is started when the order to stop comes would not hear it, and have its time to leave.
+     */
+    left = leave_behind(world,
+                        "trap 'echo two; exit 12' TERM; sh -c 'echo one; exec sleep 120' & wait",
+                        KEEPER_RUNS);
     assert_true(is_alive(left.identity.pid));
     assert_int_equal(adopt(&job, world, &left, &last), 0);
     assert_int_equal(last.phase, KEEPER_RUNS);
