@@ -96,6 +96,8 @@ static void connected(void *tag)
     service->look = true;
     service->full_next_us = 0;
     service->resting = false;
+    /* Whoever died while nobody listened is noticed now. */
+    (void)uv_timer_start(&service->beat, beat, 0, QUEUE_BEAT_MS);
 }
 
 static void disconnected(void *tag, const char *why)
@@ -200,7 +202,6 @@ static int open_handles(struct service *service)
     service->wake.data = service->beat.data = service->stop_limit.data = service;
     service->step.data = service->stop.data = service;
     (void)uv_timer_start(&service->wake, look, QUEUE_POLL_MS, 0);
-    (void)uv_timer_start(&service->beat, beat, QUEUE_BEAT_MS, QUEUE_BEAT_MS);
     (void)uv_prepare_start(&service->step, step);
     return uv_poll_start(&service->stop, UV_READABLE, told_to_stop);
 }

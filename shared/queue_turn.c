@@ -400,6 +400,8 @@ static void refused(struct service *service, const struct db_batch *batch)
     }
     service->careful = batch->code != -EAGAIN;
     service->reconcile = true;
+    /* The claim was rolled back as well. */
+    service->look = true;
     turn_forget(service);
 }
 

@@ -54,17 +54,27 @@ class Cluster:
             cwd="/", capture_output=True, text=True)
         if made.returncode:
             pytest.exit(f"initdb failed: {made.stderr}")
+        self.launch()
+
+    def launch(self):
+        """Starts the server on the data that are there."""
         settings = {
             "listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off",
             "synchronous_commit": "off", "full_page_writes": "off", "max_connections": 100,
             "shared_buffers": "64MB", "autovacuum_naptime": "10s", "log_min_messages": "warning",
         }
-        with open(self.folder / "log", "wb") as log:
+        with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                self._command("postgres", "-D", data,
+                self._command("postgres", "-D", self.folder / "data",
                               *itertools.chain(*(("-c", f"{k}={v}") for k, v in settings.items()))),
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._answers, what="PostgreSQL answers")
+
+    def restart(self, how=signal.SIGINT):
+        """Ends all sessions (SIGQUIT: without a checkpoint, as a crash does) and starts again."""
+        self.process.send_signal(how)
+        self.process.wait(DEADLINE_S)
+        self.launch()
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -121,7 +131,12 @@ class Database:
         [row] = self.query(statement, *args)
         return row[0]
 
-    def drop(self):
+    def close(self):
+        """Forgets the connection; the next query makes a new one."""
         if self._connection:
             self._connection.close()
+        self._connection = None
+
+    def drop(self):
+        self.close()
         self.cluster.admin(f"drop database if exists {self.name} with (force)")
