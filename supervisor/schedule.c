@@ -66,9 +66,10 @@ static void begin(struct instance *i, int64_t tick, int64_t now)
     if (tick == i->ticks.queued)
         i->ticks.queued = 0;
     if (!machine_tick(&i->machine, i->app, now, &action)) {
-        i->ticks.skipped++;
+        /* The history says how many more there were during this run. */
+        if (!i->ticks.skipped++)
+            log_tick(i, "tick skipped", tick, state_name(i->machine.state));
         i->ticks.passed = tick;
-        log_tick(i, "tick skipped", tick, state_name(i->machine.state));
         return;
     }
     ticks_begin(&i->ticks, tick);
