@@ -230,6 +230,65 @@ static void a_tick_that_waits_for_its_lateness_is_not_missed(void **state)
     assert_int_equal(tick, at("12:00:00"));
 }
 
+/* --- any clock */
+
+/* Looked at often enough every tick is taken, in its order, however late it is on purpose. */
+static void a_steady_clock_misses_nothing(void **state)
+{
+    static const char *const texts[] = { "*/10 * * * *", "30 1,13 * * *", "@every 7m" };
+
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        int64_t wall = at("00:00:00"), want, tick;
+        struct schedule s;
+
+        set_up_schedule(&s, texts[pick(3)]);
+        s.rule.jitter_ms = pick(2) ? pick(20 * MINUTE) : 0;
+        s.rule.seed = pick(1000);
+        ticks_plan(&s.ticks, &s.rule, wall);
+        assert_int_equal(cron_next(&s.cron, s.rule.zone, wall, &want), 0);
+        while (wall < at("23:00:00")) {
+            wall += pick(MINUTE);
+            if (ticks_take(&s.ticks, &s.rule, wall, &tick) == TICKS_NONE)
+                continue;
+            ticks_begin(&s.ticks, tick);
+            assert_int_equal(tick, want);
+            assert_int_equal(cron_next(&s.cron, s.rule.zone, want, &want), 0);
+        }
+        assert_true(want > wall - 20 * MINUTE);
+    }
+}
+
+/* Set by anything up to an hour, again and again, and looked at whenever: no tick comes twice. */
+static void a_clock_that_is_set_takes_no_tick_twice(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        int64_t wall = at("00:00:00"), last = 0, tick;
+        struct schedule s;
+        int taken = 0;
+
+        set_up_schedule(&s, pick(2) ? "* * * * *" : "*/7 3-20 * * *");
+        s.rule.jitter_ms = pick(2) ? pick(MINUTE) : 0;
+        ticks_plan(&s.ticks, &s.rule, wall);
+        for (int i = 0; i < 3000; i++) {
+            int64_t before = wall;
+
+            wall += pick(2) ? pick(MINUTE) : pick(3 * HOUR);
+            if (pick(3) == 0)
+                wall = before - pick(HOUR - (unsigned)(last > before ? last - before : 0));
+            ticks_clock_set(&s.ticks, &s.rule, wall);
+            if (ticks_take(&s.ticks, &s.rule, wall, &tick) != TICKS_DUE)
+                continue;
+            ticks_begin(&s.ticks, tick);
+            assert_true(tick > last && tick <= wall);
+            last = tick;
+            taken++;
+        }
+        assert_true(taken > 100);
+    }
+}
+
 /* --- cron_last, against going through all of them */
 
 static void check_last(const struct schedule *s, int64_t after, int64_t until)
@@ -275,6 +334,8 @@ int main(void)
         cmocka_unit_test(lateness_is_the_same_for_the_same_tick),
         cmocka_unit_test(no_tick_is_in_the_way_of_the_next_one),
         cmocka_unit_test(a_tick_that_waits_for_its_lateness_is_not_missed),
+        cmocka_unit_test(a_steady_clock_misses_nothing),
+        cmocka_unit_test(a_clock_that_is_set_takes_no_tick_twice),
         cmocka_unit_test(the_last_of_a_span_is_found),
     };
 
