@@ -137,12 +137,16 @@ void json_write_tenths(struct json_writer *w, const char *name, uint64_t tenths)
 
 void json_write_bool(struct json_writer *w, const char *name, bool value)
 {
+    if (w->sparse && name && !value)
+        return;
     begin(w, name);
     add_text(w, value ? "true" : "false");
 }
 
 void json_write_null(struct json_writer *w, const char *name)
 {
+    if (w->sparse && name)
+        return;
     begin(w, name);
     add_text(w, "null");
 }

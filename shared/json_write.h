@@ -14,7 +14,8 @@
 
 struct json_writer {
     struct buf text;
-    int error; /* the first failure: -ENOMEM, -EMSGSIZE; all that follows does nothing */
+    bool sparse; /* members that are null or false are left out */
+    int error;   /* the first failure: -ENOMEM, -EMSGSIZE; all that follows does nothing */
 };
 
 void json_write_init(struct json_writer *w, size_t bytes_max);

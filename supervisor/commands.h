@@ -28,7 +28,8 @@
  *                         "fields":["…"]}],"notes":["…"]}; live: without a restart
  *   apply                 {"timeout_ms":N?} → the same with "workers":[row…], of those that were
  *                         touched, once it is done
- *   workers_stat          {"name":…}? → the document of `stat --json`
+ *   workers_stat          {"name":…?,"sparse":bool?} → the document of `stat --json`; sparse:
+ *                         without the members that are null or false, half of the price
  *   describe              {"name":…} → {"workers":[{row…, "script","args","cwd","interpreter",
  *                         "schedule","timezone","depends_on":[{"name","condition","met"}],
  *                         "out_file","error_file","next_try_in_ms","started","exits":[{"at",

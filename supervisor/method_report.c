@@ -199,6 +199,7 @@ void method_workers_stat(struct connection *connection, const struct wire_reques
     OWN_JSON_WRITER struct json_writer w = { 0 };
 
     json_write_init(&w, CONNECTION_QUEUE_MAX);
+    w.sparse = json_get_bool(request->params, "sparse");
     json_write_open(&w, NULL, '{');
     json_write_int(&w, "version", 1);
     write_daemon(&w, fleet);

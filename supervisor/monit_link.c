@@ -74,6 +74,7 @@ static bool connect_again(struct monit_link *link)
 void monit_link_ask(struct monit_link *link, struct monit *m)
 {
     bool found = link->fleet.fd < 0;
+    cJSON *params;
 
     if (link->stat_id) {
         if (++link->unanswered >= HANGS_S)
@@ -83,7 +84,9 @@ void monit_link_ask(struct monit_link *link, struct monit *m)
     link->unanswered = 0;
     if (link->fleet.fd < 0 && !connect_again(link))
         return;
-    if (client_send(&link->fleet, "workers_stat", cJSON_CreateObject(), &link->stat_id) < 0)
+    params = cJSON_CreateObject();
+    (void)json_put_bool(params, "sparse", true);
+    if (client_send(&link->fleet, "workers_stat", params, &link->stat_id) < 0)
         lost(link, m);
     else if (found)
         monit_say(m, false, "opsd is back");

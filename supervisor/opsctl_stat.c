@@ -102,6 +102,15 @@ static int running(const cJSON *workers)
     return EXIT_NOT_RUNNING;
 }
 
+cJSON *stat_params(const struct session *s)
+{
+    OWN(json) cJSON *params = session_name_params(s);
+
+    if (!params || (!s->args->json && !json_put_bool(params, "sparse", true)))
+        return NULL;
+    return TAKE(params);
+}
+
 int command_stat(struct session *s)
 {
     OWN(json) cJSON *document = NULL;
@@ -112,8 +121,7 @@ int command_stat(struct session *s)
     if (r == EXIT_DONE && s->args->watch)
         return stat_watch(s);
     if (r == EXIT_DONE)
-        r = session_ask(s, "workers_stat", session_name_params(s), session_timeout_ms(s),
-                        &document);
+        r = session_ask(s, "workers_stat", stat_params(s), session_timeout_ms(s), &document);
     if (r != EXIT_DONE)
         return r;
     workers = json_get(document, "workers");

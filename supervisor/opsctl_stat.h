@@ -8,6 +8,9 @@
 #include "opsctl.h"
 #include "opsctl_display.h"
 
+/* {"name":…?,"sparse":true}; whole rows for --json. NULL when memory ran out. */
+cJSON *stat_params(const struct session *s);
+
 /* Prints the rows as a table. Returns 0, -ENOMEM or -EMSGSIZE. */
 int stat_print(FILE *to, const struct terminal *terminal, const cJSON *workers);
 

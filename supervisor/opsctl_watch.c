@@ -105,7 +105,7 @@ static int ask(struct session *s, cJSON **ret)
     *ret = NULL;
     if (s->client.fd < 0)
         return EXIT_DONE;
-    r = client_send(&s->client, "workers_stat", session_name_params(s), &id);
+    r = client_send(&s->client, "workers_stat", stat_params(s), &id);
     if (r == 0)
         r = await_answer(s, &m, &err);
     if (r == -ECONNRESET || r == -EINTR)

@@ -744,7 +744,7 @@ def test_stat_of_one_tells_by_exit_code_whether_it_runs(home, opsd, state, exit_
     server = opsd(lambda request: document(worker(state=state)))
     assert opsctl(home, "stat", "sender").returncode == exit_code
     assert opsctl(home, "stat", "sender", "--json").returncode == exit_code
-    assert server.requests[0]["params"] == {"name": "sender"}
+    assert server.requests[0]["params"] == {"name": "sender", "sparse": True}
     assert opsctl(home, "stat").returncode == 0
 
 

@@ -184,6 +184,17 @@ def test_with_json_everything_is_one_document(fleet):
             assert set(json.loads(got.stdout)) == {"error"}, line
 
 
+def test_sparse_rows_leave_out_what_is_null_or_false(fleet):
+    """What the table is made of; the document of --json is always whole."""
+    fleet.apps(sh("exec sleep 1000"), sh("exec sleep 1000", "off", autostart=False))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    whole, sparse = fleet.rpc("workers_stat"), fleet.rpc("workers_stat", sparse=True)
+    for one, other in zip(whole["workers"], sparse["workers"]):
+        assert {k for k, v in one.items() if v is not None and v is not False} == set(other)
+    assert None in json.loads(fleet.opsctl("stat", "--json").stdout)["workers"][1].values()
+
+
 def test_help_as_a_document_is_what_help_says():
     document = json.loads(subprocess.run([BIN / "opsctl", "help", "--json"], capture_output=True).stdout)
     text = subprocess.run([BIN / "opsctl", "help"], capture_output=True, text=True).stdout

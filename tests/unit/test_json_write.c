@@ -99,6 +99,27 @@ static void a_tree_goes_in_and_text_comes_out_as_one(void **state)
     assert_int_equal(w.text.len, 0);
 }
 
+static void a_sparse_object_says_what_there_is(void **state)
+{
+    OWN_JSON_WRITER struct json_writer w = { 0 };
+
+    (void)state;
+    json_write_init(&w, 1000);
+    w.sparse = true;
+    json_write_open(&w, NULL, '{');
+    json_write_null(&w, "a");
+    json_write_text(&w, "b", NULL);
+    json_write_bool(&w, "c", false);
+    json_write_bool(&w, "d", true);
+    json_write_int(&w, "e", 0);
+    json_write_open(&w, "f", '[');
+    json_write_null(&w, NULL);
+    json_write_bool(&w, NULL, false);
+    json_write_close(&w, ']');
+    json_write_close(&w, '}');
+    is_written(&w, "{\"d\":true,\"e\":0,\"f\":[null,false]}");
+}
+
 static void a_failure_stays(void **state)
 {
     OWN_JSON_WRITER struct json_writer w = { 0 };
@@ -124,6 +145,7 @@ int main(void)
         cmocka_unit_test(numbers_are_exact),
         cmocka_unit_test(text_is_escaped_and_always_utf8),
         cmocka_unit_test(a_tree_goes_in_and_text_comes_out_as_one),
+        cmocka_unit_test(a_sparse_object_says_what_there_is),
         cmocka_unit_test(a_failure_stays),
     };
 
