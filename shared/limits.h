@@ -26,6 +26,12 @@ enum {
     /* A message comes back as JSON with all that it quotes; a page of updates is smaller. */
     TELEGRAM_BODY_MAX = 1 << 20,
 
+    /* mail: an alert that takes longer is tried again; shorter than a stop may take. */
+    MAIL_TIMEOUT_MS = 20000,
+
+    /* As its FAQ has it: 20 messages a minute to one group. */
+    TELEGRAM_GROUP_PER_MINUTE = 20,
+
     /* fernet: it encrypts tokens, passwords and private keys, none of which comes near. */
     FERNET_BYTES_MAX = 1 << 20,
 

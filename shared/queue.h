@@ -52,6 +52,9 @@ struct queue {
      * holds are valid until it returns. */
     int (*open)(struct run *run, uv_loop_t *loop);
     void (*close)(void);
+    /* Statements of what the worker uses in shared/, for job_also and job_query besides its own. */
+    const struct statement *sql;
+    size_t sql_count;
     const char *in_flight_setting; /* how many jobs at a time: a setting, or */
     int in_flight;                 /* a number */
     const char *bot_rate_setting;  /* starts a second of each bot, fleet-wide; NULL: no limit */

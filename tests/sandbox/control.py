@@ -10,6 +10,7 @@ from aiohttp import web
 from clock import Clock, instant_text
 from faults import Faults
 from journal import Journal
+from service import Service
 from store import Store
 
 
@@ -35,8 +36,10 @@ async def explain_mistakes(
 
 
 class Control:
-    def __init__(self, store: Store, clock: Clock, faults: Faults, journal: Journal) -> None:
+    def __init__(self, store: Store, clock: Clock, faults: Faults, journal: Journal,
+                 services: list[Service]) -> None:
         self.store, self.clock, self.faults, self.journal = store, clock, faults, journal
+        self.services = services
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -64,6 +67,8 @@ class Control:
         self.journal.clear()
         self.store.clear()
         self.clock.reset()
+        for service in self.services:
+            service.reset()
         return web.json_response({})
 
     async def set_clock(self, request: web.Request) -> web.Response:

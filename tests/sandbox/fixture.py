@@ -26,6 +26,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 SHOP_ID, SECRET_KEY = "100500", "test_sandbox"
+BOT_TOKEN = "100:sandbox_token"
 DEADLINE_SECONDS = 20.0
 STEP_SECONDS = 0.01
 
@@ -96,7 +97,8 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         return {"YOOKASSA_URL": f"{self.url}/v3", "YOOKASSA_SHOP_ID": SHOP_ID,
-                "YOOKASSA_SECRET_KEY": SECRET_KEY}
+                "YOOKASSA_SECRET_KEY": SECRET_KEY,
+                "TELEGRAM_API_URL": self.url, "TELEGRAM_BOT_TOKEN": BOT_TOKEN}
 
     # --- the control API
 
@@ -144,6 +146,21 @@ class Sandbox:
     def charges(self) -> list[dict[str, Any]]:
         """All money that ever moved, in order."""
         return self.control("GET", "ledger")["charges"]
+
+    def chats(self, ids: Iterable[int], state: str = "ok", **chat: Any) -> None:
+        """What Telegram's chats are like; see Telegram.set_chats."""
+        self.control("POST", "telegram/chats", {"ids": list(ids), "state": state, **chat})
+
+    def messages(self, chat_id: int | None = None, bot: str | None = None) -> list[dict[str, Any]]:
+        """All messages that Telegram ever delivered, in order; deleted ones have deleted_ms."""
+        query = {name: value for name, value in (("chat_id", chat_id), ("bot", bot)) if value}
+        return self.control("GET", "telegram/messages?" + urlencode(query))["messages"]
+
+    def limits(self, **order: Any) -> dict[str, Any]:
+        """per_bot, per_chat, per_group_minute (None: no limit); refused: how many 429 so far."""
+        if order:
+            self.control("POST", "telegram/limits", order)
+        return self.control("GET", "telegram/limits")
 
     def clock(self, **order: Any) -> str:
         """now=RFC 3339, advance="24h", frozen=True; without any: real time."""

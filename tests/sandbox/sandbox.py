@@ -26,9 +26,10 @@ from faults import Faults
 from journal import Journal
 from service import Context, Service
 from store import Store
+from telegram import Telegram
 from yookassa import YooKassa
 
-SERVICES: list[type[Service]] = [YooKassa]
+SERVICES: list[type[Service]] = [YooKassa, Telegram]
 SHUTDOWN_SECONDS = 1.0
 BODY_MAX = 8 << 20
 
@@ -45,7 +46,7 @@ class Sandbox:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[explain_mistakes, self.play], client_max_size=BODY_MAX)
-        control = Control(self.store, self.clock, self.faults, self.journal)
+        control = Control(self.store, self.clock, self.faults, self.journal, self.services)
         app.add_routes(control.routes())
         for service in self.services:
             app.add_routes(service.control_routes())

@@ -51,6 +51,9 @@ class Service:
         """An error as the service words it; fault may carry code, description, parameter."""
         raise NotImplementedError
 
+    def reset(self) -> None:
+        """Forgets what it keeps outside of the store."""
+
     async def start(self) -> None:
         """For services that are not HTTP (SMTP, a tunnel)."""
 

@@ -1,0 +1,86 @@
+/* Which token a bot has: its own before the default one, the database before the environment. */
+#include "bots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fernet.h"
+#include "own.h"
+
+/* The default bot is the first. */
+/* clang-format off */
+static const struct {
+    const char *bot, *variable;
+} names[] = {
+    { "",            "TELEGRAM_BOT_TOKEN" },
+    { "shop",        "TELEGRAM_BOT_TOKEN_SHOP" },
+    { "coffee",      "TELEGRAM_BOT_TOKEN_COFFEE" },
+    { "billing",     "TELEGRAM_BOT_TOKEN_BILLING" },
+    { "tgadmin",     "TELEGRAM_BOT_TOKEN_TGADMIN" },
+    { "ozhivlyator", "TELEGRAM_BOT_TOKEN_OZHIVLYATOR" },
+};
+/* clang-format on */
+
+enum { BOTS = sizeof names / sizeof *names };
+
+struct bots {
+    char *tokens[BOTS]; /* from the database; NULL: none */
+};
+
+void bots_free(struct bots *bots)
+{
+    if (!bots)
+        return;
+    for (size_t i = 0; i < BOTS; i++)
+        free(bots->tokens[i]);
+    free(bots);
+}
+
+static int decrypt(const char *key, const char *value, char **ret, struct err *reterr)
+{
+    /* Optional as a whole, so it is not among the settings that a worker needs. */
+    const char *list = getenv("FIELD_ENCRYPTION_KEY");
+    struct fernet fernet;
+    size_t n;
+    int r;
+
+    if (!list || fernet_keys_parse(list, &fernet) < 0)
+        return err_set(reterr, -EBADMSG,
+                       "tgadmin.settings holds %s: FIELD_ENCRYPTION_KEY is needed to read it", key);
+    r = fernet_decrypt(&fernet, value, NULL, ret, &n);
+    if (r == -EBADMSG)
+        return err_set(reterr, r, "tgadmin.settings: %s does not decrypt with FIELD_ENCRYPTION_KEY",
+                       key);
+    return r < 0 ? err_set(reterr, r, "out of memory") : 0;
+}
+
+int bots_load(const struct rows *rows, struct bots **ret, struct err *reterr)
+{
+    struct bots *bots = calloc(1, sizeof *bots);
+    int r = bots ? 0 : err_set(reterr, -ENOMEM, "out of memory");
+
+    for (int row = 0; r == 0 && row < rows->count; row++)
+        for (size_t i = 0; r == 0 && i < BOTS; i++)
+            if (strcmp(names[i].variable, rows_text(rows, row, 0)) == 0)
+                r = decrypt(names[i].variable, rows_text(rows, row, 1), &bots->tokens[i], reterr);
+    if (r < 0) {
+        bots_free(bots);
+        return r;
+    }
+    *ret = bots;
+    return 0;
+}
+
+static const char *token_of(const struct bots *bots, size_t i)
+{
+    return bots->tokens[i] ? bots->tokens[i] : setting_text(names[i].variable);
+}
+
+const char *bots_token(const struct bots *bots, const char *bot)
+{
+    for (size_t i = 0; i < BOTS; i++)
+        if (strcmp(names[i].bot, bot) == 0)
+            return *token_of(bots, i) ? token_of(bots, i) : token_of(bots, 0);
+    return NULL;
+}

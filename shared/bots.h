@@ -1,0 +1,32 @@
+#ifndef OPS_BOTS_H
+#define OPS_BOTS_H
+/*
+ * The bots and their tokens.
+ *
+ * A bot is named as in ops.job.bot: shop, coffee, billing, tgadmin, ozhivlyator, or "" for the
+ * default one, which stands in for those that have no token of their own. A token in the database
+ * (ops.bot_setting, encrypted) wins over the same variable of the environment. Tokens are in no
+ * log.
+ */
+#include <stddef.h>
+
+#include "worker.h"
+
+/* What a worker that uses bots needs, for WORKER_NEEDS. FIELD_ENCRYPTION_KEY is asked for only when
+ * the database holds tokens. */
+#define BOTS_NEEDS                                                                               \
+    "TELEGRAM_API_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_TOKEN_SHOP",                         \
+        "TELEGRAM_BOT_TOKEN_COFFEE", "TELEGRAM_BOT_TOKEN_BILLING", "TELEGRAM_BOT_TOKEN_TGADMIN", \
+        "TELEGRAM_BOT_TOKEN_OZHIVLYATOR"
+
+struct bots;
+
+/* rows are the columns key, value_encrypted of ops.bot_setting. Returns 0, or -EBADMSG (a token
+ * cannot be decrypted) or -ENOMEM with reterr. */
+int bots_load(const struct rows *rows, struct bots **ret, struct err *reterr);
+void bots_free(struct bots *bots);
+
+/* NULL when there is no such bot. */
+const char *bots_token(const struct bots *bots, const char *bot);
+
+#endif

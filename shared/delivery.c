@@ -1,0 +1,315 @@
+/* The way of a job to the Bot API and back; what answers mean is a table of verdicts. */
+#include "delivery.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "delivery_sql.h"
+#include "json.h"
+#include "own.h"
+#include "text.h"
+
+/* How long a bot pauses whose token is refused: somebody has to act, and then wants to see it. */
+enum { DEAD_BOT_PAUSE_MS = 60000 };
+
+/* So many chats in a row that are told to wait mean that the bot as a whole is to. */
+enum { WAITS_IN_A_ROW = 3 };
+
+enum { ID_TEXT_MAX = 24 };
+
+const struct statement *const delivery_sql = sql;
+const size_t delivery_sql_count = SQL_COUNT;
+
+static struct {
+    struct bots *bots;
+    struct telegram *telegram;
+    LIST_HEAD(, delivery) live;
+    int waits; /* answers in a row that said so */
+    int64_t wait_ms;
+} all;
+
+static const char *id_text(int64_t id, char text[static ID_TEXT_MAX])
+{
+    (void)snprintf(text, ID_TEXT_MAX, "%" PRId64, id);
+    return text;
+}
+
+/* --- life --- */
+
+int delivery_open(struct run *run, uv_loop_t *loop, int in_flight)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    struct err why = { "" };
+    int r;
+
+    LIST_INIT(&all.live);
+    r = db_prepare(run->db, sql, SQL_COUNT);
+    if (r == 0)
+        r = db_run0(run->db, &sql[SQL_TOKENS], &rows);
+    if (r < 0)
+        return run_db_failed(run, r, "read the bots' tokens");
+    r = bots_load(&rows, &all.bots, &why);
+    if (r == 0)
+        r = telegram_open(loop, setting_text("TELEGRAM_API_URL"), in_flight, &all.telegram, &why);
+    return r < 0 ? run_failed(run, r, why.text) : 0;
+}
+
+static void forget(struct delivery *delivery)
+{
+    LIST_REMOVE(delivery, link);
+    delivery->release(delivery);
+}
+
+void delivery_close(void)
+{
+    telegram_close(TAKE(all.telegram));
+    while (!LIST_EMPTY(&all.live))
+        forget(LIST_FIRST(&all.live));
+    bots_free(TAKE(all.bots));
+}
+
+void delivery_begin(struct delivery *delivery, struct job *job,
+                    void (*release)(struct delivery *delivery))
+{
+    delivery->job = job;
+    delivery->release = release;
+    job->data = delivery;
+    LIST_INSERT_HEAD(&all.live, delivery, link);
+}
+
+/* --- outcomes --- */
+
+void delivery_done(struct job *job, cJSON *result)
+{
+    struct delivery *delivery = job->data;
+
+    job_done(job, result);
+    forget(delivery);
+}
+
+void delivery_dead(struct job *job, const char *reason)
+{
+    struct delivery *delivery = job->data;
+
+    job_dead(job, reason);
+    forget(delivery);
+}
+
+void delivery_retry(struct job *job, const char *reason)
+{
+    struct delivery *delivery = job->data;
+
+    job_retry(job, reason);
+    forget(delivery);
+}
+
+void delivery_hold(struct job *job, int64_t wait_ms, const char *reason)
+{
+    struct delivery *delivery = job->data;
+
+    job_hold(job, wait_ms, reason);
+    forget(delivery);
+}
+
+void delivery_cancel(struct job *job, const char *reason)
+{
+    struct delivery *delivery = job->data;
+
+    job_cancel(job, reason);
+    forget(delivery);
+}
+
+/* --- before the call --- */
+
+static void checked(struct job *job, const struct rows *rows, const char *error)
+{
+    struct delivery *delivery = job->data;
+    const char *reason = error ? NULL : rows_text(rows, 0, 1);
+    struct err why;
+
+    if (error) {
+        delivery_retry(job, error);
+        return;
+    }
+    delivery->chat_id = rows_int(rows, 0, 0);
+    if (!reason || delivery->even_gone) {
+        delivery->ready(job);
+        return;
+    }
+    (void)err_set(&why, 0, "the chat cannot be reached (%s); see ops.recipient", reason);
+    delivery_dead(job, why.text);
+}
+
+void delivery_check(struct job *job, int64_t chat_id, delivery_ready *ready)
+{
+    struct delivery *delivery = job->data;
+    char chat[ID_TEXT_MAX];
+    struct err why;
+
+    delivery->ready = ready;
+    if (bots_token(all.bots, job->bot)) {
+        job_query(job, checked, &sql[SQL_CHECK], job->bot, id_text(chat_id, chat));
+        return;
+    }
+    (void)err_set(&why, 0, "there is no bot named %s", job->bot);
+    delivery_dead(job, why.text);
+}
+
+/* --- the call --- */
+
+int64_t delivery_bot_id(const struct job *job)
+{
+    const char *token = bots_token(all.bots, job->bot), *colon = strchr(token, ':');
+    char number[ID_TEXT_MAX] = "";
+    int64_t id = 0;
+
+    if (colon && (size_t)(colon - token) < sizeof number)
+        memcpy(number, token, (size_t)(colon - token));
+    (void)text_to_int(number, 1, INT64_MAX, &id);
+    return id;
+}
+
+static void answered(struct telegram_answer *answer, void *tag);
+
+static int send_call(struct delivery *delivery)
+{
+    OWN(json) cJSON *body = cJSON_Duplicate(delivery->body, 1);
+    OWN(free) char *text = NULL;
+    char chat[ID_TEXT_MAX];
+
+    /* As text: cJSON prints numbers of more than 15 digits with an exponent. */
+    if (!body ||
+        (delivery->chat_id && !json_put_text(body, "chat_id", id_text(delivery->chat_id, chat))))
+        return -ENOMEM;
+    text = cJSON_PrintUnformatted(body);
+    if (!text)
+        return -ENOMEM;
+    return telegram_call(all.telegram, &(struct telegram_request){
+                                           .token = bots_token(all.bots, delivery->job->bot),
+                                           .method = delivery->method,
+                                           .body = text,
+                                           .repeatable = delivery->repeatable,
+                                           .done = answered,
+                                           .tag = delivery,
+                                       });
+}
+
+/* The chat has a new id: that is kept with the job's outcome, and the same is sent there. */
+static bool followed(struct delivery *delivery, const struct telegram_answer *answer)
+{
+    char from[ID_TEXT_MAX], to[ID_TEXT_MAX];
+
+    if (answer->verdict != TELEGRAM_MIGRATED || delivery->moved)
+        return false;
+    job_also(delivery->job, &sql[SQL_MOVED], delivery->job->bot, id_text(delivery->chat_id, from),
+             id_text(answer->migrate_to, to));
+    delivery->chat_id = answer->migrate_to;
+    delivery->moved = true;
+    return send_call(delivery) == 0;
+}
+
+static void answered(struct telegram_answer *answer, void *tag)
+{
+    struct delivery *delivery = tag;
+
+    if (answer->verdict != TELEGRAM_WAIT)
+        all.waits = 0;
+    if (!followed(delivery, answer))
+        delivery->answered(delivery->job, answer);
+}
+
+void delivery_call(struct job *job, const char *method, cJSON *body, bool repeatable,
+                   delivery_answered *then)
+{
+    struct delivery *delivery = job->data;
+    int r;
+
+    delivery->method = method;
+    delivery->body = body;
+    delivery->repeatable = repeatable;
+    delivery->answered = then;
+    r = send_call(delivery);
+    if (r == -EINVAL)
+        delivery_dead(job, "the bot's token cannot be one: it has characters that no token has");
+    else if (r < 0)
+        delivery_retry(job, strerror(-r));
+}
+
+/* --- verdicts --- */
+
+static void end_wait(struct job *job, const struct telegram_answer *answer)
+{
+    struct delivery *delivery = job->data;
+
+    if (all.waits++ == 0 || answer->retry_after_ms < all.wait_ms)
+        all.wait_ms = answer->retry_after_ms;
+    if (all.waits == WAITS_IN_A_ROW) {
+        job_pause_bot(job, all.wait_ms, answer->why.text);
+        all.waits = 0;
+    }
+    job_wait(job, answer->retry_after_ms, answer->why.text);
+    forget(delivery);
+}
+
+static void end_retry(struct job *job, const struct telegram_answer *answer)
+{
+    struct delivery *delivery = job->data;
+
+    if (answer->unknown && !delivery->repeatable)
+        job_unknown(job, answer->why.text);
+    else
+        job_retry(job, answer->why.text);
+    forget(delivery);
+}
+
+static void end_dead(struct job *job, const struct telegram_answer *answer)
+{
+    delivery_dead(job, answer->why.text);
+}
+
+static void end_gone(struct job *job, const struct telegram_answer *answer)
+{
+    struct delivery *delivery = job->data;
+    char chat[ID_TEXT_MAX];
+
+    if (delivery->chat_id)
+        job_also(job, &sql[SQL_GONE], job->bot, id_text(delivery->chat_id, chat), answer->reason);
+    delivery_dead(job, answer->why.text);
+}
+
+static void end_bot(struct job *job, const struct telegram_answer *answer)
+{
+    struct delivery *delivery = job->data;
+    char name[64], text[1024];
+
+    (void)snprintf(name, sizeof name, "bot-dead:%.40s", job->bot);
+    (void)snprintf(text, sizeof text,
+                   "Telegram не принимает токен бота «%s» (%s): его сообщения ждут. Проверьте "
+                   "токен и TELEGRAM_API_URL.",
+                   *job->bot ? job->bot : "по умолчанию", answer->why.text);
+    job_also(job, &sql[SQL_ALERT], name, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
+             *setting_text("SMTP_URL") ? "true" : "false", text);
+    job_pause_bot(job, DEAD_BOT_PAUSE_MS, answer->why.text);
+    job_give_back(job);
+    forget(delivery);
+}
+
+void delivery_end(struct job *job, const struct telegram_answer *answer)
+{
+    /* clang-format off */
+    static void (*const ends[TELEGRAM_VERDICTS])(struct job *, const struct telegram_answer *) = {
+        [TELEGRAM_WAIT]      = end_wait,
+        [TELEGRAM_RETRY]     = end_retry,
+        [TELEGRAM_SKIP]      = end_dead,
+        [TELEGRAM_FORBIDDEN] = end_dead,
+        [TELEGRAM_GONE]      = end_gone,
+        [TELEGRAM_MIGRATED]  = end_retry, /* twice at a time */
+        [TELEGRAM_BOT_DEAD]  = end_bot,
+    };
+    /* clang-format on */
+
+    ends[answer->verdict](job, answer);
+}

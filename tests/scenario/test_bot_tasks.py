@@ -1,0 +1,272 @@
+"""tgadmin/bot_tasks and tgadmin/audit_log: the eight kinds of document 003."""
+import pytest
+
+from harness import wait_until
+from sender_world import ADMIN, sandbox_process, world  # noqa: F401
+
+CHAT = -1001234567890
+
+
+class Groups:
+    def __init__(self, world):
+        self.world, self.database, self.sandbox = world, world.database, world.sandbox
+
+    def add(self, telegram_id=CHAT, **columns):
+        row = {"telegram_id": telegram_id, **columns}
+        return self.database.value(
+            f"insert into tgadmin.groups ({', '.join(row)})"
+            f" values ({', '.join(['%s'] * len(row))}) returning id", *row.values())
+
+    def row(self, telegram_id=CHAT):
+        [row] = self.database.query("select * from tgadmin.groups where telegram_id = %s",
+                                    telegram_id)
+        return row
+
+    def posts(self):
+        return self.database.query("select * from tgadmin.post_history order by message_id")
+
+    def task(self, kind, **payload):
+        return self.world.enqueue(kind, payload, queue="bot-tasks", bot="tgadmin")
+
+    def start(self):
+        return self.world.start("tgadmin/bot_tasks", TELEGRAM_DELETE_DELAY_MS=0)
+
+    def posted(self, count, **columns):
+        """Messages that the bot sent to the group, known to Telegram and to us; their ids."""
+        import http.client
+        import json
+
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port)
+        self.sandbox.limits(per_group_minute=None, per_bot=None)
+        group, ids = self.row().id, []
+        for _ in range(count):
+            connection.request("POST", "/bot100:sandbox_token/sendMessage",
+                               json.dumps({"chat_id": CHAT, "text": "x"}),
+                               {"Content-Type": "application/json"})
+            ids.append(json.loads(connection.getresponse().read())["result"]["message_id"])
+            row = {"group_id": group, "message_id": ids[-1], **columns}
+            self.database.execute(
+                f"insert into tgadmin.post_history ({', '.join(row)})"
+                f" values ({', '.join(['%s'] * len(row))})", *row.values())
+        connection.close()
+        return ids
+
+
+@pytest.fixture
+def groups(world):
+    return Groups(world)
+
+
+# --- send-message
+
+
+def test_a_post_is_recorded(groups):
+    groups.add()
+    campaign = groups.database.value("insert into tgadmin.campaigns (name) values ('c') returning id")
+    job = groups.task("send-message", chatId=str(CHAT), text="<b>hi</b>", campaignId=campaign)
+    groups.start()
+    assert groups.world.wait(job).result == {"messageId": 1, "chatId": CHAT}
+    group, [post] = groups.row(), groups.posts()
+    assert (group.last_message_id, group.posts_today, group.total_posts) == (1, 1, 1)
+    assert group.last_post_at and group.posts_day
+    assert (post.message_id, post.campaign_id, post.text, post.status, post.job_id) == (
+        1, campaign, "<b>hi</b>", "sent", job)
+
+
+def test_an_unknown_group_may_be_posted_to(groups):
+    job = groups.task("send-message", chatId=CHAT, text="hi")
+    groups.start()
+    groups.world.wait(job)
+    assert groups.posts() == [] and groups.world.texts(CHAT) == ["hi"]
+
+
+def test_rules_hold_posts_back_and_use_no_attempt(groups):
+    groups.add(CHAT, cooldown_minutes=60)
+    groups.add(-1002, max_ads_per_day=1)
+    groups.add(-1003, is_active=False)
+    first = [groups.task("send-message", chatId=chat, text="one") for chat in (CHAT, -1002)]
+    held = [groups.task("send-message", chatId=chat, text="two") for chat in (CHAT, -1002)]
+    inactive = groups.task("send-message", chatId=-1003, text="never")
+    bypass = groups.task("send-message", chatId=CHAT, text="now", bypassRateLimit=True)
+    groups.start()
+    for job in (*first, bypass):
+        groups.world.wait(job)
+    assert "not active" in groups.world.wait(inactive, "dead").last_error
+    for job, reason in zip(held, ("cooling down", "posts of today")):
+        row = wait_until(lambda job=job: (row := groups.world.job(job)).last_error and row)
+        assert row.state == "available" and reason in row.last_error
+        assert row.run_at > groups.database.value("select now() + interval '1 minute'")
+    assert groups.world.texts(CHAT) == ["one", "now"] and groups.world.texts(-1002) == ["one"]
+
+
+@pytest.mark.parametrize("state, deactivated", [
+    ("no_rights", "not enough rights"), ("kicked", "kicked"), ("deleted", "deleted"),
+    ("not_found", "not_found")])
+def test_a_group_that_cannot_be_posted_to_is_taken_out_of_use(groups, state, deactivated):
+    groups.add()
+    groups.sandbox.chats([CHAT], state)
+    job = groups.task("send-message", chatId=CHAT, text="hi")
+    groups.start()
+    groups.world.wait(job, "dead")
+    group, [post] = groups.row(), groups.posts()
+    assert not group.is_active and not group.can_post and deactivated in group.deactivated_reason
+    assert post.status == "failed" and post.error
+
+
+def test_a_group_that_moved_is_followed_everywhere(groups):
+    group = groups.add(-5)
+    groups.sandbox.chats([-5], "migrated", to=CHAT)
+    jobs = [groups.task("send-message", chatId=-5, text=text) for text in ("one", "two")]
+    groups.start()
+    for job in jobs:
+        groups.world.wait(job)
+    assert groups.row().id == group and len(groups.posts()) == 2
+    assert groups.world.texts(CHAT) == ["one", "two"]
+
+
+# --- deletions
+
+
+def test_one_message_is_deleted_and_again_is_no_failure(groups):
+    groups.add()
+    [message] = groups.posted(1)
+    jobs = [groups.task("delete-message", chatId=CHAT, messageId=message) for _ in range(2)]
+    groups.start()
+    for job in jobs:
+        assert groups.world.wait(job).result["success"]
+    [post] = groups.posts()
+    assert post.status == "deleted" and post.deleted_at
+    assert groups.sandbox.messages(CHAT)[0]["deleted_ms"]
+
+
+def test_many_are_deleted_in_hundreds(groups):
+    groups.add()
+    messages = groups.posted(150)
+    groups.sandbox.forget_requests()
+    job = groups.task("delete-messages-bulk", chat_id=CHAT, message_ids=[*messages, 9999])
+    groups.start()
+    result = groups.world.wait(job).result
+    assert (result["success"], result["deleted"], result["failed"]) == (True, 151, 0)
+    assert {post.status for post in groups.posts()} == {"deleted"}
+    assert len(groups.sandbox.requests("POST", "/bot")) == 2
+
+
+def test_what_is_too_old_is_undeletable_and_spoils_nothing(groups):
+    groups.add()
+    groups.sandbox.clock(now="2026-03-10T00:00:00Z")
+    old = groups.posted(2)
+    groups.sandbox.clock(advance="72h")
+    new = groups.posted(3)
+    job = groups.task("delete-messages-bulk", chatId=CHAT, messageIds=old + new)
+    alone = groups.task("delete-message", chatId=CHAT, messageId=old[0])
+    groups.start()
+    result = groups.world.wait(job).result
+    assert (result["deleted"], result["failed"]) == (3, 2)
+    assert [error["messageId"] for error in result["errors"]] == old
+    assert [post.status for post in groups.posts()] == ["undeletable"] * 2 + ["deleted"] * 3
+    assert "can't be deleted" in groups.world.wait(alone, "dead").last_error
+    assert groups.database.query("select * from ops.recipient") == []
+
+
+def test_clearing_goes_by_what_was_posted(groups):
+    group = groups.add()
+    messages = groups.posted(6)
+    groups.database.execute("update tgadmin.post_history set sent_at = now() - interval '10 days'"
+                            " where message_id <= 4")
+    first = groups.task("clear-all-messages", chatId=CHAT, groupDbId=group, olderThanDays=7,
+                        fromMessageId=messages[1], toMessageId=messages[4])
+    groups.start()
+    assert groups.world.wait(first).result["deleted"] == 3
+    assert [post.status for post in groups.posts()] == ["sent"] + ["deleted"] * 3 + ["sent"] * 2
+    rest = groups.task("clear-all-messages", chatId=CHAT, groupDbId=str(group))
+    assert groups.world.wait(rest).result == {"success": True, "deleted": 3, "failed": 0,
+                                              "errors": []}
+
+
+# --- what is known of groups
+
+
+def test_a_group_is_synced(groups):
+    groups.sandbox.chats([CHAT], title="Ours <3", members=55)
+    job = groups.task("sync-single-group", telegramId=CHAT)
+    groups.start()
+    assert groups.world.wait(job).result == {"success": True, "name": "Ours <3",
+                                             "memberCount": 55, "canPost": True}
+    group = groups.row()
+    assert (group.name, group.member_count, group.can_post, group.is_active) == (
+        "Ours <3", 55, True, True)
+    assert group.permissions["status"] == "administrator" and group.last_sync_at
+
+
+def test_all_groups_are_synced_and_lost_ones_come_back(groups):
+    for chat in (CHAT, -1002, -1003):
+        groups.add(chat, name="old")
+    groups.sandbox.chats([-1002], "kicked")
+    groups.sandbox.chats([-1003], status="member")
+    job = groups.task("sync-groups")
+    groups.start()
+    assert groups.world.wait(job).result == {"groups": 3}
+    groups.world.wait_all()
+    assert groups.row().name == f"Chat {CHAT}"
+    assert not groups.row(-1002).is_active
+    assert groups.row(-1003).name == "old", "no administrator there: the row is as it was"
+    groups.sandbox.chats([-1002], title="back")
+    groups.world.wait(groups.task("sync-single-group", telegramId=-1002))
+    assert groups.row(-1002).is_active and groups.row(-1002).deactivated_reason is None
+    groups.world.wait(groups.task("send-message", chatId=-1002, text="hi"))
+
+
+def test_questions_about_a_chat(groups):
+    groups.add()
+    groups.sandbox.chats([CHAT], title="Ours", rights={"can_delete_messages": False})
+    info = groups.task("get-chat-info", chatId=CHAT)
+    rights = groups.task("check-permissions", chat_id=str(CHAT))
+    groups.start()
+    assert groups.world.wait(info).result == {"id": CHAT, "type": "supergroup", "title": "Ours"}
+    result = groups.world.wait(rights).result
+    assert (result["status"], result["isAdmin"], result["canPost"], result["canDelete"]) == (
+        "administrator", True, True, False)
+    assert groups.row().permissions["can_delete_messages"] is False
+
+
+BAD = [
+    ("send-message", {}, "chatId is missing"),
+    ("send-message", {"chatId": 5, "text": "a" * 5000}, "text has 5000 characters"),
+    ("send-message", {"chatId": 5, "text": "a", "bypassRateLimit": 1}, "bypassRateLimit: want true"),
+    ("delete-message", {"chatId": 5}, "messageId is missing"),
+    ("delete-messages-bulk", {"chatId": 5}, "messageIds is missing"),
+    ("delete-messages-bulk", {"chatId": 5, "messageIds": []}, "messageIds: want a list"),
+    ("delete-messages-bulk", {"chatId": 5, "messageIds": [1, "x"]}, "messageIds: want a list"),
+    ("delete-messages-bulk", {"chatId": 5, "messageIds": list(range(1, 10002))}, "10000 ids at most"),
+    ("clear-all-messages", {"chatId": 5}, "groupDbId is missing"),
+    ("clear-all-messages", {"chatId": 5, "groupDbId": 1, "olderThanDays": -1}, "olderThanDays: want"),
+    ("sync-single-group", {}, "telegramId is missing"),
+    ("get-chat-info", {"chatId": {}}, "chatId: want a whole number"),
+    ("check-permissions", {}, "chatId is missing"),
+    ("ban-everybody", {}, "unknown kind ban-everybody"),
+]
+
+
+def test_bad_payloads_are_dead_with_their_reason(groups):
+    jobs = [groups.task(kind, **{**payload, **({"chatId": 100 + i} if payload.get("chatId") == 5
+                                               else {})})
+            for i, (kind, payload, _) in enumerate(BAD)]
+    groups.start()
+    for job, (kind, _, reason) in zip(jobs, BAD):
+        assert reason in groups.world.wait(job, "dead").last_error, kind
+
+
+# --- audit_log
+
+
+def test_the_audit_log_is_written_in_batches(world):
+    jobs = [world.enqueue("audit-log", {"actor": f"a{i}", "action": "x", "details": {"n": i}},
+                          queue="audit-log") for i in range(300)]
+    bad = world.enqueue("audit-log", {"actor": "a"}, queue="audit-log")
+    world.worker.start("tgadmin/audit_log")
+    assert "action is missing" in world.wait(bad, "dead").last_error
+    for job in jobs:
+        world.wait(job)
+    rows = world.database.query("select actor, details, job_id from tgadmin.audit_log order by id")
+    assert sorted(row.job_id for row in rows) == jobs
+    assert {row.actor: row.details for row in rows}["a7"] == {"n": 7}

@@ -1,0 +1,15 @@
+#ifndef OPS_MESSENGER_H
+#define OPS_MESSENGER_H
+/* What the workers of messenger share. */
+#include "queue.h"
+
+/* Begins a send-email job: payload {subject, text, to?}, from SMTP_FROM to ALERT_EMAIL or to, on
+ * the mail server of SMTP_URL. The loop goes on meanwhile. */
+void email_start(struct job *job, uv_loop_t *loop);
+
+/* No outcome is told any more for what is under way. */
+void email_close(void);
+
+#define EMAIL_NEEDS "SMTP_USER", "SMTP_PASSWORD", "SMTP_FROM", "ALERT_EMAIL"
+
+#endif

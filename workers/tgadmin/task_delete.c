@@ -1,0 +1,365 @@
+/*
+ * delete-message, delete-messages-bulk, clear-all-messages.
+ *
+ * deleteMessages takes a hundred ids, passes over what is gone, and refuses the whole call for one
+ * that may not be deleted (older than 48 hours): then its hundred are deleted one by one. What is
+ * deleted is recorded with whatever becomes of the job, and deleting twice does no harm, so a job
+ * that is interrupted begins anew.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bot_tasks_sql.h"
+#include "buf.h"
+#include "json.h"
+#include "own.h"
+#include "tasks.h"
+
+/* CHUNK: the Bot API's limit. A job of more ids than MOST would hold its group's lane for long. */
+enum { CHUNK = 100, MOST = 10000, ERRORS_MOST = 20, LIST_BYTES_MAX = CHUNK * 24 };
+
+struct deletion {
+    struct delivery delivery; /* first: job->data */
+    cJSON *body;              /* of the call under way */
+    struct ids ids;
+    size_t next;  /* ids.list[next] is the first that is not dealt with */
+    size_t until; /* one by one up to here */
+    bool alone;   /* delete-message: no list */
+    size_t deleted, failed;
+    cJSON *errors;
+    uv_timer_t *pause;
+};
+
+static void timer_closed(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+static void release(struct delivery *delivery)
+{
+    struct deletion *deletion = (struct deletion *)delivery;
+
+    if (deletion->pause)
+        uv_close((uv_handle_t *)deletion->pause, timer_closed);
+    cJSON_Delete(deletion->body);
+    cJSON_Delete(deletion->errors);
+    free(deletion->ids.list);
+    free(deletion);
+}
+
+/* --- what came of it --- */
+
+/* The ids of a call as PostgreSQL writes an array. Returns NULL when memory ran out. */
+static char *array_of(const int64_t *ids, size_t n)
+{
+    OWN_BUF struct buf text = { 0 };
+    int r;
+
+    buf_init(&text, LIST_BYTES_MAX);
+    r = buf_add_text(&text, "{");
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = buf_printf(&text, i ? ",%" PRId64 : "%" PRId64, ids[i]);
+    if (r == 0)
+        r = buf_add_text(&text, "}");
+    return r < 0 ? NULL : buf_take(&text);
+}
+
+static void record(struct job *job, size_t n, const struct telegram_answer *answer)
+{
+    struct deletion *deletion = job->data;
+    OWN(free) char *list = array_of(deletion->ids.list + deletion->next, n);
+    char chat[TASK_ID_TEXT];
+
+    (void)task_id_text(deletion->delivery.chat_id, chat);
+    if (!list)
+        return;
+    if (answer->verdict == TELEGRAM_SKIP)
+        job_also(job, &sql[SQL_UNDELETABLE], chat, list, answer->why.text);
+    else
+        job_also(job, &sql[SQL_DELETED], chat, list);
+}
+
+static void note_error(struct deletion *deletion, const char *why)
+{
+    cJSON *error;
+
+    if (cJSON_GetArraySize(deletion->errors) >= ERRORS_MOST)
+        return;
+    error = cJSON_CreateObject();
+    (void)(json_put_int(error, "messageId", deletion->ids.list[deletion->next]) &&
+           json_put_text(error, "error", why));
+    if (!cJSON_AddItemToArray(deletion->errors, error))
+        cJSON_Delete(error);
+}
+
+static void finish(struct job *job)
+{
+    struct deletion *deletion = job->data;
+    cJSON *result = cJSON_CreateObject();
+
+    (void)(json_put_bool(result, "success", deletion->failed == 0 || deletion->deleted > 0) &&
+           json_put_int(result, "deleted", (int64_t)deletion->deleted) &&
+           json_put_int(result, "failed", (int64_t)deletion->failed) &&
+           json_put(result, "errors", TAKE(deletion->errors)));
+    delivery_done(job, result);
+}
+
+/* --- one call after the other --- */
+
+static void call(struct job *job);
+
+static void paused(uv_timer_t *timer)
+{
+    struct deletion *deletion = timer->data;
+
+    job_rate_take(deletion->delivery.job, 1, call);
+}
+
+static void go_on(struct job *job)
+{
+    struct deletion *deletion = job->data;
+
+    if (deletion->next == deletion->ids.n) {
+        finish(job);
+        return;
+    }
+    if (job->cancelled) {
+        delivery_cancel(job, "cancelled before its end");
+        return;
+    }
+    if (!deletion->pause) {
+        deletion->pause = calloc(1, sizeof *deletion->pause);
+        if (!deletion->pause) {
+            delivery_retry(job, "out of memory");
+            return;
+        }
+        (void)uv_timer_init(tasks_loop(), deletion->pause);
+        deletion->pause->data = deletion;
+    }
+    (void)uv_timer_start(deletion->pause, paused, (uint64_t)setting_int("TELEGRAM_DELETE_DELAY_MS"),
+                         0);
+}
+
+static bool is_single(const struct deletion *deletion)
+{
+    return deletion->next < deletion->until;
+}
+
+static size_t chunk_of(const struct deletion *deletion)
+{
+    size_t left = deletion->ids.n - deletion->next;
+
+    return is_single(deletion) ? 1 : left < CHUNK ? left : CHUNK;
+}
+
+/* A refusal that is about these messages, not about the chat or the bot. */
+static void refused(struct job *job, struct telegram_answer *answer)
+{
+    struct deletion *deletion = job->data;
+
+    if (!is_single(deletion)) {
+        deletion->until = deletion->next + chunk_of(deletion);
+        go_on(job);
+        return;
+    }
+    record(job, 1, answer);
+    if (deletion->alone) {
+        delivery_dead(job, answer->why.text);
+        return;
+    }
+    note_error(deletion, answer->why.text);
+    deletion->failed++;
+    deletion->next++;
+    go_on(job);
+}
+
+static void answered(struct job *job, struct telegram_answer *answer)
+{
+    struct deletion *deletion = job->data;
+    size_t n = chunk_of(deletion);
+
+    if (answer->verdict == TELEGRAM_SKIP) {
+        refused(job, answer);
+    } else if (answer->verdict == TELEGRAM_DONE || answer->verdict == TELEGRAM_ALREADY) {
+        record(job, n, answer);
+        deletion->deleted += n;
+        deletion->next += n;
+        go_on(job);
+    } else {
+        task_end(job, answer);
+    }
+}
+
+static bool put_ids(struct deletion *deletion)
+{
+    const int64_t *ids = deletion->ids.list + deletion->next;
+    size_t n = chunk_of(deletion);
+    cJSON *list;
+
+    cJSON_Delete(deletion->body);
+    deletion->body = cJSON_CreateObject();
+    if (is_single(deletion))
+        return json_put_int(deletion->body, "message_id", ids[0]);
+    list = cJSON_CreateArray();
+    for (size_t i = 0; i < n; i++) {
+        cJSON *id = cJSON_CreateNumber((double)ids[i]);
+
+        if (!cJSON_AddItemToArray(list, id)) {
+            cJSON_Delete(id);
+            cJSON_Delete(list);
+            return false;
+        }
+    }
+    return json_put(deletion->body, "message_ids", list);
+}
+
+static void call(struct job *job)
+{
+    struct deletion *deletion = job->data;
+
+    if (put_ids(deletion))
+        delivery_call(job, is_single(deletion) ? "deleteMessage" : "deleteMessages", deletion->body,
+                      true, answered);
+    else
+        delivery_retry(job, "out of memory");
+}
+
+/* --- beginnings --- */
+
+static void ready(struct job *job)
+{
+    struct deletion *deletion = job->data;
+
+    if (deletion->ids.n == 0)
+        finish(job);
+    else
+        call(job);
+}
+
+/* A deletion whose chat is read; NULL when the job has ended already. */
+static struct deletion *begin(struct job *job, int64_t *ret_chat)
+{
+    struct deletion *deletion = calloc(1, sizeof *deletion);
+    struct err why;
+
+    if (deletion)
+        deletion->errors = cJSON_CreateArray();
+    if (!deletion || !deletion->errors) {
+        free(deletion);
+        job_retry(job, "out of memory");
+        return NULL;
+    }
+    delivery_begin(&deletion->delivery, job, release);
+    if (payload_need_id(job->payload, "chatId", ret_chat, &why) == 0)
+        return deletion;
+    delivery_dead(job, why.text);
+    return NULL;
+}
+
+void task_delete(struct job *job)
+{
+    int64_t chat_id = 0, message_id = 0;
+    struct deletion *deletion = begin(job, &chat_id);
+    struct err why;
+
+    if (!deletion)
+        return;
+    deletion->alone = true;
+    deletion->ids.n = deletion->until = 1;
+    deletion->ids.list = calloc(1, sizeof *deletion->ids.list);
+    if (!deletion->ids.list) {
+        delivery_retry(job, "out of memory");
+        return;
+    }
+    if (payload_need_id(job->payload, "messageId", &message_id, &why) < 0) {
+        delivery_dead(job, why.text);
+        return;
+    }
+    deletion->ids.list[0] = message_id;
+    delivery_check(job, chat_id, ready);
+}
+
+void task_delete_bulk(struct job *job)
+{
+    int64_t chat_id = 0, unused;
+    struct deletion *deletion = begin(job, &chat_id);
+    struct err why;
+    int r;
+
+    if (!deletion)
+        return;
+    r = payload_id(job->payload, "groupDbId", &unused, &why);
+    if (r != -EINVAL)
+        r = payload_ids(job->payload, "messageIds", MOST, &deletion->ids, &why);
+    if (r < 0) {
+        delivery_dead(job, why.text);
+        return;
+    }
+    delivery_check(job, chat_id, ready);
+}
+
+/* --- clear-all-messages --- */
+
+static void tracked(struct job *job, const struct rows *rows, const char *error)
+{
+    struct deletion *deletion = job->data;
+    int64_t chat_id = deletion->delivery.chat_id;
+
+    if (error) {
+        delivery_retry(job, error);
+        return;
+    }
+    deletion->ids.list = calloc((size_t)rows->count + 1, sizeof *deletion->ids.list);
+    if (!deletion->ids.list) {
+        delivery_retry(job, "out of memory");
+        return;
+    }
+    for (int row = 0; row < rows->count; row++)
+        deletion->ids.list[deletion->ids.n++] = rows_int(rows, row, 0);
+    delivery_check(job, chat_id, ready);
+}
+
+/* A filter as a parameter: NULL when it is not given. */
+static int filter(const struct job *job, const char *name, char text[static TASK_ID_TEXT],
+                  const char **ret, struct err *reterr)
+{
+    int64_t value = 0;
+    int r = payload_id(job->payload, name, &value, reterr);
+
+    *ret = NULL;
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (value < 0 || value > INT32_MAX)
+        return err_set(reterr, -EINVAL, "%s: want a whole number from 0", name);
+    *ret = task_id_text(value, text);
+    return 0;
+}
+
+void task_clear(struct job *job)
+{
+    char group[TASK_ID_TEXT], from[TASK_ID_TEXT], to[TASK_ID_TEXT], days[TASK_ID_TEXT];
+    const char *first, *last, *older;
+    int64_t chat_id = 0, group_id = 0;
+    struct deletion *deletion = begin(job, &chat_id);
+    struct err why;
+    int r;
+
+    if (!deletion)
+        return;
+    r = payload_need_id(job->payload, "groupDbId", &group_id, &why);
+    if (r == 0)
+        r = filter(job, "fromMessageId", from, &first, &why);
+    if (r == 0)
+        r = filter(job, "toMessageId", to, &last, &why);
+    if (r == 0)
+        r = filter(job, "olderThanDays", days, &older, &why);
+    if (r < 0) {
+        delivery_dead(job, why.text);
+        return;
+    }
+    deletion->delivery.chat_id = chat_id;
+    job_query(job, tracked, &sql[SQL_TRACKED], task_id_text(group_id, group), first, last, older);
+}

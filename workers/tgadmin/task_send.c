@@ -1,0 +1,130 @@
+/*
+ * send-message: a post to a group, unless its cooldown or its daily maximum holds it back. What was
+ * posted, or why it was not, is in tgadmin.post_history.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bot_tasks_sql.h"
+#include "json.h"
+#include "tasks.h"
+
+struct post {
+    struct delivery delivery; /* first: job->data */
+    struct message message;
+    int64_t campaign; /* 0: none */
+    bool bypass;
+};
+
+static void release(struct delivery *delivery)
+{
+    struct post *post = (struct post *)delivery;
+
+    message_done(&post->message);
+    free(post);
+}
+
+static const char *campaign_text(const struct post *post, char text[static TASK_ID_TEXT])
+{
+    return post->campaign ? task_id_text(post->campaign, text) : NULL;
+}
+
+static void record_post(struct job *job, const struct telegram_answer *answer)
+{
+    struct post *post = job->data;
+    char chat[TASK_ID_TEXT], id[TASK_ID_TEXT], campaign[TASK_ID_TEXT], message[TASK_ID_TEXT];
+    cJSON *result = cJSON_CreateObject();
+    int64_t message_id = 0;
+
+    (void)json_get_id(answer->result, "message_id", &message_id);
+    job_also(job, &sql[SQL_POSTED], task_id_text(post->delivery.chat_id, chat),
+             task_id_text(job->id, id), campaign_text(post, campaign),
+             task_id_text(message_id, message), post->message.text, setting_text("TGADMIN_TZ"));
+    (void)(json_put_int(result, "messageId", message_id) &&
+           json_put_int(result, "chatId", post->delivery.chat_id));
+    delivery_done(job, result);
+}
+
+static void answered(struct job *job, struct telegram_answer *answer)
+{
+    struct post *post = job->data;
+    char chat[TASK_ID_TEXT], id[TASK_ID_TEXT], campaign[TASK_ID_TEXT];
+
+    if (answer->verdict == TELEGRAM_DONE || answer->verdict == TELEGRAM_ALREADY) {
+        record_post(job, answer);
+        return;
+    }
+    if (answer->verdict == TELEGRAM_SKIP || answer->verdict == TELEGRAM_FORBIDDEN ||
+        answer->verdict == TELEGRAM_GONE)
+        job_also(job, &sql[SQL_POST_FAILED], task_id_text(post->delivery.chat_id, chat),
+                 task_id_text(job->id, id), campaign_text(post, campaign), post->message.text,
+                 answer->why.text);
+    task_end(job, answer);
+}
+
+static void call(struct job *job)
+{
+    struct post *post = job->data;
+
+    delivery_call(job, post->message.method, post->message.body, false, answered);
+}
+
+static void allowed(struct job *job, const struct rows *rows, const char *error)
+{
+    enum { COL_ACTIVE, COL_COOLDOWN_MS, COL_MAXIMUM_MS };
+
+    if (error)
+        delivery_retry(job, error);
+    else if (rows->count == 0)
+        call(job);
+    else if (!rows_bool(rows, 0, COL_ACTIVE))
+        delivery_dead(job, "the group is not active");
+    else if (rows_int(rows, 0, COL_MAXIMUM_MS) > 0)
+        delivery_hold(job, rows_int(rows, 0, COL_MAXIMUM_MS), "the group has its posts of today");
+    else if (rows_int(rows, 0, COL_COOLDOWN_MS) > 0)
+        delivery_hold(job, rows_int(rows, 0, COL_COOLDOWN_MS), "the group is cooling down");
+    else
+        call(job);
+}
+
+static void ready(struct job *job)
+{
+    struct post *post = job->data;
+    char chat[TASK_ID_TEXT];
+
+    if (post->bypass)
+        call(job);
+    else
+        job_query(job, allowed, &sql[SQL_MAY_POST], task_id_text(post->delivery.chat_id, chat),
+                  setting_text("TGADMIN_TZ"));
+}
+
+static int read_post(const struct job *job, struct post *ret, struct err *reterr)
+{
+    int r = message_read(job->kind, job->payload, &ret->message, reterr);
+
+    if (r < 0)
+        return r;
+    r = payload_id(job->payload, "campaignId", &ret->campaign, reterr);
+    if (r == 0 || r == -ENOENT)
+        r = payload_bool(job->payload, "bypassRateLimit", &ret->bypass, reterr);
+    return r == -ENOENT ? 0 : r;
+}
+
+void task_send(struct job *job)
+{
+    struct post *post = calloc(1, sizeof *post);
+    struct err why;
+
+    if (!post) {
+        job_retry(job, "out of memory");
+        return;
+    }
+    if (read_post(job, post, &why) < 0) {
+        release(&post->delivery);
+        job_dead(job, why.text);
+        return;
+    }
+    delivery_begin(&post->delivery, job, release);
+    delivery_check(job, post->message.chat_id, ready);
+}
