@@ -399,7 +399,7 @@ def test_a_document_that_was_printed_is_the_only_one(home, opsd):
     (["stat", "--timeout=-5"], 'got "-5"'),
     (["stop", "a", "--wait"], "stop takes no --wait"),
     (["stat", "-f"], "stat takes no --follow"),
-    (["logs", "-n"], "--lines wants LINES after it"),
+    (["logs", "-n"], "--lines wants N after it"),
     (["logs", "-n", "-1"], '--lines: want a whole number from 0, got "-1"'),
     (["logs", "-fnx"], 'got "x"'),
     (["start", "all", "--timeout", "soon"], '--timeout: want a duration with its unit (5s, 2m), got "soon"'),
