@@ -367,39 +367,26 @@ bool cgroups_sweep(const struct cgroups *cgroups, bool (*is_owned)(void *context
 /* --- one that is about to be used */
 
 /* Somebody tidied up above us. */
-static bool is_gone(int error)
+static bool is_gone(const struct cgroups *cgroups)
 {
-    return error == ENOENT || error == ENODEV;
+    return faccessat(cgroups->fd, "cgroup.procs", F_OK, 0) < 0 &&
+           (errno == ENOENT || errno == ENODEV);
 }
 
-static int make(struct cgroups *cgroups, const char *name)
+int cgroups_folder(struct cgroups *cgroups, const char *left, int *ret_fd, struct err *reterr)
 {
     int fd;
 
-    if (mkdirat(cgroups->fd, name, 0755) == 0)
-        return 0;
-    if (!is_gone(errno))
-        return -errno;
-    fd = open_ours(cgroups->path);
-    if (fd < 0)
-        return fd;
-    (void)close(cgroups->fd);
-    cgroups->fd = fd;
-    return mkdirat(fd, name, 0755) < 0 ? -errno : 0;
-}
-
-int cgroup_enter(struct cgroups *cgroups, const char *name, int *ret_fd, struct err *reterr)
-{
-    if (cgroups->fd < 0 || is_own(cgroups, name)) {
-        *ret_fd = -1;
-        return 0;
+    if (cgroups->fd >= 0 && is_gone(cgroups)) {
+        fd = open_ours(cgroups->path);
+        if (fd >= 0) {
+            (void)close(cgroups->fd);
+            cgroups->fd = fd;
+        }
     }
-    if (make(cgroups, name) == -EEXIST) {
-        if (!cgroup_clear(cgroups, name))
-            return err_set(reterr, -EBUSY, "what an earlier process of it left is being killed");
-        (void)make(cgroups, name);
-    }
-    *ret_fd = openat(cgroups->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (left && !cgroup_clear(cgroups, left))
+        return err_set(reterr, -EBUSY, "what an earlier process of it left is being killed");
+    *ret_fd = cgroups->fd;
     return 0;
 }
 

@@ -40,9 +40,10 @@ void cgroups_delegate(struct cgroups *cgroups, pid_t guard, const char *controll
 /* Leaves nothing behind if nothing runs any more. */
 void cgroups_close(struct cgroups *cgroups, int home_fd);
 
-/* Makes the group of that name for a process that is about to start. *ret_fd is a descriptor of it,
- * or -1 when the process is to do without. Returns 0, or -EBUSY when something still runs in it. */
-int cgroup_enter(struct cgroups *cgroups, const char *name, int *ret_fd, struct err *reterr);
+/* Where a process that is about to start makes its group (cgroup_vfork.h): a borrowed descriptor,
+ * or -1 when it is to do without. left: the group's name, if an earlier process may have left
+ * something in it; else NULL. Returns 0, or -EBUSY when something still runs in that. */
+int cgroups_folder(struct cgroups *cgroups, const char *left, int *ret_fd, struct err *reterr);
 
 /* Kills all that is in it. */
 void cgroup_kill(const struct cgroups *cgroups, const char *name);

@@ -1,9 +1,11 @@
 /* vfork(2) into a control group. */
 #include "cgroup_vfork.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,13 +49,23 @@ static pid_t vfork_into(int cgroup_fd, cgroup_child child, void *context)
 
 #endif
 
-pid_t cgroup_vfork(int cgroup_fd, cgroup_child child, void *context)
+static int enter(int folder_fd, const char *name)
 {
-    pid_t pid = cgroup_fd < 0 ? -1 : vfork_into(cgroup_fd, child, context);
+    if (mkdirat(folder_fd, name, 0755) < 0 && errno != EEXIST)
+        return -1;
+    return openat(folder_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+pid_t cgroup_vfork(int folder_fd, const char *name, cgroup_child child, void *context)
+{
+    int fd = folder_fd < 0 ? -1 : enter(folder_fd, name);
+    pid_t pid = fd < 0 ? -1 : vfork_into(fd, child, context);
 
     if (pid < 0)
         pid = vfork();
     if (pid == 0)
         child(context);
+    if (fd >= 0)
+        (void)close(fd);
     return pid;
 }

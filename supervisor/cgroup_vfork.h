@@ -12,10 +12,10 @@
 /* Does not return. */
 typedef void (*cgroup_child)(void *context) __attribute__((noreturn));
 
-/* Calls child(context) in a child that is in the group and shares our
- * memory; we go on when it has executed a program, or is gone. cgroup_fd: a descriptor of the
- * group's folder; -1: our own. When the group cannot be entered the child stays in ours. Returns
- * the child's pid, or -1 with errno. */
-pid_t cgroup_vfork(int cgroup_fd, cgroup_child child, void *context);
+/* Calls child(context) in a child that is in the group `name` of the folder, which is made if need
+ * be, and shares our memory; we go on when it has executed a program, or is gone. Without a folder
+ * (-1), or where the group cannot be entered, the child stays in our own. System calls only.
+ * Returns the child's pid, or -1 with errno. */
+pid_t cgroup_vfork(int folder_fd, const char *name, cgroup_child child, void *context);
 
 #endif

@@ -23,7 +23,7 @@ struct plan {
     const char **argv;
     char *program, *file;
     char *listen_pid;
-    int cgroup_fd;
+    int cgroups_fd; /* borrowed */
 };
 
 static void plan_done(struct plan *plan)
@@ -33,8 +33,6 @@ static void plan_done(struct plan *plan)
     free(plan->argv);
     free(plan->program);
     free(plan->file);
-    if (plan->cgroup_fd >= 0)
-        (void)close(plan->cgroup_fd);
 }
 
 static void pass(struct plan *plan, int from, int to)
@@ -92,7 +90,8 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
                                 .file = plan->file,
                                 .program = plan->program,
                                 .ready_fd = i->readiness.fd,
-                                .cgroup_fd = plan->cgroup_fd,
+                                .cgroups_fd = plan->cgroups_fd,
+                                .cgroup = plan->file,
                                 .become = { .argv = (char *const *)plan->argv,
                                             .env = plan->env.list,
                                             .cwd = i->app->cwd,
@@ -112,7 +111,7 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
 
 int instance_fork(struct instance *i, struct err *reterr)
 {
-    struct plan plan = { .cgroup_fd = -1 };
+    struct plan plan = { .cgroups_fd = -1 };
     int r;
 
     r = instance_probe_prepare(i, reterr);
@@ -120,11 +119,10 @@ int instance_fork(struct instance *i, struct err *reterr)
         r = make_plan(&plan, i, reterr);
     /* What may stay behind when the worker is stopped must not be killed with the group. */
     if (r == 0 && i->app->treekill)
-        r = cgroup_enter(&i->fleet->cgroups, plan.file, &plan.cgroup_fd, reterr);
+        r = cgroups_folder(&i->fleet->cgroups, i->fleet->unswept ? plan.file : NULL,
+                           &plan.cgroups_fd, reterr);
     if (r == 0)
         r = fork_plan(&plan, i, reterr);
-    if (r < 0 && plan.cgroup_fd >= 0)
-        (void)cgroup_clear(&i->fleet->cgroups, plan.file);
     instance_probe_handed(i);
     plan_done(&plan);
     if (r < 0)

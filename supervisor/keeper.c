@@ -67,7 +67,7 @@ static void start_worker(struct keeper_life *life)
 
     /* Not when vfork(2) returns: on a busy machine the worker has run for seconds by then. */
     life->report.started_ms = (int64_t)monotonic_now_ms();
-    pid = cgroup_vfork(life->task->cgroup_fd, become_worker, life);
+    pid = cgroup_vfork(life->task->cgroups_fd, life->task->cgroup, become_worker, life);
     if (pid < 0)
         life->report.failure = (struct become_failure){ .step = STEP_EXEC, .error = errno };
     if (!life->report.failure.error) {

@@ -33,9 +33,10 @@ struct keeper_task {
     const char *file;    /* its status file, unique among those that run */
     const char *program; /* a path */
     struct become become;
-    int ready_fd;      /* for KEEPER_READY_FD; -1: none */
-    int cgroup_fd;     /* of the group that the worker is to run in; -1: opsd's */
-    bool spare_strays; /* treekill: false: what left the worker's process group is left alone */
+    int ready_fd;       /* for KEEPER_READY_FD; -1: none */
+    int cgroups_fd;     /* of the folder of all workers' groups; -1: it is to do without */
+    const char *cgroup; /* the name of its own there */
+    bool spare_strays;  /* treekill: false: what left the worker's process group is left alone */
 };
 
 /* What a keeper is told to do. */

@@ -106,6 +106,7 @@ const struct keeper_task *launch_pack(const struct keeper_task *task, struct err
     copied = copy(&packer, task, sizeof *task);
     copied->name = copy_text(&packer, task->name);
     copied->program = copy_text(&packer, task->program);
+    copied->cgroup = copy_text(&packer, task->cgroup);
     copy_become(&packer, &copied->become);
     if (!packer.at) {
         (void)err_set(reterr, -E2BIG, "its arguments and its environment are too long");
@@ -151,9 +152,9 @@ static void hand_all(struct handed *handed, struct keeper_task *task, int status
         hand(handed, become->fds[i].from);
         handed->pass[i] = (struct become_fd){ KEEPER_PASS_FD + (int)i, become->fds[i].to };
     }
-    if (task->cgroup_fd >= 0) {
-        hand(handed, task->cgroup_fd);
-        task->cgroup_fd = KEEPER_PASS_FD + (int)become->fd_count;
+    if (task->cgroups_fd >= 0) {
+        hand(handed, task->cgroups_fd);
+        task->cgroups_fd = KEEPER_PASS_FD + (int)become->fd_count;
     }
     become->out_fd = KEEPER_OUT_FD;
     become->err_fd = KEEPER_ERR_FD;

@@ -238,7 +238,7 @@ static inline int job_fork_as(struct job *job, struct world *world, struct keepe
     assert_true(job->out >= 0 && job->err >= 0);
     task.name = task.name ? task.name : "w";
     task.program = task.program ? task.program : "/bin/sh";
-    task.cgroup_fd = task.cgroup_fd ? task.cgroup_fd : -1;
+    task.cgroups_fd = task.cgroup ? task.cgroups_fd : -1;
     task.ready_fd = task.ready_fd ? task.ready_fd : -1;
     task.become.argv = job->argv;
     task.become.env = env;

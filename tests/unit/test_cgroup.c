@@ -79,24 +79,20 @@ static _Noreturn void run_script(void *script)
     _exit(127);
 }
 
-static int enter(struct world *world, const char *name)
+static void make(const struct world *world, const char *name)
 {
-    struct err why;
-    int fd = -1;
-
-    assert_int_equal(cgroup_enter(&world->cgroups, name, &fd, &why), 0);
-    return fd;
+    assert_int_equal(mkdirat(world->cgroups.fd, name, 0755), 0);
 }
 
 static pid_t start(struct world *world, const char *name, const char *script)
 {
-    int fd = enter(world, name);
+    struct err why;
     pid_t pid;
+    int fd;
 
-    assert_true(fd >= 0);
-    pid = cgroup_vfork(fd, run_script, (void *)(uintptr_t)script);
+    assert_int_equal(cgroups_folder(&world->cgroups, NULL, &fd, &why), 0);
+    pid = cgroup_vfork(fd, name, run_script, (void *)(uintptr_t)script);
     assert_true(pid > 0);
-    (void)close(fd);
     return pid;
 }
 
@@ -143,14 +139,14 @@ static void a_child_is_born_in_its_group(void **state)
 
 static void without_a_group_it_is_an_ordinary_vfork(void **state)
 {
-    pid_t pid = cgroup_vfork(-1, run_script, (void *)(uintptr_t) "exit 3");
+    pid_t pid = cgroup_vfork(-1, NULL, run_script, (void *)(uintptr_t) "exit 3");
     int status;
 
     (void)state;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WEXITSTATUS(status), 3);
-    /* Not a group at all. */
-    pid = cgroup_vfork(STDIN_FILENO, run_script, (void *)(uintptr_t) "exit 4");
+    /* No folder of groups at all. */
+    pid = cgroup_vfork(STDIN_FILENO, "w-0", run_script, (void *)(uintptr_t) "exit 4");
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WEXITSTATUS(status), 4);
 }
@@ -185,12 +181,17 @@ static void what_an_earlier_process_left_is_killed_before_the_next_enters(void *
     if (!has_groups(world))
         return;
     pid = start(world, "w-0", "exec sleep 1000");
-    assert_int_equal(cgroup_enter(&world->cgroups, "w-0", &fd, &why), -EBUSY);
+    assert_int_equal(cgroups_folder(&world->cgroups, "w-0", &fd, &why), -EBUSY);
     assert_int_equal(fd, -1);
     assert_int_equal(signal_of(pid), SIGKILL);
-    fd = enter(world, "w-0");
-    assert_true(fd >= 0);
-    (void)close(fd);
+    assert_int_equal(cgroups_folder(&world->cgroups, "w-0", &fd, &why), 0);
+    assert_int_equal(fd, world->cgroups.fd);
+    /* What is there and empty is used. */
+    make(world, "w-0");
+    pid = start(world, "w-0", "exec sleep 1000");
+    assert_int_equal(count_in(world, "w-0"), 1);
+    assert_false(cgroup_clear(&world->cgroups, "w-0"));
+    assert_int_equal(signal_of(pid), SIGKILL);
     assert_true(cgroup_clear(&world->cgroups, "w-0"));
 }
 
@@ -201,7 +202,7 @@ static void groups_within_it_go_with_it(void **state)
 
     if (!has_groups(world))
         return;
-    (void)close(enter(world, "w-0"));
+    make(world, "w-0");
     (void)snprintf(path, sizeof path, "%s/w-0/inner", world->cgroups.path);
     assert_int_equal(mkdir(path, 0755), 0);
     assert_true(cgroup_clear(&world->cgroups, "w-0"));
@@ -224,7 +225,7 @@ static void a_sweep_clears_what_nobody_owns(void **state)
         return;
     kept = start(world, "w-0", "exec sleep 1000");
     left = start(world, "left-0", "exec sleep 1000");
-    (void)close(enter(world, "empty-0"));
+    make(world, "empty-0");
     cgroups_open(&later.cgroups, world->home_fd);
     assert_string_equal(later.cgroups.path, world->cgroups.path);
     assert_false(cgroups_sweep(&later.cgroups, is_w, NULL));
@@ -261,11 +262,14 @@ static void empty_folders_of_homes_that_are_gone_are_removed(void **state)
 static void a_folder_that_was_tidied_away_is_made_again(void **state)
 {
     struct world *world = *state;
+    pid_t pid;
 
     if (!has_groups(world))
         return;
     assert_int_equal(rmdir(world->cgroups.path), 0);
-    (void)close(enter(world, "w-0"));
+    pid = start(world, "w-0", "exit 0");
+    assert_int_equal(signal_of(pid), 0);
+    assert_int_equal(access(world->cgroups.path, F_OK), 0);
     assert_true(cgroup_clear(&world->cgroups, "w-0"));
 }
 
@@ -283,9 +287,8 @@ static void the_group_that_we_are_in_is_never_killed(void **state)
     if (pid == 0) {
         char path[300];
 
-        fd = enter(world, "w-0");
+        make(world, "w-0");
         (void)snprintf(path, sizeof path, "%s/w-0/cgroup.procs", world->cgroups.path);
-        (void)close(fd);
         fd = open(path, O_WRONLY | O_CLOEXEC);
         if (write(fd, "0", 1) != 1)
             _exit(2);
@@ -365,7 +368,7 @@ static _Noreturn void live_in(struct world *world, int base, const char *control
     read_first_word(base, "cgroup.subtree_control", word);
     if (strcmp(word, controller) != 0)
         _exit(3);
-    (void)close(enter(&own, "w-0"));
+    make(&own, "w-0");
     read_first_word(own.cgroups.fd, "w-0/cgroup.controllers", word);
     if (strcmp(word, controller) != 0)
         _exit(4);
@@ -449,7 +452,7 @@ static void without_groups_nothing_is_left_in_any(void **state)
     int fd = 0;
 
     (void)state;
-    assert_int_equal(cgroup_enter(&none, "w-0", &fd, &why), 0);
+    assert_int_equal(cgroups_folder(&none, "w-0", &fd, &why), 0);
     assert_int_equal(fd, -1);
     cgroup_kill(&none, "w-0");
     assert_true(cgroup_clear(&none, "w-0"));
