@@ -128,9 +128,14 @@ static const char *replaced_need(const struct instance *i)
 }
 
 /* When a turn has started enough, the next goes on from there: in a storm of crashes those that
- * come first would have no room for the others. */
-static bool may_start(const struct fleet *fleet)
+ * come first would have no room for the others. And the end of one process is written down before
+ * the next takes its status file, which tells of that end. */
+static bool may_start(struct fleet *fleet, const struct instance *i)
 {
+    if (i->recorded_exits != i->exit_count) {
+        fleet_touch(fleet);
+        return false;
+    }
     return fleet->starts_left > 0 && fleet->at >= fleet->starts_from;
 }
 
@@ -147,7 +152,7 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         i->blocked = first_need(i, is_unmet);
         if (i->blocked) {
             (void)err_set(&m->reason, 0, "waits for %s", i->blocked);
-        } else if (may_start(fleet)) {
+        } else if (may_start(fleet, i)) {
             instance_act(i, machine_unblock(m, i->app, now));
         }
         return;
@@ -159,9 +164,9 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
 }
 
 /* What may start a process. */
-static bool may_act(const struct fleet *fleet, const struct instance *i)
+static bool may_act(struct fleet *fleet, const struct instance *i)
 {
-    return may_start(fleet) || machine_runs(&i->machine);
+    return may_start(fleet, i) || machine_runs(&i->machine);
 }
 
 static void settle(struct fleet *fleet, struct instance *i)

@@ -127,7 +127,7 @@ bool record_changed(struct instance *i)
     if (!i->fleet->leaving)
         i->to_want = i->machine.wanted;
     mark = mark_of(i);
-    changed = mark != i->recorded_mark;
+    changed = mark != i->recorded_mark || i->recorded_exits != i->exit_count;
 
     i->recorded_mark = mark;
     return changed;

@@ -105,7 +105,13 @@ class Crowd:
         if got.returncode == 0:
             self.wanted[name] = "down" if word == "stop" else "up"
         if got.returncode == 0 and word == "stop" and not self.is_free(name):
-            self.problems.append(f"{name} was stopped, and something of it is there")
+            self.problems.append(f"{name} was stopped, and something of it is there\n{self.said(name)}")
+
+    def said(self, name):
+        """What opsd logged of it, and of its own lives, at the end."""
+        lines = [line for line in self.home.daemon_log().splitlines()
+                 if f"worker={name} " in line or " opsd runs " in line]
+        return "\n".join([*lines[-15:], str(books.lives(self.folder, f"{name}:0")[-2:])])
 
     def is_free(self, name):
         path = self.folder / f"{name}:0.lock"

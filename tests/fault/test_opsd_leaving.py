@@ -61,8 +61,8 @@ def test_struck_while_something_leaves(home, words):
         known = len(lives(home))
         if words == ["apply"]:
             home.apps(REST)
-        number += 1 + step % max(1, 20 // ROUNDS)
-        step += 1
+        number += 1 + step % max(1, 40 // ROUNDS)
+        step += 3
         striker.at(number)
         home.opsctl(*words)
         struck = striker.over()

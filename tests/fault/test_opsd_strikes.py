@@ -13,11 +13,11 @@ import pytest
 
 from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
 import opsd_books as books
-from conformance_fleet import GONE, Home, build, is_alive, rounds, wait_until
+from conformance_fleet import GONE, SANITIZED, Home, build, is_alive, rounds, wait_until
 from opsd_striker import Striker
 from preload import preload
 
-ROUNDS = rounds(12)
+ROUNDS = rounds(4 if SANITIZED else 12)
 SIZE = 12
 MANY = 1000  # boundaries; more than there are
 SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
@@ -127,6 +127,33 @@ def test_struck_while_they_do_as_told(crowd):
     assert struck
     crowd.finish()
     print(f"struck at up to {struck} boundaries")
+
+
+def test_struck_between_an_end_and_the_next_start(crowd):
+    """A worker that is restarted at once: each of its ends is counted, and known for what it was."""
+    home, striker = crowd.home, Striker(crowd.home)
+    home.apps(crowd.app("crash0", "-c", "20:40", "-e", 7,
+                        backoff={"initial": 1, "factor": 1, "max": 1, "jitter": 0}))
+    home.start()
+    rounds = 0
+    for number in boundaries(crowd, 60):
+        if number > 60:
+            break
+        rounds += 1
+        home.kill("both")
+        home.recover(**striker.preload)
+        striker.at(number)
+        wait_until(lambda: not any(map(is_alive, striker.pair)), what="they are struck")
+        known = len(books.lives(crowd.folder, "crash0:0"))
+        home.recover()
+        wait_until(lambda: len(books.lives(crowd.folder, "crash0:0")) >= known + 2)
+        exits = home.rpc("describe", name="crash0")["workers"][0]["exits"]
+        assert {e["exit_code"] for e in exits} == {7}, exits
+        again, row = len(books.lives(crowd.folder, "crash0:0")) - 1, home.row("crash0")
+        assert row["restarts"] >= again, (again, row)
+    assert home.opsctl("stop", "crash0").returncode == 0
+    again, row = len(books.lives(crowd.folder, "crash0:0")) - 1, home.row("crash0")
+    assert again <= row["restarts"] <= again + 2 * rounds + 1, (again, row)
 
 
 def test_uptime_begins_with_the_worker_though_its_keeper_lags(crowd):
