@@ -129,22 +129,23 @@ static void resume(struct log_times *times, int fd, dev_t device, ino_t inode)
     (void)!pwrite(fd, &times->head, sizeof times->head, 0);
 }
 
-void log_times_note(struct log_times *times, dev_t device, ino_t inode, int64_t offset, int64_t now)
+/* There is no file yet. */
+static void begin(struct log_times *times, dev_t device, ino_t inode, struct record first)
 {
-    bool known = times->noted_at && times->head.device == device && times->head.inode == inode;
-    OWN(close) int fd = -1;
-    struct record record;
+    times->head = (struct log_times_head){
+        .magic = MAGIC, .device = device, .inode = inode, .every_ms = EVERY_MS
+    };
+    times->first_time = first.time;
+    times->first_place = first.place;
+    times->noted_at = first.time;
+    times->waits = true;
+}
+
+/* Adds a record behind the last whole one. */
+static void append(struct log_times *times, int fd, struct record record)
+{
     struct stat st;
 
-    if (known && now - times->noted_at < times->head.every_ms && now >= times->noted_at)
-        return;
-    fd = open_times(times->home_fd, times->path, O_RDWR | O_CREAT);
-    if (fd < 0)
-        return;
-    if (!known)
-        resume(times, fd, device, inode);
-    times->noted_at = now;
-    record = (struct record){ now, times->head.base + offset };
     if (fstat(fd, &st) < 0)
         return;
     if (st.st_size > (off_t)(RECORDS_MAX * sizeof record)) {
@@ -154,6 +155,29 @@ void log_times_note(struct log_times *times, dev_t device, ino_t inode, int64_t 
     }
     st.st_size -= (st.st_size - (off_t)sizeof times->head) % (off_t)sizeof record;
     (void)!pwrite(fd, &record, sizeof record, st.st_size);
+}
+
+void log_times_note(struct log_times *times, dev_t device, ino_t inode, int64_t offset, int64_t now)
+{
+    bool known = times->noted_at && times->head.device == device && times->head.inode == inode;
+    OWN(close) int fd = -1;
+    bool makes;
+
+    if (known && now - times->noted_at < times->head.every_ms && now >= times->noted_at)
+        return;
+    makes = known && times->waits;
+    fd = open_times(times->home_fd, times->path, O_RDWR | (makes ? O_CREAT : 0));
+    if (fd < 0 && !makes)
+        begin(times, device, inode, (struct record){ now, offset });
+    if (fd < 0)
+        return;
+    if (!known)
+        resume(times, fd, device, inode);
+    else if (makes)
+        write_all(fd, &times->head, &(struct record){ times->first_time, times->first_place }, 1);
+    times->waits = false;
+    times->noted_at = now;
+    append(times, fd, (struct record){ now, times->head.base + offset });
 }
 
 void log_times_rotated(struct log_times *times, int64_t bytes, int64_t kept)

@@ -10,6 +10,7 @@
  *
  * What is lost here costs only that --since shows more than it should.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,10 @@ struct log_times {
     const char *path; /* of the log */
     struct log_times_head head;
     int64_t noted_at; /* of the last record, wall clock; 0: not read yet */
+    /* The first record waits for a second one: a worker that prints once needs no file for that,
+     * the log's own time says it all. */
+    bool waits;
+    int64_t first_time, first_place;
 };
 
 /* Something is about to be written at that place of the present file. */

@@ -12,9 +12,6 @@
 enum {
     /* JSON makes six bytes of one at worst, and frames each. */
     TEXT_MAX = 256 << 20,
-    /* Looked at in one go. All that is made of it stays in the processor's cache; a line that is
-     * longer is looked at once more, as a whole. */
-    LOOK_BYTES = 64 << 10,
 };
 
 /* A batch is taken from the pipe as a whole, and then belongs in each of the logs. */
@@ -447,8 +444,8 @@ size_t derive_step(struct step *step, bool *ret_more)
     d = stream->derivation;
     if (d->pending && !finish(step, d))
         return 0;
-    shown = step_show(step, LOOK_BYTES);
-    if (shown == LOOK_BYTES && !memrchr(stream->pump->bytes, '\n', shown))
+    shown = step_show(step, STEP_LOOK_BYTES);
+    if (shown == STEP_LOOK_BYTES && !memrchr(stream->pump->bytes, '\n', shown))
         shown = step_show(step, STREAM_LOOK_BYTES);
     n = shown ? step_whole_lines(step, shown) : 0;
     if (!n && owes_a_word(stream) && step_try(step, stream->sink) == 0)
@@ -456,7 +453,7 @@ size_t derive_step(struct step *step, bool *ret_more)
     took = n ? new_batch(step, d, n) : 0;
     if (!took && n)
         took = drop(step, d, n);
-    *ret_more = took && (took < n || shown >= LOOK_BYTES);
+    *ret_more = took && (took < n || shown >= STEP_LOOK_BYTES);
     stream->left = took < shown || d->pending || owes_a_word(stream);
     return took;
 }

@@ -295,7 +295,7 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
 {
     struct stream *stream = step->stream;
     struct pump *pump = stream->pump;
-    size_t n = duplicate(stream, STREAM_LOOK_BYTES), last = TAIL_BYTES;
+    size_t n = duplicate(stream, STEP_LOOK_BYTES), last = TAIL_BYTES;
     const char *end;
 
     note_gathered(stream, n);
@@ -310,8 +310,7 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
         *ret_lines = (size_t)(end - pump->bytes) + 1;
         return n;
     }
-    /* More may have come meanwhile. */
-    if (last < n) {
+    if (last < n || n >= STEP_LOOK_BYTES) {
         n = duplicate(stream, STREAM_LOOK_BYTES);
         read_duplicate(pump, n, n);
     }
@@ -355,7 +354,7 @@ static size_t raw_step(struct step *step, bool *ret_more)
         *ret_more = done > 0;
         return done;
     }
-    *ret_more = done && (done < lines || shown == STREAM_LOOK_BYTES || stream->left);
+    *ret_more = done && (done < lines || shown >= STEP_LOOK_BYTES || stream->left);
     stream->left = done < shown || sink->stall.lost;
     if (works && !lines && sink->stall.told)
         step_worked(sink);

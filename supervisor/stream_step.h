@@ -15,6 +15,12 @@
  */
 #include "stream.h"
 
+enum {
+    /* Looked at first: all that is done with it stays in the processor's cache. Where a line is
+     * longer, STREAM_LOOK_BYTES are. */
+    STEP_LOOK_BYTES = 64 << 10,
+};
+
 /* What a look goes by. */
 struct step {
     struct stream *stream;
