@@ -124,6 +124,27 @@ def test_a_home_that_is_a_file_is_named(fleet):
     assert fleet.home.read_text() == "not a folder" and fleet.opsctl("stat").returncode == 3
 
 
+@as_root
+def test_a_log_folder_that_is_read_only_is_named_and_waited_for(fleet):
+    logs = fleet.folder / "logs"
+    logs.mkdir()
+    if not mount("-t", "tmpfs", "-o", "size=512k,ro", "none", logs):
+        pytest.skip("cannot mount here")
+    try:
+        fleet.apps(sh(f"echo first; {IDLE}"))
+        fleet.start()
+        pid = fleet.wait_state("w", "online")["pid"]
+        wait_until(lambda: "Read-only file system" in fleet.daemon_log())
+        assert f"{logs}/w-out.log" in fleet.daemon_log()
+        assert mount("-o", "remount,rw", logs)
+        wait_until(lambda: fleet.lines("w") == ["first"])
+        assert fleet.row("w")["pid"] == pid
+        fleet.rpc("kill")
+        fleet.process.wait()
+    finally:
+        subprocess.run(["umount", "-l", logs], check=True)
+
+
 @contextlib.contextmanager
 def few_descriptors(fleet, more):
     """opsd may open so many more than it has."""
