@@ -1,0 +1,64 @@
+"""opsctl jobs and opsctl queues, as their binaries answer."""
+import json
+
+import pytest
+
+from harness import BUILD
+
+
+@pytest.fixture
+def command(worker):
+    return lambda name, *args: worker(BUILD / "libexec" / name, *args)
+
+
+@pytest.fixture
+def jobs(database):
+    made = [database.value("select ops.enqueue(%s, 'k', '{\"chatId\": 7}')", queue)
+            for queue in ("a", "a", "b")]
+    database.execute("update ops.job set state = 'dead', last_error = E'no\\x1b[31m chat',"
+                     " finished_at = now() where id = %s", made[1])
+    return made
+
+
+def test_jobs_are_listed_by_queue_and_state(command, jobs):
+    first, dead, other = jobs
+    listed = json.loads(command("jobs", "--json").stdout)
+    assert [job["id"] for job in listed["jobs"]] == [other, dead, first]
+    listed = json.loads(command("jobs", "a", "--state", "dead", "--json").stdout)
+    assert [(job["id"], job["queue"], job["state"]) for job in listed["jobs"]] == [(dead, "a", "dead")]
+    text = command("jobs", "a").stdout
+    assert len(text.splitlines()) == 3 and "\x1b" not in text
+
+
+def test_one_job_is_shown_with_its_payload(command, jobs):
+    shown = json.loads(command("jobs", "show", str(jobs[0]), "--json").stdout)
+    assert shown["payload"] == {"chatId": 7} and shown["state"] == "available"
+    assert "chatId" in command("jobs", "show", str(jobs[0])).stdout
+
+
+def test_a_dead_job_is_retried_and_an_available_one_cancelled(command, jobs, database):
+    assert command("jobs", "retry", str(jobs[1])).returncode == 0
+    assert command("jobs", "cancel", str(jobs[0])).returncode == 0
+    assert dict(database.query("select id, state from ops.job")) == {
+        jobs[0]: "cancelled", jobs[1]: "available", jobs[2]: "available"}
+    refused = command("jobs", "retry", str(jobs[2]), "--json")
+    assert refused.returncode == 0 and json.loads(refused.stdout)["state"] == "available"
+
+
+def test_what_cannot_be_done_says_why(command, jobs, database):
+    missing = command("jobs", "show", "999")
+    assert missing.returncode == 1 and "no job 999" in missing.stderr
+    for words in (["show"], ["show", "x"], ["--state", "lost"], ["a", "b"], ["--colour"]):
+        done = command("jobs", *words)
+        assert done.returncode == 2 and "want jobs" in done.stderr, words
+    database.execute("update ops.job set state = 'done', finished_at = now() where id = %s", jobs[0])
+    done = command("jobs", "cancel", str(jobs[0]))
+    assert done.returncode == 1 and "is done" in done.stderr
+
+
+def test_queues_tell_depth_age_and_failures(command, jobs):
+    told = json.loads(command("queues", "--json").stdout)["queues"]
+    assert [(q["queue"], q["depth"], q["dead"], q["failures"]) for q in told] == [
+        ("a", 1, 1, 1), ("b", 1, 0, 0)]
+    assert told[0]["oldest_ms"] >= 0 and told[0]["rate"] == 0
+    assert command("queues").stdout.splitlines()[0].split()[0] == "queue"

@@ -1,0 +1,60 @@
+/*
+ * opsctl queues [--json]: how many jobs wait in each queue and for how long, how fast they are
+ * done, and how many failed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queues_sql.h"
+#include "worker.h"
+
+enum column { QUEUE, DEPTH, DELAYED, RUNNING, OLDEST_MS, RATE, FAILURES, DEAD };
+
+static void print(const struct rows *rows)
+{
+    (void)printf("%-20s %9s %9s %9s %9s %9s %9s %9s\n", "queue", "depth", "delayed", "running",
+                 "oldest s", "rate/s", "failures", "dead");
+    for (int row = 0; row < rows->count; row++) {
+        char oldest[24] = "-";
+
+        if (rows_text(rows, row, OLDEST_MS))
+            (void)snprintf(oldest, sizeof oldest, "%" PRId64,
+                           rows_int(rows, row, OLDEST_MS) / 1000);
+        (void)printf("%-20s %9s %9s %9s %9s %9s %9s %9s\n", rows_text(rows, row, QUEUE),
+                     rows_text(rows, row, DEPTH), rows_text(rows, row, DELAYED),
+                     rows_text(rows, row, RUNNING), oldest, rows_text(rows, row, RATE),
+                     rows_text(rows, row, FAILURES), rows_text(rows, row, DEAD));
+    }
+}
+
+static int queues(struct run *run)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    bool json = run->argc == 1 && strcmp(run->argv[0], "--json") == 0;
+    int r;
+
+    if (run->argc > json)
+        return run_failed(run, -EDOM, "want queues [--json]");
+    r = db_run0(run->db, &sql[json ? SQL_QUEUES_JSON : SQL_QUEUES], &rows);
+    if (r < 0)
+        return run_db_failed(run, r, "cannot read the queues");
+    if (json)
+        (void)puts(rows_text(&rows, 0, 0));
+    else
+        print(&rows);
+    return 0;
+}
+
+const struct worker worker = {
+    .app = "main",
+    .name = "queues",
+    .about = "depth, age of the oldest job, rate and failures of each queue",
+    .kind = WORKER_COMMAND,
+    .needs = WORKER_NEEDS("DATABASE_URL"),
+    .sql = sql,
+    .sql_count = SQL_COUNT,
+    .run = queues,
+    .arguments = "[--json]",
+};
