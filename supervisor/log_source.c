@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -188,6 +189,9 @@ static int unpack(struct log_part *part, int home_fd)
 
     if (!part->packed)
         return 0;
+    /* Not every file system has files without a name. */
+    if (to < 0)
+        to = memfd_create("log", MFD_CLOEXEC);
     if (to < 0)
         return -errno;
     copy = fcntl(part->fd, F_DUPFD_CLOEXEC, 0);

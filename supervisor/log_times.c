@@ -211,10 +211,11 @@ int64_t log_times_find(int home_fd, const char *path, int64_t since)
     n = read_records(fd, &records);
     while (i < n && records[i].time < since)
         i++;
+    /* Nothing is known of what was there before the first record. */
+    if (i == 0)
+        return INT64_MIN;
     /* Lines that came soon after a record have none of their own. */
-    if (i > 0 && since - records[i - 1].time <= head.every_ms)
+    if (since - records[i - 1].time <= head.every_ms)
         i--;
-    if (i == n)
-        return n ? INT64_MAX : INT64_MIN;
-    return i == 0 ? INT64_MIN : records[i].place - head.base;
+    return i < n ? records[i].place - head.base : INT64_MAX;
 }
