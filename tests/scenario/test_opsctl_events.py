@@ -86,7 +86,7 @@ def test_who_reads_slowly_is_told_how_many_are_missing(fleet):
             return events[0]["params"]["number"]
         wait_until(lambda: last() > 6000, 60)
         seen, before, gaps = 0, 0, 0
-        while not gaps:
+        while not gaps and seen < 6000:
             message = slow.receive()
             if message["method"] == "gap":
                 gaps = message["params"]["events"]
