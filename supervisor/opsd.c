@@ -27,8 +27,9 @@
 #include "text.h"
 
 enum {
-    /* Reading a large manifest takes a fraction of it, and so does leaving. */
-    OTHER_MS = 2000,
+    /* Reading a large manifest takes a fraction of it, and so does leaving; but what a killed one
+     * had open may be held for seconds by a child that a busy machine does not get around to. */
+    OTHER_MS = 5000,
     OTHER_STEP_MS = 10,
 };
 
