@@ -279,7 +279,7 @@ static int fork_with(struct keeper *keeper, const struct keeper_task *task, int 
 {
     int pidfd, r;
 
-    r = launch(task, keeper->status_fd, go, &pidfd, reterr);
+    r = launch_keeper(task, keeper->status_fd, go, &pidfd, reterr);
     if (r < 0)
         return r;
     keeper->pid = r;

@@ -178,7 +178,8 @@ static pid_t fork_keeper(const struct keeper_task *task, const struct handed *ha
     return pid;
 }
 
-pid_t launch(const struct keeper_task *task, int status, int go, int *ret_pidfd, struct err *reterr)
+pid_t launch_keeper(const struct keeper_task *task, int status, int go, int *ret_pidfd,
+                    struct err *reterr)
 {
     struct keeper_task given = *task;
     const struct keeper_task *packed;

@@ -13,8 +13,8 @@ const struct keeper_task *launch_pack(const struct keeper_task *task, struct err
 
 /* Forks the keeper of that task; status and go become KEEPER_STATUS_FD and KEEPER_GO_FD. Returns
  * the pid, and *ret_pidfd is the caller's as slots_fork says; or a negative errno. */
-pid_t launch(const struct keeper_task *task, int status, int go, int *ret_pidfd,
-             struct err *reterr);
+pid_t launch_keeper(const struct keeper_task *task, int status, int go, int *ret_pidfd,
+                    struct err *reterr);
 
 /* In the keeper: the copy is of no use any more. */
 void launch_forget(void);

@@ -15,7 +15,7 @@
 
 enum {
     /* Each takes half a millisecond; clients are heard between two turns. */
-    STARTS_PER_TURN = 8,
+    STARTS_PER_TURN = 16,
     SWEEP_AGAIN_MS = 50,
 };
 

@@ -8,7 +8,12 @@
 
 #include "fleet.h"
 #include "json.h"
+#include "json_write.h"
 #include "leaving.h"
+#include "own.h"
+
+/* A few hundred bytes are usual; texts, exits and an app of an instance that leaves are bounded. */
+enum { LINE_BYTES_MAX = 4 << 20 };
 
 #define JSON_WHOLE_MAX 9007199254740992.0 /* 2^53 */
 
@@ -135,105 +140,123 @@ bool record_changed(struct instance *i)
 
 /* --- printing */
 
-static void put_field(cJSON *line, const struct field *field, const struct instance *i)
+static void write_double(struct json_writer *w, const char *name, double value)
 {
-    const void *value = (const char *)i + field->offset;
+    OWN(json) cJSON *number = cJSON_CreateNumber(value);
 
+    json_write_item(w, name, number);
+}
+
+static void write_field(struct json_writer *w, const struct field *field, const void *value)
+{
     switch (field->kind) {
     case KIND_INT:
-        (void)json_put_int(line, field->name, *(const int *)value);
+        json_write_int(w, field->name, *(const int *)value);
         break;
     case KIND_INT64:
-        (void)json_put_int(line, field->name, *(const int64_t *)value);
+        json_write_int(w, field->name, *(const int64_t *)value);
         break;
     case KIND_BOOL:
-        (void)json_put_bool(line, field->name, *(const bool *)value);
+        json_write_bool(w, field->name, *(const bool *)value);
         break;
     case KIND_DOUBLE:
-        (void)cJSON_AddNumberToObject(line, field->name, *(const double *)value);
+        write_double(w, field->name, *(const double *)value);
         break;
     case KIND_STATE:
-        (void)json_put_text(line, field->name, state_name(*(const enum state *)value));
+        json_write_text(w, field->name, state_name(*(const enum state *)value));
         break;
     case KIND_TEXT:
-        (void)json_put_text(line, field->name, value);
+        json_write_text(w, field->name, value);
         break;
     }
 }
 
-static cJSON *print_exit(const struct exit_record *exit)
+static void write_exit(struct json_writer *w, const struct exit_record *exit)
 {
-    cJSON *object = cJSON_CreateObject();
-
-    (void)json_put_int(object, "at", exit->at);
-    (void)json_put_int(object, "code", exit->status.code);
-    (void)json_put_int(object, "signal", exit->status.signal);
-    (void)json_put_int(object, "uptime_ms", exit->uptime_ms);
-    (void)json_put_text(object, "reason", exit->reason.text);
-    (void)json_put_int(object, "out_from", exit->span.out_from);
-    (void)json_put_int(object, "out_to", exit->span.out_to);
-    (void)json_put_int(object, "err_from", exit->span.err_from);
-    (void)json_put_int(object, "err_to", exit->span.err_to);
-    return object;
+    json_write_open(w, NULL, '{');
+    json_write_int(w, "at", exit->at);
+    json_write_int(w, "code", exit->status.code);
+    json_write_int(w, "signal", exit->status.signal);
+    json_write_int(w, "uptime_ms", exit->uptime_ms);
+    json_write_text(w, "reason", exit->reason.text);
+    json_write_int(w, "out_from", exit->span.out_from);
+    json_write_int(w, "out_to", exit->span.out_to);
+    json_write_int(w, "err_from", exit->span.err_from);
+    json_write_int(w, "err_to", exit->span.err_to);
+    json_write_close(w, '}');
 }
 
 /* Oldest first. */
-static cJSON *print_exits(const struct instance *i)
+static void write_exits(struct json_writer *w, const struct instance *i)
 {
     unsigned kept = i->exit_count < EXITS_KEPT ? i->exit_count : EXITS_KEPT;
-    cJSON *array = cJSON_CreateArray();
 
+    json_write_open(w, "exits", '[');
     for (unsigned n = i->exit_count - kept; n < i->exit_count; n++)
-        (void)cJSON_AddItemToArray(array, print_exit(&i->exits[n % EXITS_KEPT]));
-    return array;
+        write_exit(w, &i->exits[n % EXITS_KEPT]);
+    json_write_close(w, ']');
 }
 
 /* When the exits were that restart_window counts. */
-static cJSON *print_window(const struct restart_history *history)
+static void write_window(struct json_writer *w, const struct restart_history *history)
 {
-    cJSON *array = cJSON_CreateArray();
-
+    json_write_open(w, "window", '[');
     for (unsigned n = 0; n < history->exits && n < RESTART_WINDOW_MAX; n++)
-        (void)cJSON_AddItemToArray(array, cJSON_CreateNumber((double)history->exits_at[n]));
-    return array;
+        json_write_int(w, NULL, history->exits_at[n]);
+    json_write_close(w, ']');
 }
 
-static cJSON *begin_line(const struct instance *i)
+/* w is not initialised yet. */
+static void begin_line(struct json_writer *w, const struct instance *i)
 {
-    cJSON *line = cJSON_CreateObject();
-
-    (void)json_put_text(line, "name", i->app->name);
-    (void)json_put_int(line, "instance", i->run ? i->id : i->number);
+    json_write_init(w, LINE_BYTES_MAX);
+    json_write_open(w, NULL, '{');
+    json_write_text(w, "name", i->app->name);
+    json_write_int(w, "instance", i->run ? i->id : i->number);
     if (i->run)
-        (void)json_put_bool(line, "by_hand", true);
-    return line;
+        json_write_bool(w, "by_hand", true);
+}
+
+static cJSON *end_line(struct json_writer *w)
+{
+    json_write_close(w, '}');
+    return json_write_take(w);
 }
 
 void record_gone(struct instance *i)
 {
-    cJSON *line = begin_line(i);
+    OWN_JSON_WRITER struct json_writer w;
 
-    (void)json_put_bool(line, "gone", true);
-    (void)json_put_bool(line, "hidden", i->hidden);
-    (void)json_put_int(line, "variant", i->variant);
-    journal_add(&i->fleet->journal, line);
+    begin_line(&w, i);
+    json_write_bool(&w, "gone", true);
+    json_write_bool(&w, "hidden", i->hidden);
+    json_write_int(&w, "variant", i->variant);
+    journal_add(&i->fleet->journal, end_line(&w));
+}
+
+static void write_leaving(struct json_writer *w, const struct instance *i)
+{
+    OWN(json) cJSON *app = leaving_print(i);
+
+    json_write_item(w, "app", app);
 }
 
 cJSON *record_print(struct instance *i, bool everything)
 {
-    cJSON *line = begin_line(i);
+    OWN_JSON_WRITER struct json_writer w;
 
+    begin_line(&w, i);
     for (size_t f = 0; f < FIELDS; f++)
-        put_field(line, &fields[f], i);
-    (void)json_put_text(line, "stats", i->stats);
+        write_field(&w, &fields[f], (const char *)i + fields[f].offset);
+    json_write_text(&w, "stats", i->stats);
     if (everything || i->recorded_exits != i->exit_count)
-        (void)json_put(line, "exits", print_exits(i));
+        write_exits(&w, i);
     if (i->app->restart.restart_window_ms)
-        (void)json_put(line, "window", print_window(&i->machine.history));
+        write_window(&w, &i->machine.history);
     if (i->retiring && !i->hidden)
-        (void)json_put(line, "app", leaving_print(i));
+        write_leaving(&w, i);
     i->recorded_exits = i->exit_count;
-    return line;
+    return end_line(&w);
 }
 
 /* --- parsing */
