@@ -200,7 +200,7 @@ def test_rotated_logs_have_numbers_and_whole_lines(fleet):  # noqa: F811
     fleet.apps(py("os.write(1, b''.join(b'%05d %s\\n' % (n, b'x' * (n % 90)) for n in range(2000)))\n"
                   "time.sleep(1000)", log_max_size=5000, log_keep=3))
     fleet.start()
-    wait_until(lambda: fleet.log("w").endswith(lines[-94:]))
+    wait_until(lambda: fleet.log("w").endswith(lines[-90:]))
     logs = fleet.folder / "logs"
     assert sorted(os.listdir(logs)) == ["w-out.log", *(f"w-out.log.{n}" for n in (1, 2, 3))]
     assert lines.endswith(fleet.whole_log("w"))
@@ -217,6 +217,7 @@ def test_compressed_logs_are_those_that_were_rotated(fleet):  # noqa: F811
     logs = fleet.folder / "logs"
     wait_until(lambda: sorted(os.listdir(logs)) == ["w-out.log", *(f"w-out.log.{n}.gz" for n in
                                                                   range(1, 6))])
+    wait_until(lambda: fleet.log("w").endswith(b"%099d\n" % 2999))
     assert fleet.whole_log("w") == whole
     assert fleet.opsctl("logs", "w", "-n", 2900).stdout.encode() == whole[100 * 100:]
 
