@@ -89,6 +89,7 @@ static void connected(void *tag)
 
     log_info("serving", LOG_TEXT("queue", service->queue->name), LOG_TEXT("owner", service->owner),
              LOG_INT("in_flight", service->in_flight_max));
+    db_stream_add(service->stream, &sql[SQL_PLANNER], NULL, 0);
     DB_STREAM_ADD(service->stream, &sql[SQL_REGISTER], service->owner, service->queue->name,
                   service->host, service->pid);
     db_stream_send(service->stream, nothing, service);

@@ -2,6 +2,12 @@
 -- first, then the claim of the next jobs. Each takes its own snapshot, which lanes rely on: a lane
 -- is locked by one statement and looked into by the next, so a job that came in between is seen.
 
+-- name: planner
+-- Every statement here goes by an index in its order. Plans are made when the table is small, and
+-- would read all of it in vain once it has grown, until somebody counts its rows again.
+select set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+       set_config('jit', 'off', false);
+
 -- name: register
 -- $1 owner, $2 queue, $3 host, $4 pid
 insert into ops.owner (owner, queue, host, pid) values ($1, $2, $3, $4::int)
