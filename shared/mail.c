@@ -243,3 +243,20 @@ enum mail_outcome mail_send(const struct mail_server *server, const struct mail 
     curl_easy_cleanup(easy);
     return outcome;
 }
+
+int mail_check(const struct mail_server *server, struct err *reterr)
+{
+    CURL *easy = curl_easy_init();
+    char detail[CURL_ERROR_SIZE] = "";
+    CURLcode code = easy ? set_server(easy, server) : CURLE_OUT_OF_MEMORY;
+
+    SET(CURLOPT_CUSTOMREQUEST, "NOOP");
+    SET(CURLOPT_NOBODY, 1L);
+    SET(CURLOPT_ERRORBUFFER, detail);
+    if (code == CURLE_OK)
+        code = curl_easy_perform(easy);
+    curl_easy_cleanup(easy);
+    if (code == CURLE_OK)
+        return 0;
+    return err_set(reterr, -EIO, "%s", *detail ? detail : curl_easy_strerror(code));
+}

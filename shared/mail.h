@@ -40,4 +40,7 @@ enum mail_outcome {
 enum mail_outcome mail_send(const struct mail_server *server, const struct mail *mail,
                             struct err *why);
 
+/* Connects, logs in, and leaves; blocks as mail_send does. Returns 0 or -EIO. */
+int mail_check(const struct mail_server *server, struct err *reterr);
+
 #endif

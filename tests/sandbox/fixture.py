@@ -100,6 +100,11 @@ class Sandbox:
                 "YOOKASSA_SECRET_KEY": SECRET_KEY,
                 "TELEGRAM_API_URL": self.url, "TELEGRAM_BOT_TOKEN": BOT_TOKEN}
 
+    def store_environment(self) -> dict[str, str]:
+        """The object store's; its stand-in takes what it says here when nothing else is set."""
+        return {"S3_ENDPOINT": f"{self.url}/s3", "S3_BUCKET": "demo", "S3_REGION": "us-east-1",
+                "S3_ACCESS_KEY": "sandbox", "S3_SECRET_KEY": "sandbox_secret"}
+
     # --- the control API
 
     def control(self, method: str, path: str, order: dict[str, Any] | None = None) -> Any:
