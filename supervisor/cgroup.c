@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -97,9 +98,40 @@ static int open_folder(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-/* Those of homes that were deleted while nobody could tidy up. One that is used has groups in it;
- * an opsd that finds its own gone makes it again. */
-static void remove_unused(int base_fd, const char *ours)
+/* Somebody tidied up above us. */
+static bool is_gone(int fd)
+{
+    return faccessat(fd, "cgroup.procs", F_OK, 0) < 0 && (errno == ENOENT || errno == ENODEV);
+}
+
+/* Makes it, and holds it against those that tidy up, by a lock that goes with its opsd. Returns it
+ * or a negative errno. */
+static int open_ours(const char *path)
+{
+    int fd;
+
+    for (int n = 0; n < MAKE_TRIES; n++) {
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        fd = open_folder(path);
+        if (fd >= 0 && flock(fd, LOCK_SH) == 0 && !is_gone(fd))
+            return fd;
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    return -ENOENT;
+}
+
+static void remove_if_unused(int base_fd, const char *name)
+{
+    OWN(close) int fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlinkat(base_fd, name, AT_REMOVEDIR);
+}
+
+/* Those of homes that were deleted while nobody could tidy up. */
+static void remove_unused(int base_fd)
 {
     int fd = openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -110,24 +142,11 @@ static void remove_unused(int base_fd, const char *ours)
     while (dir && (entry = readdir(dir))) {
         end = 0;
         if (sscanf(entry->d_name, "ops-%llx-%llx-%llx%n", &n[0], &n[1], &n[2], &end) == 3 &&
-            !entry->d_name[end] && strcmp(entry->d_name, ours) != 0)
-            (void)unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+            !entry->d_name[end])
+            remove_if_unused(fd, entry->d_name);
     }
     if (dir)
         (void)closedir(dir);
-}
-
-/* Makes and opens it, again when somebody tidied up in between. Returns it or a negative errno. */
-static int open_ours(const char *path)
-{
-    int fd = -ENOENT;
-
-    for (int n = 0; fd == -ENOENT && n < MAKE_TRIES; n++) {
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return -errno;
-        fd = open_folder(path);
-    }
-    return fd;
 }
 
 /* Only where a group can be killed. */
@@ -206,7 +225,7 @@ void cgroups_open(struct cgroups *cgroups, int home_fd)
         return;
     base_fd = openat(cgroups->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base_fd >= 0)
-        remove_unused(base_fd, name);
+        remove_unused(base_fd);
     find_before(cgroups, home_fd, name);
     link_folder(cgroups, home_fd);
 }
@@ -366,18 +385,11 @@ bool cgroups_sweep(const struct cgroups *cgroups, bool (*is_owned)(void *context
 
 /* --- one that is about to be used */
 
-/* Somebody tidied up above us. */
-static bool is_gone(const struct cgroups *cgroups)
-{
-    return faccessat(cgroups->fd, "cgroup.procs", F_OK, 0) < 0 &&
-           (errno == ENOENT || errno == ENODEV);
-}
-
 int cgroups_folder(struct cgroups *cgroups, const char *left, int *ret_fd, struct err *reterr)
 {
     int fd;
 
-    if (cgroups->fd >= 0 && is_gone(cgroups)) {
+    if (cgroups->fd >= 0 && is_gone(cgroups->fd)) {
         fd = open_ours(cgroups->path);
         if (fd >= 0) {
             (void)close(cgroups->fd);
