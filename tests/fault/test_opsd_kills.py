@@ -211,7 +211,7 @@ def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
                      ready={"fd": 3}, listen_timeout="1m"))
         home.start()
         wait_until(home.file("up").exists)
-        pid = home.row("w")["pid"]
+        pid = wait_until(lambda: home.row("w")["pid"])
         home.kill("both")
         if when == "away":
             home.file("go").touch()
