@@ -146,6 +146,13 @@ static void take_unknown(struct instance *i, const struct keeper_report *report,
     instance_adopt(i);
 }
 
+/* Else it was dismissed, and what became of its worker is known; on a busy machine it takes its
+ * time to die. */
+static bool keeps_something(const struct keeper_report *report)
+{
+    return report->phase != KEEPER_EMPTY && report->phase != KEEPER_FAILED;
+}
+
 static bool look_at_running(void *context, const char *file, const struct keeper_report *report)
 {
     struct fleet *fleet = context;
@@ -158,7 +165,7 @@ static bool look_at_running(void *context, const char *file, const struct keeper
     if (is_known(fleet, report))
         return true;
     i = owner_of(fleet, file, &variant);
-    if (i && !has_its_own(i)) {
+    if (i && !has_its_own(i) && keeps_something(report)) {
         take_unknown(i, report, variant);
     } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
         log_info("ends what nobody asks for any more", LOG_TEXT("what", file));

@@ -208,7 +208,7 @@ class Crowd:
         self.check()
         rows = {row["name"]: row for row in self.home.rows()}
         for name, wanted in self.wanted.items():
-            assert wanted in (None, rows[name]["wanted"]), rows[name]
+            assert wanted in (None, rows[name]["wanted"]), f"{rows[name]}\n{self.said(name)}"
         assert self.home.opsctl("start", "all").returncode == 0
         seen = set()
 

@@ -222,3 +222,27 @@ def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
         assert home.wait_state("w", "online")["pid"] == pid
     finally:
         home.end()
+
+
+def test_a_keeper_that_was_dismissed_and_still_is_there_brings_nobody_back():
+    """On a busy machine it takes its time to die, while the journal says that its worker was stopped."""
+    home = Home()
+    try:
+        home.apps(sh("touch up; while [ ! -e go ]; do sleep 0.01; done"), sh("exec sleep 1000", "rest"))
+        home.start()
+        wait_until(home.file("up").exists)
+        pid = home.row("w")["pid"]
+        keeper = parent_of(pid)
+        home.kill("both")
+        home.file("go").touch()
+        wait_until(lambda: not is_alive(pid))
+        assert is_alive(keeper)
+        with open(home.home / "journal", "a") as journal:
+            journal.write('{"name":"w","instance":0,"state":"stopped","wanted":false,"spawned":false,'
+                          '"keeper":0,"keeper_start":0,"pid":0,"pid_start":0}\n')
+        home.recover()
+        wait_until(lambda: not is_alive(keeper), what="the keeper is gone")
+        row = home.row("w")
+        assert (row["state"], row["wanted"], row["pid"]) == ("stopped", "down", None)
+    finally:
+        home.end()
