@@ -1,0 +1,60 @@
+/*
+ * What one libpq connection can do at best: claims and finishes jobs by the hundred in one
+ * statement each, with no history, no fences, no retries. DATABASE_URL says where; prints the
+ * seconds taken.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char turn[] =
+    "with over as (delete from floor_job where id = any ($1::bigint[]))"
+    " update floor_job set taken = true where id = any (array("
+    " select id from floor_job where not taken order by id limit 100 for update skip locked))"
+    " returning id, payload";
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static PGresult *checked(PGconn *conn, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return result;
+    fprintf(stderr, "%s", PQerrorMessage(conn));
+    exit(1);
+}
+
+int main(void)
+{
+    static char ids[100 * 24 + 3] = "{}";
+    const char *const params[] = { ids };
+    PGconn *conn = PQconnectdb(getenv("DATABASE_URL"));
+    double began;
+    int found;
+
+    PQclear(checked(conn, PQprepare(conn, "turn", turn, 1, NULL)));
+    began = now();
+    do {
+        PGresult *jobs = checked(conn, PQexecPrepared(conn, "turn", 1, params, NULL, NULL, 0));
+        size_t length = 0;
+
+        found = PQntuples(jobs);
+        for (int i = 0; i < found; i++)
+            length += (size_t)snprintf(ids + length, sizeof ids - length, "%c%s", i ? ',' : '{',
+                                       PQgetvalue(jobs, i, 0));
+        snprintf(ids + length, sizeof ids - length, "%s", found ? "}" : "{}");
+        PQclear(jobs);
+    } while (found);
+    printf("%f\n", now() - began);
+    PQfinish(conn);
+    return 0;
+}
