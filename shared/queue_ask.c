@@ -48,6 +48,7 @@ static struct ask *ask_new(struct job *job, const struct statement *statement,
     }
     ask->statement = statement;
     ask->entry = (struct entry *)job;
+    ask->service = ask->entry->service;
     return ask;
 }
 
@@ -75,16 +76,11 @@ void job_also_params(struct job *job, const struct statement *statement, const c
 static void answered(void *tag, const struct db_batch *batch)
 {
     struct ask *ask = tag;
-    struct service *service = ask->entry->service;
-    struct entry *entry = ask->entry;
 
-    STAILQ_REMOVE(&service->asks, ask, ask, next);
-    if (!ask->then) {
-        ask_free(ask);
-        return;
-    }
-    ask->then(&entry->job, batch->code < 0 ? NULL : &batch->rows[0],
-              batch->code < 0 ? batch->error : NULL);
+    STAILQ_REMOVE(&ask->service->asks, ask, ask, next);
+    if (ask->entry)
+        ask->then(&ask->entry->job, batch->code < 0 ? NULL : &batch->rows[0],
+                  batch->code < 0 ? batch->error : NULL);
     ask_free(ask);
 }
 
@@ -100,6 +96,15 @@ void ask_send(struct service *service)
         ask->sent = true;
         db_stream_send(service->stream, answered, ask);
     }
+}
+
+void ask_drop(struct entry *entry)
+{
+    struct ask *ask;
+
+    STAILQ_FOREACH(ask, &entry->service->asks, next)
+    if (ask->entry == entry)
+        ask->entry = NULL;
 }
 
 void ask_forget(struct service *service)

@@ -108,6 +108,7 @@ static void end(struct job *job, enum job_outcome outcome, int64_t wait_ms, cons
     TAILQ_REMOVE(&service->running, entry, next);
     TAILQ_INSERT_TAIL(&service->ended, entry, next);
     service->running_count--;
+    ask_drop(entry);
     entry->outcome = outcome;
     entry->wait_ms = wait_ms;
     entry->reason = reason ? strdup(reason) : NULL;

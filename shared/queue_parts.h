@@ -24,7 +24,8 @@ struct ask {
     const struct statement *statement;
     const char **params;
     job_answer *then; /* of job_query; NULL: part of the outcome's transaction */
-    struct entry *entry;
+    struct service *service;
+    struct entry *entry; /* NULL: it ended without waiting for the answer */
     bool sent;
 };
 STAILQ_HEAD(ask_list, ask);
@@ -133,6 +134,8 @@ void job_written(struct entry *entry);
 void ask_send(struct service *service);
 /* The connection is lost: they are to be asked again. */
 void ask_forget(struct service *service);
+/* The job has ended: nobody waits for its answers. */
+void ask_drop(struct entry *entry);
 void ask_free(struct ask *ask);
 
 #endif
