@@ -24,13 +24,14 @@ from clock import Clock
 from control import Control, explain_mistakes
 from faults import Faults
 from journal import Journal
+from mailbox import Mailbox
 from s3 import S3
 from service import Context, Service
 from store import Store
 from telegram import Telegram
 from yookassa import YooKassa
 
-SERVICES: list[type[Service]] = [YooKassa, Telegram, S3]
+SERVICES: list[type[Service]] = [YooKassa, Telegram, S3, Mailbox]
 SHUTDOWN_SECONDS = 1.0
 BODY_MAX = 8 << 20
 

@@ -196,3 +196,40 @@ def test_not_after_is_obeyed(world):
     world.start()
     world.wait(job, "cancelled")
     assert world.texts() == []
+
+
+# --- mail
+
+
+@pytest.fixture
+def mail(world):
+    port = world.sandbox.control("GET", "mail")["port"]
+    world.mail_settings = {"SMTP_URL": f"smtp://127.0.0.1:{port}", "SMTP_USER": "u",
+                           "SMTP_PASSWORD": "p", "SMTP_FROM": "ops@example.org",
+                           "ALERT_EMAIL": "admin@example.org"}
+    return lambda: world.sandbox.control("GET", "mail")["mails"]
+
+
+def test_an_alert_is_mailed_too(world, mail):
+    world.send(int(ADMIN), "Тревога & всё " * 20)
+    world.send(7, "no alert")
+    world.start(**world.mail_settings)
+    wait_until(mail)
+    world.wait_all()
+    [got] = mail()
+    assert got["text"].startswith("Тревога & всё ") and got["subject"] == "alert"
+    assert got["from"].startswith("MAIL FROM:<ops@example.org>")
+    assert got["to"] == ["RCPT TO:<admin@example.org>"] and got["id"] and got["date"]
+
+
+def test_a_mail_server_that_refuses_is_told_from_one_that_is_busy(world, mail):
+    world.sandbox.control("POST", "mail", {"MAIL": "550 5.7.1 No"})
+    refused = world.enqueue("send-email", {"subject": "Ж" * 100, "text": "a"})
+    world.start(**world.mail_settings)
+    assert "550" in world.wait(refused, "dead").last_error
+    world.sandbox.control("POST", "mail", {"MAIL": "421 4.7.0 Later"})
+    busy = world.enqueue("send-email", {"subject": "Ж" * 100, "text": "a"})
+    wait_until(lambda: world.job(busy).last_error)
+    world.sandbox.control("POST", "mail", {})
+    world.wait(busy)
+    assert mail()[0]["subject"] == "Ж" * 100
