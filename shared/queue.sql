@@ -87,14 +87,14 @@ update ops.lane set locked_by = null, job_id = null, wake_at = '-infinity'
 where locked_by = $1 and (job_id is null or job_id <> all ($2::bigint[]));
 
 -- name: finish
--- Only the owner's own jobs, at the attempt it knows: what was taken back is no longer ours.
+-- Only the owner's own jobs, at the attempt it knows: what was taken back is no longer ours. Only a
+-- running job has an owner; saying so would let the planner walk all of the owner's jobs for each.
 -- $1 owner, then arrays: $2 ids, $3 attempts, $4 states, $5 reasons, $6 results
 with gone as (
     delete from ops.job_open job
     using unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[])
         as ended (id, attempt, state, reason, result)
     where job.id = ended.id and job.attempt = ended.attempt and job.locked_by = $1
-      and job.state = 'running'
     returning job.*, ended.state as outcome, ended.reason, ended.result as found
 )
 insert into ops.job (id, queue, kind, payload, bot, group_key, priority, run_at, state, attempt,
@@ -121,7 +121,7 @@ with ended as materialized (
 ), gone as (
     delete from ops.job_open job using ended
     where job.id = ended.id and job.attempt = ended.attempt and job.locked_by = $1
-      and job.state = 'running' and job.cancelling
+      and job.cancelling
     returning job.*, ended.reason
 ), cancelled as (
     insert into ops.job (id, queue, kind, payload, bot, group_key, priority, run_at, state, attempt,
@@ -149,7 +149,7 @@ set state = 'available', locked_by = null, attempt = ended.used,
                   else job.errors end
 from ended
 where job.id = ended.id and job.attempt = ended.attempt and job.locked_by = $1
-  and job.state = 'running' and not job.cancelling;
+  and not job.cancelling;
 
 -- name: free_lanes
 -- The lane's limits count from here, which is after the request has arrived.
