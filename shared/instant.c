@@ -120,18 +120,37 @@ int instant_parse(const char *text, int64_t *ret)
     return 0;
 }
 
+/* The date of a day since 1970, in the proleptic Gregorian calendar; years begin in March here, so
+ * that the day that leap years have is the last. Not gmtime_r(3) and strftime(3): both look after
+ * the time zone, under a lock, and what they write for that is one more page of its own for every
+ * process that was forked meanwhile. */
+static void date_of(int64_t day, int *ret_year, int *ret_month, int *ret_day)
+{
+    enum { YEARS_400 = 146097, YEARS_100 = 36524, YEARS_4 = 1460, TO_MARCH_0 = 719468 };
+    int64_t since = day + TO_MARCH_0;
+    int64_t era = (since >= 0 ? since : since - (YEARS_400 - 1)) / YEARS_400;
+    int of_era = (int)(since - era * YEARS_400);
+    int year = (of_era - of_era / YEARS_4 + of_era / YEARS_100 - of_era / (YEARS_400 - 1)) / 365;
+    int of_year = of_era - (365 * year + year / 4 - year / 100);
+    int month = (5 * of_year + 2) / 153;
+
+    *ret_day = of_year - (153 * month + 2) / 5 + 1;
+    *ret_month = month < 10 ? month + 3 : month - 9;
+    *ret_year = (int)(year + era * 400) + (*ret_month <= 2);
+}
+
 const char *instant_print(int64_t instant, char text[static INSTANT_TEXT_MAX])
 {
-    int64_t ms = ((instant % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)((instant - ms) / 1000);
-    struct tm tm;
+    enum { DAY_S = 24 * 60 * 60 };
+    int64_t ms = ((instant % 1000) + 1000) % 1000, seconds = (instant - ms) / 1000;
+    int s = (int)(((seconds % DAY_S) + DAY_S) % DAY_S), year, month, day;
     size_t n;
 
-    (void)gmtime_r(&seconds, &tm);
-    /* strftime(3) would write the year 900 with three digits. */
-    n = (size_t)snprintf(text, INSTANT_TEXT_MAX, "%04d", tm.tm_year + 1900);
+    date_of((seconds - s) / DAY_S, &year, &month, &day);
+    n = (size_t)snprintf(text, INSTANT_TEXT_MAX, "%04d", year);
     if (n == 4)
-        n += strftime(text + n, INSTANT_TEXT_MAX - n, "-%m-%dT%H:%M:%S", &tm);
+        n += (size_t)snprintf(text + n, INSTANT_TEXT_MAX - n, "-%02d-%02dT%02d:%02d:%02d", month,
+                              day, s / 3600, s / 60 % 60, s % 60);
     if (ms)
         (void)snprintf(text + n, INSTANT_TEXT_MAX - n, ".%03dZ", (int)ms);
     else
