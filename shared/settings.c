@@ -75,6 +75,7 @@ const struct setting settings[] = {
 
     { "VENDISTA_URL", SETTING_URL, "https://api.vendista.ru:99", 0, 0, "Vendista's API" },
     { "VENDISTA_DELAY_MS", SETTING_DURATION, "1100", 0, HOUR_MS, "pause between two requests" },
+    { "VENDISTA_TZ", SETTING_ZONE, "Europe/Moscow", 0, 0, "zone of the times that Vendista gives" },
 
     { "S3_ENDPOINT", SETTING_URL, NULL, 0, 0, "the object store" },
     { "S3_BUCKET", SETTING_TEXT, NULL, 0, 0, "bucket" },

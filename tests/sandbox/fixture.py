@@ -97,7 +97,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         return {"YOOKASSA_URL": f"{self.url}/v3", "YOOKASSA_SHOP_ID": SHOP_ID,
-                "YOOKASSA_SECRET_KEY": SECRET_KEY,
+                "YOOKASSA_SECRET_KEY": SECRET_KEY, "VENDISTA_URL": f"{self.url}/vendista",
                 "TELEGRAM_API_URL": self.url, "TELEGRAM_BOT_TOKEN": BOT_TOKEN}
 
     def store_environment(self) -> dict[str, str]:
@@ -107,13 +107,20 @@ class Sandbox:
 
     # --- the control API
 
-    def control(self, method: str, path: str, order: dict[str, Any] | None = None) -> Any:
+    def _ask(self, method: str, path: str, body: str | None) -> http.client.HTTPResponse:
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port,
                                                           timeout=DEADLINE_SECONDS)
-        body = json.dumps(order) if order is not None else None
         self._connection.request(method, f"/_control/{path}", body)
-        response = self._connection.getresponse()
+        return self._connection.getresponse()
+
+    def control(self, method: str, path: str, order: dict[str, Any] | None = None) -> Any:
+        body = json.dumps(order) if order is not None else None
+        try:
+            response = self._ask(method, path, body)
+        except http.client.RemoteDisconnected:  # idle for so long that the sandbox hung up
+            self._connection = None
+            response = self._ask(method, path, body)
         answer = json.loads(response.read())
         if response.status >= 300:
             raise ControlError(f"{method} {path}: {response.status} {answer}")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Fills the sandbox and the database with a small demo, so that every billing worker has work.
+"""Fills the sandbox and the database with a small demo, so that every worker has work.
 
-    DATABASE_URL=... YOOKASSA_URL=http://127.0.0.1:8765/v3 seed.py
+    DATABASE_URL=... YOOKASSA_URL=http://127.0.0.1:8765/v3 FIELD_ENCRYPTION_KEY=... seed.py
 
 Running it again changes nothing, except that a sandbox which lost its memory is filled again. A
 service that is not on this host is never touched. Exit codes are those of the workers: 75 when the
@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import psycopg2.extensions
+
+import seed_coffee
 
 EXIT_AGAIN, EXIT_CONFIGURATION = 75, 78
 LOCK = 0x6F707364  # any number, the same for all copies of this program
@@ -202,15 +204,17 @@ def seed(database: psycopg2.extensions.connection, provider: Provider) -> bool:
         before = seeded_at(cursor)
     base = before or datetime.now(timezone.utc)
     fill_provider(provider, base, tariffs)
-    if before:
-        return False
+    seed_coffee.fill_provider(provider.post, base)
     with database, database.cursor() as cursor:
-        fill_database(cursor, base, tariffs)
-    return True
+        seed_coffee.fill_database(cursor)
+        if not before:
+            fill_database(cursor, base, tariffs)
+    return before is None
 
 
 def main() -> int:
-    missing = [name for name in ("DATABASE_URL", "YOOKASSA_URL") if not os.environ.get(name)]
+    missing = [name for name in ("DATABASE_URL", "YOOKASSA_URL", "FIELD_ENCRYPTION_KEY")
+               if not os.environ.get(name)]
     if missing:
         print(f"seed: set {', '.join(missing)}", file=sys.stderr)
         return EXIT_CONFIGURATION
@@ -227,8 +231,8 @@ def main() -> int:
         print(f"seed: not now: {str(problem).strip()}", file=sys.stderr)
         return EXIT_AGAIN
     if new:
-        print(f"seeded {len(TARIFFS)} tariffs, {len(list(subscriptions()))} subscriptions and"
-              f" {len(list(payments()))} payments")
+        print(f"seeded {len(TARIFFS)} tariffs, {len(list(subscriptions()))} subscriptions,"
+              f" {len(list(payments()))} payments and {len(seed_coffee.OWNERS)} owners of machines")
     else:
         print("the demo is there already")
     return 0

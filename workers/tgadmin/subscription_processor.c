@@ -111,4 +111,5 @@ const struct worker worker = {
     .sql_count = SQL_COUNT,
     .run = subscription_processor,
     .arguments = "[--what warnings|expiry]",
+    .arguments_tell_apart = true,
 };

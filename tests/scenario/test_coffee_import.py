@@ -1,0 +1,347 @@
+"""Sales from Vendista, and the stock that they use up."""
+import random
+
+import pytest
+
+from coffee_world import (ADMIN, CAPPUCCINO, MACHINE, MILK, MILK_EACH, SUGAR, TEA, decrypt, encrypt,
+                          gone, hours_ago, sale, world)
+from fixture import sandbox, sandbox_process  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+# --- stock
+
+def test_a_sale_is_written_off_once(world):
+    owner = world.owner()
+    world.sell(sale(1), sale(2))
+    world.import_("last24h")
+    assert world.stock(owner) == gone(2)
+    for what in "last24h", "daily", "weekly":
+        world.import_(what)
+    assert world.stock(owner) == gone(2)
+    assert world.states() == {1: ("ok", "taken"), 2: ("ok", "taken")}
+    assert world.database.value("select sales_since_cleaning from coffee.terminals") == 2
+
+
+def test_a_free_drink_is_a_sale_and_a_failed_one_is_none(world):
+    owner = world.owner()
+    world.sell(sale(1, sum=0), sale(2, result=0), sale(3, reverse_id=77))
+    world.import_()
+    assert world.stock(owner) == gone(1)
+    assert world.states() == {1: ("ok", "taken"), 2: ("ignored", "none"), 3: ("ignored", "none")}
+
+
+def test_a_reversal_puts_back_once_what_was_taken(world):
+    owner = world.owner()
+    world.sell(sale(1), sale(2))
+    world.import_()
+    world.database.execute("update coffee.recipe_items set quantity = 7 where item_name = %s", MILK)
+    world.sell(sale(1, reverse_id=99))
+    world.import_()
+    world.import_("daily")
+    assert world.stock(owner) == gone(1)
+    assert world.states()[1] == ("ignored", "returned")
+    # A reversal is never taken back, whatever page comes late.
+    world.sell(sale(1, reverse_id=0))
+    world.import_()
+    assert world.stock(owner) == gone(1)
+
+
+def test_money_and_time_are_exact(world):
+    world.owner()
+    world.sell({**sale(3_000_000_001, sum=13905), "time": hours_ago(2)[:-1] + ".236Z"})
+    world.import_()
+    [row] = world.database.query("select *, amount::text as roubles from coffee.transactions")
+    assert (row.id, row.roubles, row.machine_item_id) == (3_000_000_001, "139.05", CAPPUCCINO)
+    assert row.transaction_time.strftime("%Y-%m-%dT%H:%M") == hours_ago(2)[:16]
+
+
+def test_a_historical_import_leaves_the_stock_alone(world):
+    owner = world.owner()
+    world.sell(sale(1, hours=24 * 40), sale(2, hours=24 * 3), sale(3, hours=2))
+    world.run("schedule_imports", "--what", "history", "--user", str(owner), "--since", "2020-01-01")
+    world.serve()
+    assert world.stock(owner) == gone(0)
+    assert len(world.states()) == 3
+    # What the regular imports reach anyway is theirs, in whatever order they come.
+    world.import_("weekly")
+    assert world.stock(owner) == gone(1)
+    assert world.states() == {1: ("ok", "none"), 2: ("ok", "none"), 3: ("ok", "taken")}
+
+
+def test_a_sale_without_a_recipe_waits_for_it(world):
+    owner = world.owner()
+    world.sell(sale(1, item=TEA), sale(2, machine_item=[]))
+    world.import_()
+    assert world.states() == {1: ("needs_recipe", "due"), 2: ("needs_recipe", "due")}
+    recipe = world.insert("recipes", machine_item_id=TEA, name="Чай", terminal_id=world.database
+                          .value("select id from coffee.terminals"))
+    world.database.execute("insert into coffee.recipe_items values (%s, %s, 3)", recipe, SUGAR)
+    world.import_()
+    world.import_()
+    assert world.stock(owner) == {MILK: 0, SUGAR: 3}
+    assert world.states()[1] == ("ok", "taken")
+
+
+def test_an_unknown_machine_is_taken_in(world):
+    owner = world.owner()
+    world.sell(sale(1, machine=999, terminal_comment="Новый"))
+    world.import_()
+    assert world.stock(owner) == gone(0)
+    assert world.database.value("select name from coffee.terminals where vendista_id = 999") \
+        == "Новый"
+
+
+def test_each_change_of_stock_is_logged(world):
+    world.owner()
+    world.sell(sale(1), sale(2))
+    world.import_()
+    assert sorted((row.item_name, row.delta, row.is_notified) for row in world.database.query(
+        "select * from coffee.inventory_change_log")) == [
+            (MILK, -2 * MILK_EACH, False), (SUGAR, -10, False)]
+
+
+# --- restocking
+
+def test_a_restock_task_is_made_once_and_told(world):
+    owner = world.owner()
+    world.database.execute("update coffee.inventories set current_stock = 1100 where item_name = %s",
+                           MILK)
+    world.sell(sale(1))
+    world.import_()
+    world.sell(sale(2), sale(3))
+    world.import_()
+    [task] = world.database.query("select * from coffee.tasks")
+    assert (task.user_id, task.task_type, task.status) == (owner, "restock", "pending")
+    assert [item["item_name"] for item in task.details["critical_items"]] == [MILK]
+    for chat in 1000, 2000:
+        assert world.notices(chat) == [f"<b>Пополнить: У входа &lt;1&gt;</b>\n• {MILK}: 950"]
+    world.database.execute("update coffee.tasks set status = 'completed', completed_at = now()")
+    world.sell(sale(4))
+    world.import_()
+    assert world.database.value("select count(*) from coffee.tasks") == 2
+
+
+def test_an_item_without_a_row_is_critical(world):
+    owner = world.owner()
+    world.database.execute("delete from coffee.inventories where item_name = %s", SUGAR)
+    world.sell(sale(1))
+    world.import_()
+    assert world.stock(owner) == {MILK: MILK_EACH}
+    assert "• Сахар &lt;&amp;&gt;: нет в остатках" in world.notices(2000)[0]
+
+
+# --- many pages, moving
+
+def test_pages_that_shift_lose_and_double_nothing(world):
+    owner = world.owner()
+    world.sell(*[sale(n, hours=1 + n / 1000) for n in range(1, 2501)])
+    late = [sale(9001, hours=0.01), sale(9002, hours=0.01)]
+    world.sandbox.fault("sale-between", path="/vendista/transactions", nth=2, login="ivan",
+                        sales=late)
+    world.import_()
+    world.import_()
+    assert world.stock(owner) == gone(2502)
+    pages = world.sandbox.requests("GET", "/vendista/transactions")
+    assert [page["query"]["PageNumber"] for page in pages[:3]] == ["1", "2", "3"]
+    assert len({page["query"]["DateTo"] for page in pages[:3]}) == 1
+    assert {page["query"]["ItemsOnPage"] for page in pages} == {"1000"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_of_pages_and_reversals_gives_the_same_stock(world, seed):
+    """The pure part by itself, given pages as two imports at once would interleave them."""
+    chance = random.Random(seed)
+    owner = world.owner()
+    sales = {n: sale(n) for n in range(1, 41)}
+    reversed_ones = set(chance.sample(sorted(sales), 12))
+    given = [sales[n] for n in sales] + [{**sales[n], "reverse_id": 5} for n in reversed_ones]
+    given += chance.choices(given, k=60)
+    chance.shuffle(given)
+    while given:
+        page, given = given[:7], given[7:]
+        world.database.query("select coffee.store_sales(%s, %s::jsonb, false, now(),"
+                             " 'Europe/Moscow', now())", owner, _page(page))
+    assert world.stock(owner) == gone(40 - 12)
+
+
+def _page(items):
+    import json
+    items = [{**item, "time": item["time"].replace("Z", ""), "result": 1,
+              "reverse_id": item.get("reverse_id", 0), "sum": 100} for item in items]
+    return json.dumps({"items": items})
+
+
+def test_what_is_no_transaction_is_counted_and_leaves_the_others(world):
+    owner = world.owner()
+    world.database.query("select coffee.store_sales(%s, %s::jsonb, false, now(), 'Europe/Moscow',"
+                         " now())", owner, _page([sale("x1"), sale(2), sale(None), sale(3)]))
+    assert world.stock(owner) == gone(2)
+
+
+# --- one owner's troubles
+
+def test_a_token_that_ran_out_is_renewed_and_the_page_repeated(world):
+    for login, status in ("a", None), ("b", "404"):
+        owner = world.owner(login, machine=MACHINE + ord(login), token="old")
+        if status:
+            world.sandbox.fault(status, path="/vendista/transactions")
+        world.sell(sale(ord(login), machine=MACHINE + ord(login)), login=login)
+        world.import_()
+        assert world.stock(owner) == gone(1)
+        row = world.user(owner)
+        assert row.token_status == "valid" and decrypt(row.vendista_token_encrypted) != "old"
+
+
+def test_tokens_that_are_refused_again_and_again_end_the_import(world):
+    world.owner()
+    world.sell(sale(1))
+    world.sandbox.fault("401", times=None, path="/vendista/transactions")
+    world.run("schedule_imports", "--what", "last24h")
+    worker = world.start()
+    worker.wait_line("refuses the tokens that it gives")
+    worker.kill()
+    assert len(world.sandbox.requests("GET", "/vendista/token")) in (3, 4, 5, 6)
+
+
+def test_one_owners_failure_leaves_the_others_imported(world):
+    owners = {login: world.owner(login, machine=MACHINE + n, telegram_id=n)
+              for n, login in enumerate(["bad", "unpaid", "broken", "endless", "good"])}
+    world.account("bad", password="changed")
+    world.account("unpaid", unpaid=True)
+    world.sandbox.fault("truncated-json", times=None, path="/vendista/transactions",
+                        metadata={"login": "broken"})
+    world.sandbox.fault("endless", times=None, path="/vendista/transactions",
+                        metadata={"login": "endless"})
+    for n, login in enumerate(owners):
+        world.sell(sale(n + 1, machine=MACHINE + n), login=login)
+    world.run("schedule_imports", "--what", "last24h")
+    world.database.execute("update ops.job set max_attempts = 1")
+    output = world.serve()
+    assert world.stock(owners["good"]) == gone(1)
+    failed = {row.error.split(",")[0] for row in world.database.query(
+        "select error from ops.run where worker = 'vendista_import_worker' and exit_code = 1")}
+    assert failed == {f"user {owners[login]}" for login in ("bad", "unpaid", "broken", "endless")}
+    assert "does not end" in output
+    assert world.user(owners["bad"]).token_status == "invalid_creds"
+    told = world.notices(ADMIN)
+    assert len(told) == 2, told
+
+
+def test_an_unpaid_owner_is_told_of_once_and_left_alone(world):
+    owner = world.owner(token="old")
+    world.account("ivan", unpaid=True)
+    world.sell(sale(1))
+    world.import_()
+    assert world.user(owner).vendista_payment_status == "payment_required"
+    asked = len(world.sandbox.requests("GET", "/vendista/"))
+    for what in "last24h", "daily", "weekly", "terminals":
+        assert "owners=0" in world.run("schedule_imports", "--what", what)
+    world.serve()
+    assert len(world.sandbox.requests("GET", "/vendista/")) == asked
+    assert len(world.notices(ADMIN)) == 1
+
+    world.run("payment_status_checker_worker")
+    assert world.user(owner).vendista_payment_status == "payment_required"
+    world.account("ivan")
+    world.run("payment_status_checker_worker")
+    row = world.user(owner)
+    assert (row.vendista_payment_status, row.token_status) == ("active", "valid")
+    assert row.vendista_payment_notified_at is None
+    assert len(world.notices(ADMIN)) == 2 and "возобновлена" in world.notices(ADMIN)[1]
+    world.import_()
+    assert world.stock(owner) == gone(1)
+    # The next episode is told of again.
+    world.account("ivan", unpaid=True)
+    world.import_()
+    assert len(world.notices(ADMIN)) == 3
+
+
+def test_secrets_are_in_no_output(world):
+    world.owner(token="tokentokentoken")
+    world.sandbox.fault("500-before", path="/vendista/transactions")
+    world.sell(sale(1))
+    output = world.import_(OPS_DEBUG="1")
+    for secret in "tokentokentoken", "secret", "password=", "token=":
+        assert secret not in output
+
+
+# --- terminals
+
+def test_terminals_are_synchronised(world):
+    owner = world.owner()
+    machines = [{"id": MACHINE, "comment": "Новое имя", "serial_number": "S1",
+                 "last_hour_online": 5, "last_online_time": "2026-01-05 06:50:28"},
+                {"id": 900, "comment": "Второй", "last_hour_online": 0, "last_online_time": 1767585028}]
+    world.sandbox.control("POST", "vendista/terminals", {"login": "ivan", "terminals": machines})
+    world.import_("terminals")
+    rows = {row.vendista_id: row for row in world.database.query("select * from coffee.terminals")}
+    assert rows[MACHINE].name == "Новое имя" and rows[MACHINE].is_online
+    assert rows[MACHINE].assignee_telegram_id == 2000
+    assert rows[MACHINE].last_online_time.timestamp() == rows[900].last_online_time.timestamp()
+    assert not rows[900].is_online and rows[900].is_active
+
+    world.sandbox.control("POST", "vendista/terminals", {"login": "ivan", "terminals": machines[1:]})
+    world.import_("terminals")
+    active = "select vendista_id from coffee.terminals where is_active and user_id = %s"
+    assert [row.vendista_id for row in world.database.query(active, owner)] == [900]
+    # An empty list is a fault of theirs, not the loss of all machines.
+    world.sandbox.control("POST", "vendista/terminals", {"login": "ivan", "terminals": []})
+    world.import_("terminals")
+    assert [row.vendista_id for row in world.database.query(active, owner)] == [900]
+
+
+# --- scheduling
+
+def test_an_import_that_waits_is_not_queued_twice(world):
+    world.owner("a"), world.owner("b", machine=MACHINE + 1)
+    world.owner("c", machine=MACHINE + 2, active=False)
+    for _ in range(3):
+        world.run("schedule_imports", "--what", "last24h")
+    world.run("schedule_imports", "--what", "terminals")
+    assert [payload["what"] for payload, in world.jobs("payload")] == ["last24h", "last24h",
+                                                                      "terminals", "terminals"]
+    assert all(payload["historical"] is False for payload, in world.jobs("payload"))
+
+
+@pytest.mark.parametrize("args, words", [
+    ((), "--what is missing"),
+    (("--what", "hourly"), "want last24h, daily, weekly, terminals or history"),
+    (("--what", "history"), "wants --user"),
+    (("--what", "daily", "--user", "1"), "are for --what history"),
+    (("--wat", "daily"), "want --what"),
+])
+def test_wrong_arguments_are_usage(world, args, words):
+    assert words in world.run("schedule_imports", *args, code=2)
+
+
+def test_a_historical_import_of_nobody_says_why(world):
+    assert "no such user" in world.run("schedule_imports", "--what", "history", "--user", "99",
+                                       code=1)
+
+
+@pytest.mark.parametrize("payload, words", [
+    ('{}', "user_id: want"),
+    ('{"user_id": 1, "what": "x"}', "what: want"),
+    ('{"user_id": 1, "what": "history"}', "since: want"),
+    ('{"user_id": 99, "what": "daily"}', "no such user"),
+])
+def test_a_bad_job_is_dead_and_the_worker_lives(world, payload, words):
+    owner = world.owner()
+    world.sell(sale(1))
+    world.database.query("select ops.enqueue('import', 'import', %s::jsonb)", payload)
+    world.import_()
+    [(state, error)] = [row for row in world.jobs("state", "last_error") if row[0] == "dead"]
+    assert words in error
+    assert world.stock(owner) == gone(1)
+
+
+def test_requests_keep_their_distance_across_processes(world):
+    """Slots are handed out by the database, so that it does not matter who asks."""
+    waits = [world.database.value(
+        "insert into coffee.vendista_slot as s values ('h', clock_timestamp() + interval '1 s')"
+        " on conflict (host) do update set next_at = greatest(s.next_at, clock_timestamp())"
+        " + interval '1 s' returning extract(epoch from next_at - clock_timestamp())")
+        for _ in range(3)]
+    assert [round(float(wait)) for wait in waits] == [1, 2, 3]

@@ -1,0 +1,69 @@
+/*
+ * Owners' secrets, and the pause between two requests.
+ */
+#include "coffee.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fernet.h"
+#include "instant.h"
+
+/* Linux's limit is 64. */
+enum { HOST_MAX = 256 };
+
+static struct fernet keys;
+
+int coffee_keys_load(struct run *run)
+{
+    if (fernet_keys_parse(setting_text("FIELD_ENCRYPTION_KEY"), &keys) == 0)
+        return 0;
+    return run_failed(run, -EBADMSG,
+                      "FIELD_ENCRYPTION_KEY: want Fernet keys, comma-separated; `opsctl "
+                      "generate_field_encryption_key` makes one");
+}
+
+int coffee_decrypt(const char *column, char **ret)
+{
+    size_t n;
+
+    if (!column) {
+        *ret = NULL;
+        return 0;
+    }
+    return fernet_decrypt(&keys, column, NULL, ret, &n);
+}
+
+int coffee_encrypt(const char *text, char **ret)
+{
+    return fernet_encrypt(&keys, text, strlen(text), instant_now() / 1000, ret);
+}
+
+void own_secret(char **secret)
+{
+    if (*secret)
+        explicit_bzero(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+const char *coffee_host(void)
+{
+    static char host[HOST_MAX];
+
+    if (!*host && gethostname(host, sizeof host - 1) < 0)
+        return "unknown";
+    return host;
+}
+
+void coffee_pause(int64_t wait_ms)
+{
+    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
+
+    if (wait_ms > 0)
+        (void)poll(&stop, 1, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
+}

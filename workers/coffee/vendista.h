@@ -1,0 +1,59 @@
+#ifndef COFFEE_VENDISTA_H
+#define COFFEE_VENDISTA_H
+/*
+ * Vendista's API, as far as coffee speaks it: get a token, read a page of transactions or of
+ * terminals. All requests are GET and carry their secrets in the query string, so no URL is ever
+ * logged. What an answer means is decided here, once.
+ *
+ * A page stays the bytes that came: the database reads its fields (coffee.store_sales).
+ * Source: the service's own clients; parameters with other names are silently ignored by it.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "http.h"
+
+/* The most that the service puts into one page. */
+enum { VENDISTA_PAGE_ITEMS = 1000 };
+
+enum vendista_kind {
+    VENDISTA_PAGE,   /* document is a page */
+    VENDISTA_TOKEN,  /* token is the new one */
+    VENDISTA_DENIED, /* 401, 404: the token is no longer valid, or the credentials are wrong */
+    VENDISTA_UNPAID, /* 402: the owner has not paid for the service */
+    VENDISTA_FAILED, /* anything else: later */
+};
+
+struct vendista_answer {
+    enum vendista_kind kind;
+    char *document; /* of a page */
+    char *token;    /* of VENDISTA_TOKEN; a secret */
+    int count;      /* items in the page */
+    bool more;      /* another page follows */
+    struct err why; /* of all but a page and a token; names no secret */
+};
+
+/* What to read. Times are local to the service's zone, "2026-01-05T06:50:28". */
+struct vendista_query {
+    const char *token;
+    const char *from, *to; /* transactions only */
+    int page;              /* from 1 */
+};
+
+/* Each makes one request, repeated by http_call where nobody answers, and blocks for as long; none
+ * uses anything but http and its arguments, so that each may run in a thread of its own. Returns 0
+ * with *ret filled, which vendista_done releases (OWN_VENDISTA), or -EINVAL (URL) or -ENOMEM with
+ * the reason in ret->why. */
+int vendista_sign_in(struct http *http, const char *login, const char *password,
+                     struct vendista_answer *ret);
+int vendista_transactions(struct http *http, const struct vendista_query *query,
+                          struct vendista_answer *ret);
+int vendista_terminals(struct http *http, const struct vendista_query *query,
+                       struct vendista_answer *ret);
+
+void vendista_done(struct vendista_answer *answer);
+
+#define OWN_VENDISTA __attribute__((cleanup(vendista_done)))
+
+#endif

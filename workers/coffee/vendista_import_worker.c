@@ -1,0 +1,499 @@
+/*
+ * vendista_import_worker: brings one owner's sales, or the list of his machines, from Vendista.
+ *
+ * Selects   jobs of the queue `import`: {"user_id", "what", "historical", "since"}.
+ * Does      asks for page after page; the next is on its way while the last is being stored.
+ * Records   each page with all that follows for the stock, in one transaction (coffee.store_sales),
+ *           and how the import ended. Killed anywhere, it begins anew and changes nothing twice.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coffee.h"
+#include "coffee_sql.h"
+#include "instant.h"
+#include "json.h"
+#include "own.h"
+#include "queue.h"
+#include "vendista.h"
+#include "vendista_import_worker_sql.h"
+
+/* A token that is refused is renewed so many times for one import. */
+enum { SIGN_INS_MAX = 2 };
+
+/* pages_max: a longer list is none, but goes on for ever; a machine sells a few hundred cups a day.
+ */
+static const struct what {
+    const char *name;
+    int (*ask)(struct http *, const struct vendista_query *, struct vendista_answer *);
+    int store; /* statement that takes a page */
+    bool sales;
+    int pages_max;
+} whats[] = {
+    { "last24h", vendista_transactions, SQL_STORE_SALES, true, 200 },
+    { "daily", vendista_transactions, SQL_STORE_SALES, true, 200 },
+    { "weekly", vendista_transactions, SQL_STORE_SALES, true, 1000 },
+    { "history", vendista_transactions, SQL_STORE_SALES, true, 100000 },
+    { "terminals", vendista_terminals, SQL_STORE_TERMINALS, false, 100 },
+};
+
+/* What the statements return, in this order, and how it is called in a job's result. */
+enum { SEEN, STORED, REFUSED, WRITTEN_OFF, RETURNED, TASKS, TOLD, TOTALS };
+static const char *const total_names[TOTALS] = {
+    "selected", "changed", "refused", "written_off", "returned", "tasks", "enqueued",
+};
+
+enum outcome { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD, OUTCOME_GIVE_BACK, OUTCOME_CANCEL };
+
+static void give_back(struct job *job, const char *why)
+{
+    (void)why;
+    job_give_back(job);
+}
+
+static const struct {
+    enum log_level level;
+    const char *message;
+    void (*tell)(struct job *job, const char *why); /* the queue; NULL: it is done */
+} outcomes[] = {
+    [OUTCOME_DONE] = { LOG_INFO, "imported", NULL },
+    [OUTCOME_RETRY] = { LOG_ERROR, "import failed", job_retry },
+    [OUTCOME_DEAD] = { LOG_ERROR, "import failed for good", job_dead },
+    [OUTCOME_GIVE_BACK] = { LOG_INFO, "import given back", give_back },
+    [OUTCOME_CANCEL] = { LOG_INFO, "import cancelled", job_cancel },
+};
+
+struct import {
+    struct job *job;
+    const struct what *what;
+    char user[24], since[16];
+    bool historical;
+    uint64_t began_ms;
+
+    char *login, *password, *token; /* secrets */
+    char from[24], to[24], at[40];  /* by the service's clock; when it began, by the database's */
+
+    /* The request; a thread of libuv's pool makes it and touches nothing else. */
+    uv_work_t work;
+    int64_t wait_ms;
+    int page;     /* that it asks for */
+    bool sign_in; /* it asks for a token instead */
+    struct vendista_answer answer;
+    int failed; /* negative errno: no request could be made */
+
+    bool asking, storing; /* storing: a statement is under way */
+    char *document;       /* a page that waits to be stored */
+    bool document_is_last;
+    int sign_ins;
+
+    bool ended, settled; /* ended: nothing more is asked for; outcome and why say how it ended */
+    enum outcome outcome;
+    struct err why;
+
+    int64_t totals[TOTALS];
+};
+
+static struct run *the_run;
+static uv_loop_t *the_loop;
+
+static void advance(struct import *import);
+
+static void end(struct import *import, enum outcome outcome, const char *why)
+{
+    if (import->ended && import->outcome != OUTCOME_DONE)
+        return; /* the first failure counts */
+    import->ended = true;
+    import->outcome = outcome;
+    (void)err_set(&import->why, 0, "%s", why);
+}
+
+/* --- the end --- */
+
+static cJSON *import_result(const struct import *import)
+{
+    OWN(json) cJSON *result = cJSON_CreateObject();
+    bool fits = json_put_text(result, "user", import->user) &&
+                json_put_text(result, "what", import->what->name) &&
+                json_put_int(result, "pages", import->page);
+
+    for (int i = 0; i < TOTALS && fits; i++)
+        fits = json_put_int(result, total_names[i], import->totals[i]);
+    if (!fits)
+        return NULL;
+    return TAKE(result);
+}
+
+static void import_free(struct import *import)
+{
+    own_secret(&import->login);
+    own_secret(&import->password);
+    own_secret(&import->token);
+    vendista_done(&import->answer);
+    free(import->document);
+    free(import);
+}
+
+/* One user's failure is seen in ops.run; it commits with the outcome of the job. */
+static void record(struct import *import, const char *stats)
+{
+    char pid[16], took[24], error[768];
+    bool done = import->outcome == OUTCOME_DONE;
+
+    (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    (void)snprintf(took, sizeof took, "%llu",
+                   (unsigned long long)(monotonic_now_ms() - import->began_ms));
+    (void)snprintf(error, sizeof error, "user %s, %s: %s", import->user, import->what->name,
+                   import->why.text);
+    job_also(import->job, &sql[SQL_RECORD], coffee_host(), pid, took, done ? "0" : "1", stats,
+             done ? NULL : error);
+}
+
+static void report(struct import *import)
+{
+    const struct log_field fields[] = {
+        LOG_TEXT("user", import->user),
+        LOG_TEXT("what", import->what->name),
+        LOG_INT("seen", import->totals[SEEN]),
+        LOG_INT("stored", import->totals[STORED]),
+        LOG_INT("written_off", import->totals[WRITTEN_OFF]),
+        LOG_INT("returned", import->totals[RETURNED]),
+        LOG_INT("refused", import->totals[REFUSED]),
+        LOG_TEXT("why", *import->why.text ? import->why.text : "-"),
+        { 0 },
+    };
+
+    log_write(import->totals[REFUSED] ? LOG_WARN : outcomes[import->outcome].level,
+              outcomes[import->outcome].message, fields);
+    the_run->stats.selected += import->totals[SEEN];
+    the_run->stats.changed += import->totals[STORED];
+    the_run->stats.enqueued += import->totals[TOLD];
+    the_run->stats.failed += import->outcome == OUTCOME_RETRY || import->outcome == OUTCOME_DEAD;
+    run_progress(the_run);
+}
+
+static void finish(struct import *import)
+{
+    OWN(json) cJSON *result = import_result(import);
+    OWN(free) char *stats = result ? cJSON_PrintUnformatted(result) : NULL;
+    struct job *job = import->job;
+
+    report(import);
+    if (import->outcome != OUTCOME_GIVE_BACK)
+        record(import, stats);
+    if (import->outcome == OUTCOME_DONE)
+        job_done(job, TAKE(result));
+    else
+        outcomes[import->outcome].tell(job, import->why.text);
+    import_free(import);
+}
+
+/* --- storing --- */
+
+static void add_totals(struct import *import, const struct rows *rows)
+{
+    for (int i = 0; i < TOTALS; i++)
+        import->totals[i] += rows_int(rows, 0, i);
+}
+
+static void written(struct job *job, const struct rows *rows, const char *error)
+{
+    struct import *import = job->data;
+    struct err why;
+
+    import->storing = false;
+    if (rows && rows->count > 0)
+        add_totals(import, rows);
+    if (!rows) {
+        (void)err_set(&why, 0, "what came cannot be stored: %s", error);
+        end(import, OUTCOME_RETRY, why.text);
+    }
+    advance(import);
+}
+
+static void store(struct import *import)
+{
+    const struct what *what = import->what;
+    bool flag = what->sales ? import->historical : import->document_is_last;
+
+    import->storing = true;
+    job_query(import->job, written, &sql[what->store], import->user, import->document,
+              flag ? "true" : "false", import->at, setting_text("VENDISTA_TZ"));
+    free(import->document);
+    import->document = NULL;
+}
+
+static void settle(struct import *import)
+{
+    import->storing = import->settled = true;
+    job_query(import->job, written, &sql[SQL_SETTLE], import->user, import->at);
+}
+
+/* --- asking --- */
+
+/* In a thread of the pool. */
+static void ask_work(uv_work_t *work)
+{
+    struct import *import = work->data;
+    const struct vendista_query query = {
+        .token = import->token,
+        .from = import->what->sales ? import->from : NULL,
+        .to = import->what->sales ? import->to : NULL,
+        .page = import->page,
+    };
+
+    coffee_pause(import->wait_ms);
+    if (worker_stopping())
+        return;
+    import->failed = import->sign_in ? vendista_sign_in(the_run->http, import->login,
+                                                        import->password, &import->answer)
+                                     : import->what->ask(the_run->http, &query, &import->answer);
+}
+
+static void take_page(struct import *import)
+{
+    import->document = TAKE(import->answer.document);
+    import->document_is_last = !import->answer.more;
+    if (!import->answer.more)
+        end(import, OUTCOME_DONE, "");
+    else if (import->page >= import->what->pages_max)
+        end(import, OUTCOME_DEAD, "Vendista's list does not end");
+}
+
+static void take_token(struct import *import)
+{
+    OWN(free) char *encrypted = NULL;
+
+    own_secret(&import->token);
+    import->token = TAKE(import->answer.token);
+    import->sign_in = false;
+    if (coffee_encrypt(import->token, &encrypted) < 0) {
+        end(import, OUTCOME_RETRY, "the new token cannot be encrypted");
+        return;
+    }
+    import->storing = true;
+    job_query(import->job, written, &coffee_sql[COFFEE_SQL_TOKEN_VALID], import->user, encrypted);
+}
+
+/* A page that is refused means a token that has run out; a refused sign-in, wrong credentials. */
+static void take_denied(struct import *import)
+{
+    if (import->sign_in || !import->login || !import->password) {
+        job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->user,
+                 setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->answer.why.text);
+        end(import, OUTCOME_DEAD, import->answer.why.text);
+    } else if (import->sign_ins == SIGN_INS_MAX) {
+        end(import, OUTCOME_RETRY, "Vendista refuses the tokens that it gives");
+    } else {
+        import->sign_ins++;
+        import->sign_in = true;
+        import->page--; /* asked for again with the new token */
+    }
+}
+
+static void take_unpaid(struct import *import)
+{
+    job_also(import->job, &sql[SQL_PAYMENT_REQUIRED], import->user,
+             setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->at);
+    end(import, OUTCOME_DEAD, import->answer.why.text);
+}
+
+static void asked(uv_work_t *work, int status)
+{
+    struct import *import = work->data;
+
+    (void)status;
+    import->asking = false;
+    if (worker_stopping() && !import->answer.document && !import->answer.token)
+        end(import, OUTCOME_GIVE_BACK, "the worker was told to stop");
+    else if (import->failed < 0)
+        end(import, OUTCOME_RETRY, import->answer.why.text);
+    else if (import->answer.kind == VENDISTA_PAGE)
+        take_page(import);
+    else if (import->answer.kind == VENDISTA_TOKEN)
+        take_token(import);
+    else if (import->answer.kind == VENDISTA_DENIED)
+        take_denied(import);
+    else if (import->answer.kind == VENDISTA_UNPAID)
+        take_unpaid(import);
+    else
+        end(import, OUTCOME_RETRY, import->answer.why.text);
+    vendista_done(&import->answer);
+    advance(import);
+}
+
+static void got_slot(struct job *job, const struct rows *rows, const char *error)
+{
+    struct import *import = job->data;
+
+    if (rows) {
+        import->wait_ms = rows_int(rows, 0, 0);
+        import->work.data = import;
+        if (uv_queue_work(the_loop, &import->work, ask_work, asked) == 0)
+            return;
+        error = "no thread for the request";
+    }
+    import->asking = false;
+    end(import, OUTCOME_RETRY, error);
+    advance(import);
+}
+
+static void ask(struct import *import)
+{
+    import->asking = true;
+    if (!import->sign_in)
+        import->page++;
+    import->failed = 0;
+    job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
+              setting_text("VENDISTA_DELAY_MS"));
+}
+
+/* Whatever happened: what can go on, goes on. At most one page waits while another is asked for. */
+static void advance(struct import *import)
+{
+    if (import->document && !import->storing)
+        store(import);
+    if (!import->ended && import->job->cancelled)
+        end(import, OUTCOME_CANCEL, "cancelled");
+    if (!import->ended && worker_stopping())
+        end(import, OUTCOME_GIVE_BACK, "the worker was told to stop");
+    if (import->asking)
+        return;
+    if (!import->ended) {
+        if (!import->document)
+            ask(import);
+    } else if (!import->storing && !import->document) {
+        if (import->outcome == OUTCOME_DONE && import->what->sales && !import->historical &&
+            !import->settled)
+            settle(import);
+        else
+            finish(import);
+    }
+}
+
+/* --- the beginning --- */
+
+enum { COL_ACTIVE, COL_UNPAID, COL_LOGIN, COL_PASSWORD, COL_TOKEN, COL_FROM, COL_TO, COL_AT };
+
+static void take_owner(struct import *import, const struct rows *rows)
+{
+    if (rows->count == 0) {
+        end(import, OUTCOME_DEAD, "there is no such user");
+    } else if (!rows_bool(rows, 0, COL_ACTIVE)) {
+        end(import, OUTCOME_CANCEL, "the user is not active");
+    } else if (rows_bool(rows, 0, COL_UNPAID)) {
+        end(import, OUTCOME_CANCEL, "Vendista waits for the user's payment");
+    } else if (coffee_decrypt(rows_text(rows, 0, COL_LOGIN), &import->login) < 0 ||
+               coffee_decrypt(rows_text(rows, 0, COL_PASSWORD), &import->password) < 0 ||
+               coffee_decrypt(rows_text(rows, 0, COL_TOKEN), &import->token) < 0) {
+        end(import, OUTCOME_DEAD,
+            "the credentials cannot be decrypted; is their key in FIELD_ENCRYPTION_KEY?");
+    } else if (!import->token && (!import->login || !import->password)) {
+        end(import, OUTCOME_DEAD, "the user has neither a token nor login and password");
+    } else {
+        import->sign_in = !import->token;
+        (void)snprintf(import->from, sizeof import->from, "%s",
+                       import->what->sales ? rows_text(rows, 0, COL_FROM) : "");
+        (void)snprintf(import->to, sizeof import->to, "%s", rows_text(rows, 0, COL_TO));
+        (void)snprintf(import->at, sizeof import->at, "%s", rows_text(rows, 0, COL_AT));
+    }
+}
+
+static void got_owner(struct job *job, const struct rows *rows, const char *error)
+{
+    struct import *import = job->data;
+
+    if (rows)
+        take_owner(import, rows);
+    else
+        end(import, OUTCOME_RETRY, error);
+    advance(import);
+}
+
+static const struct what *what_find(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof whats / sizeof *whats; i++)
+        if (strcmp(whats[i].name, name) == 0)
+            return &whats[i];
+    return NULL;
+}
+
+/* Returns NULL, or why the payload is none of an import. */
+static const char *read_payload(const cJSON *payload, struct import *import)
+{
+    const char *since = json_get_text(payload, "since");
+    int64_t user;
+
+    import->what = what_find(json_get_text(payload, "what"));
+    import->historical = json_get_bool(payload, "historical");
+    if (json_get_id(payload, "user_id", &user) < 0 || user <= 0)
+        return "user_id: want the number of a user";
+    if (!import->what)
+        return "what: want last24h, daily, weekly, terminals or history";
+    if (strcmp(import->what->name, "history") == 0) {
+        if (!since || strlen(since) >= sizeof import->since)
+            return "since: want a day such as 2026-01-31";
+        import->historical = true;
+        (void)snprintf(import->since, sizeof import->since, "%s", since);
+    }
+    (void)snprintf(import->user, sizeof import->user, "%lld", (long long)user);
+    return NULL;
+}
+
+static void start(struct job *job)
+{
+    struct import *import = calloc(1, sizeof *import);
+    const char *why;
+
+    if (!import)
+        return job_retry(job, "out of memory");
+    import->job = job;
+    import->began_ms = monotonic_now_ms();
+    job->data = import;
+    why = read_payload(job->payload, import);
+    if (why) {
+        log_error("no import", LOG_INT("job", job->id), LOG_TEXT("why", why));
+        job_dead(job, why);
+        import_free(import);
+        return;
+    }
+    job_query(job, got_owner, &sql[SQL_OWNER], import->user, import->what->name,
+              *import->since ? import->since : NULL, the_run->now_given ? the_run->now : NULL,
+              setting_text("VENDISTA_TZ"));
+}
+
+static int open_queue(struct run *run, uv_loop_t *loop)
+{
+    the_run = run;
+    the_loop = loop;
+    http_set_stop_fd(run->http, worker_stop_fd());
+    return coffee_keys_load(run);
+}
+
+static const struct queue queue = {
+    .name = "import",
+    .start = start,
+    .open = open_queue,
+    .in_flight = 1, /* Vendista counts requests per address: two users at a time gain nothing */
+};
+
+static int serve(struct run *run)
+{
+    return queue_serve(run, &queue);
+}
+
+const struct worker worker = {
+    .app = "coffee",
+    .name = "vendista_import_worker",
+    .about = "bring owners' sales and machines from Vendista, and keep their stock",
+    .kind = WORKER_SERVICE,
+    .needs = WORKER_NEEDS(COFFEE_NEEDS, "VENDISTA_TZ"),
+    .sql = sql,
+    .sql_count = SQL_COUNT,
+    .app_sql = coffee_sql,
+    .app_sql_count = COFFEE_SQL_COUNT,
+    .in_flight = 1,
+    .run = serve,
+};
