@@ -19,7 +19,7 @@ from preload import kill_at, struck  # noqa: E402
 
 SALES = 12
 # Every boundary takes minutes: OPS_STEP=1 strikes at each, by default at some.
-STEP = int(os.environ.get("OPS_STEP", "37"))
+STEP = int(os.environ.get("OPS_STEP", "61"))
 
 
 def begin(world):

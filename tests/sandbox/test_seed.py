@@ -11,17 +11,19 @@ import pytest
 from fixture import Sandbox, sandbox, sandbox_process  # noqa: F401
 
 SEED = Path(__file__).resolve().parent / "seed.py"
+KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 
 def run(**settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-B", str(SEED)], env=settings, capture_output=True,
-                          text=True, timeout=60)
+    return subprocess.run([sys.executable, "-B", str(SEED)], capture_output=True, text=True,
+                          env={"FIELD_ENCRYPTION_KEY": KEY, **settings}, timeout=60)
 
 
 def content(database: Any) -> list[tuple[Any, ...]]:
-    tables = ("tariff", "subscription", "payment")
+    tables = ("billing.tariff", "billing.subscription", "billing.payment", "coffee.users",
+              "coffee.terminals", "coffee.recipes", "coffee.inventories")
     return [tuple(row) for table in tables
-            for row in database.query(f"select * from billing.{table} order by id")]
+            for row in database.query(f"select * from {table} order by id")]
 
 
 def test_the_demo_is_made_once(sandbox: Sandbox, database: Any) -> None:
@@ -56,6 +58,8 @@ def test_every_worker_finds_work(sandbox: Sandbox, database: Any) -> None:
              for row in database.query("select provider_payment_id from billing.payment")}
     unknown = [charge for charge in sandbox.charges() if charge["id"] not in known]
     assert sorted(bool(charge["metadata"]) for charge in unknown) == [False, True, True, True]
+    machines = "select count(*) from coffee.terminals join coffee.recipes on terminal_id = terminals.id"
+    assert database.value(machines) == 12
 
 
 @pytest.mark.parametrize("url", [
@@ -67,8 +71,9 @@ def test_a_real_service_is_never_seeded(database: Any, url: str) -> None:
 
 
 def test_what_is_missing_is_said(sandbox: Sandbox, empty_database: Any) -> None:
-    nothing = run()
-    assert (nothing.returncode, nothing.stderr) == (78, "seed: set DATABASE_URL, YOOKASSA_URL\n")
+    nothing = run(FIELD_ENCRYPTION_KEY="")
+    assert (nothing.returncode, nothing.stderr) == (
+        78, "seed: set DATABASE_URL, YOOKASSA_URL, FIELD_ENCRYPTION_KEY\n")
     unmigrated = run(DATABASE_URL=empty_database.url, **sandbox.environment())
     assert unmigrated.returncode == 75 and "not now" in unmigrated.stderr
     no_sandbox = run(DATABASE_URL=empty_database.url, YOOKASSA_URL="http://127.0.0.1:1/v3")

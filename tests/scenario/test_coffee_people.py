@@ -1,11 +1,12 @@
 """What owners are told of, and what they see."""
 import html
 import re
+import signal
 
 import pytest
 
-from coffee_world import MILK, SUGAR, world
-from fixture import sandbox, sandbox_process  # noqa: F401
+from coffee_world import MILK, SUGAR, sale, world
+from fixture import sandbox, sandbox_process, until  # noqa: F401
 
 TELEGRAM_MAX = 4096
 
@@ -115,3 +116,27 @@ def test_payment_status_is_reset_by_hand(world):
     assert (row.id, row.vendista_payment_status) == (owner, "active")
     assert world.user(owner).vendista_payment_notified_at is None
     assert world.database.query("select * from coffee.reset_payment_status(%s)", owner + 1) == []
+
+
+# --- all the way to Telegram's stand-in, which refuses what the real one would
+
+def test_names_of_all_kinds_arrive_at_telegram(world):
+    owner = world.owner(telegram_id=70_001)
+    world.database.execute("update coffee.inventories set critical_stock = current_stock + 1")
+    names = [MILK, "Сироп «Ёлка» <b>&amp;</b>", "Тростник & «сахар» 🧊🇷🇺", "</b>", "a" * 300]
+    for name in names:
+        change(world, owner, name, -1)
+    world.sell(sale(1))
+    world.import_()
+    world.run("inventory_notifier_worker")
+    sender = world.worker.start("messenger/sender", **world.settings())
+    until(lambda: not world.database.value("select count(*) from ops.job where queue = 'messages'"
+                                           " and state in ('available', 'running')"), "all sent", 60)
+    sender.signal(signal.SIGTERM)
+    assert sender.wait() == 0
+    assert not world.database.query("select last_error from ops.job where state = 'dead'")
+    delivered = [message["text"] for message in world.sandbox.messages(70_001)]
+    assert len(delivered) == 2
+    report = next(text for text in delivered if "Изменения остатков" in text)
+    for name in names:
+        assert name[:100] in report
