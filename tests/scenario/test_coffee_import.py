@@ -1,11 +1,13 @@
 """Sales from Vendista, and the stock that they use up."""
 import random
+import signal
 
 import pytest
 
 from coffee_world import (ADMIN, CAPPUCCINO, MACHINE, MILK, MILK_EACH, SUGAR, TEA, decrypt, encrypt,
                           gone, hours_ago, sale, world)
 from fixture import sandbox, sandbox_process  # noqa: F401
+from harness import wait_until
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -345,3 +347,19 @@ def test_requests_keep_their_distance_across_processes(world):
         " + interval '1 s' returning extract(epoch from next_at - clock_timestamp())")
         for _ in range(3)]
     assert [round(float(wait)) for wait in waits] == [1, 2, 3]
+
+
+def test_told_to_stop_during_a_slow_request(world):
+    """The import goes back at once; the next worker does it."""
+    owner = world.owner(token="old")
+    world.sell(sale(1))
+    world.sandbox.fault("hold", path="/vendista/transactions", times=1)
+    world.run("schedule_imports", "--what", "last24h")
+    worker = world.start()
+    world.sandbox.wait_held()
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: world.jobs("state") == [("available",)], what="the import went back")
+    world.sandbox.release()
+    assert worker.wait() == 0, worker.output
+    world.serve()
+    assert world.stock(owner) == gone(1)

@@ -14,6 +14,7 @@
 
 #include "coffee.h"
 #include "coffee_sql.h"
+#include "import_order.h"
 #include "instant.h"
 #include "json.h"
 #include "own.h"
@@ -23,22 +24,6 @@
 
 /* A token that is refused is renewed so many times for one import. */
 enum { SIGN_INS_MAX = 2 };
-
-/* pages_max: a longer list is none, but goes on for ever; a machine sells a few hundred cups a day.
- */
-static const struct what {
-    const char *name;
-    int (*ask)(struct http *, const struct vendista_query *, struct vendista_answer *);
-    int store; /* statement that takes a page */
-    bool sales;
-    int pages_max;
-} whats[] = {
-    { "last24h", vendista_transactions, SQL_STORE_SALES, true, 200 },
-    { "daily", vendista_transactions, SQL_STORE_SALES, true, 200 },
-    { "weekly", vendista_transactions, SQL_STORE_SALES, true, 1000 },
-    { "history", vendista_transactions, SQL_STORE_SALES, true, 100000 },
-    { "terminals", vendista_terminals, SQL_STORE_TERMINALS, false, 100 },
-};
 
 /* What the statements return, in this order, and how it is called in a job's result. */
 enum { SEEN, STORED, REFUSED, WRITTEN_OFF, RETURNED, TASKS, TOLD, TOTALS };
@@ -68,9 +53,7 @@ static const struct {
 
 struct import {
     struct job *job;
-    const struct what *what;
-    char user[24], since[16];
-    bool historical;
+    struct import_order order;
     uint64_t began_ms;
 
     char *login, *password, *token; /* secrets */
@@ -85,6 +68,7 @@ struct import {
     int failed; /* negative errno: no request could be made */
 
     bool asking, storing; /* storing: a statement is under way */
+    bool in_thread;       /* the request is */
     char *document;       /* a page that waits to be stored */
     bool document_is_last;
     int sign_ins;
@@ -98,6 +82,8 @@ struct import {
 
 static struct run *the_run;
 static uv_loop_t *the_loop;
+static struct import *current; /* one at a time */
+static bool left;              /* the queue is: jobs are no longer there */
 
 static void advance(struct import *import);
 
@@ -115,8 +101,8 @@ static void end(struct import *import, enum outcome outcome, const char *why)
 static cJSON *import_result(const struct import *import)
 {
     OWN(json) cJSON *result = cJSON_CreateObject();
-    bool fits = json_put_text(result, "user", import->user) &&
-                json_put_text(result, "what", import->what->name) &&
+    bool fits = json_put_text(result, "user", import->order.user) &&
+                json_put_text(result, "what", import->order.what->name) &&
                 json_put_int(result, "pages", import->page);
 
     for (int i = 0; i < TOTALS && fits; i++)
@@ -134,6 +120,7 @@ static void import_free(struct import *import)
     vendista_done(&import->answer);
     free(import->document);
     free(import);
+    current = NULL;
 }
 
 /* One user's failure is seen in ops.run; it commits with the outcome of the job. */
@@ -145,8 +132,8 @@ static void record(struct import *import, const char *stats)
     (void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
     (void)snprintf(took, sizeof took, "%llu",
                    (unsigned long long)(monotonic_now_ms() - import->began_ms));
-    (void)snprintf(error, sizeof error, "user %s, %s: %s", import->user, import->what->name,
-                   import->why.text);
+    (void)snprintf(error, sizeof error, "user %s, %s: %s", import->order.user,
+                   import->order.what->name, import->why.text);
     job_also(import->job, &sql[SQL_RECORD], coffee_host(), pid, took, done ? "0" : "1", stats,
              done ? NULL : error);
 }
@@ -154,8 +141,8 @@ static void record(struct import *import, const char *stats)
 static void report(struct import *import)
 {
     const struct log_field fields[] = {
-        LOG_TEXT("user", import->user),
-        LOG_TEXT("what", import->what->name),
+        LOG_TEXT("user", import->order.user),
+        LOG_TEXT("what", import->order.what->name),
         LOG_INT("seen", import->totals[SEEN]),
         LOG_INT("stored", import->totals[STORED]),
         LOG_INT("written_off", import->totals[WRITTEN_OFF]),
@@ -215,12 +202,13 @@ static void written(struct job *job, const struct rows *rows, const char *error)
 
 static void store(struct import *import)
 {
-    const struct what *what = import->what;
-    bool flag = what->sales ? import->historical : import->document_is_last;
+    bool sales = import->order.what->sales;
+    bool flag = sales ? import->order.historical : import->document_is_last;
 
     import->storing = true;
-    job_query(import->job, written, &sql[what->store], import->user, import->document,
-              flag ? "true" : "false", import->at, setting_text("VENDISTA_TZ"));
+    job_query(import->job, written, &sql[sales ? SQL_STORE_SALES : SQL_STORE_TERMINALS],
+              import->order.user, import->document, flag ? "true" : "false", import->at,
+              setting_text("VENDISTA_TZ"));
     free(import->document);
     import->document = NULL;
 }
@@ -228,7 +216,7 @@ static void store(struct import *import)
 static void settle(struct import *import)
 {
     import->storing = import->settled = true;
-    job_query(import->job, written, &sql[SQL_SETTLE], import->user, import->at);
+    job_query(import->job, written, &sql[SQL_SETTLE], import->order.user, import->at);
 }
 
 /* --- asking --- */
@@ -239,17 +227,18 @@ static void ask_work(uv_work_t *work)
     struct import *import = work->data;
     const struct vendista_query query = {
         .token = import->token,
-        .from = import->what->sales ? import->from : NULL,
-        .to = import->what->sales ? import->to : NULL,
+        .from = import->order.what->sales ? import->from : NULL,
+        .to = import->order.what->sales ? import->to : NULL,
         .page = import->page,
     };
 
     coffee_pause(import->wait_ms);
     if (worker_stopping())
         return;
-    import->failed = import->sign_in ? vendista_sign_in(the_run->http, import->login,
-                                                        import->password, &import->answer)
-                                     : import->what->ask(the_run->http, &query, &import->answer);
+    import->failed = import->sign_in
+                         ? vendista_sign_in(the_run->http, import->login, import->password,
+                                            &import->answer)
+                         : import->order.what->ask(the_run->http, &query, &import->answer);
 }
 
 static void take_page(struct import *import)
@@ -258,7 +247,7 @@ static void take_page(struct import *import)
     import->document_is_last = !import->answer.more;
     if (!import->answer.more)
         end(import, OUTCOME_DONE, "");
-    else if (import->page >= import->what->pages_max)
+    else if (import->page >= import->order.what->pages_max)
         end(import, OUTCOME_DEAD, "Vendista's list does not end");
 }
 
@@ -274,14 +263,15 @@ static void take_token(struct import *import)
         return;
     }
     import->storing = true;
-    job_query(import->job, written, &coffee_sql[COFFEE_SQL_TOKEN_VALID], import->user, encrypted);
+    job_query(import->job, written, &coffee_sql[COFFEE_SQL_TOKEN_VALID], import->order.user,
+              encrypted);
 }
 
 /* A page that is refused means a token that has run out; a refused sign-in, wrong credentials. */
 static void take_denied(struct import *import)
 {
     if (import->sign_in || !import->login || !import->password) {
-        job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->user,
+        job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->order.user,
                  setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->answer.why.text);
         end(import, OUTCOME_DEAD, import->answer.why.text);
     } else if (import->sign_ins == SIGN_INS_MAX) {
@@ -295,7 +285,7 @@ static void take_denied(struct import *import)
 
 static void take_unpaid(struct import *import)
 {
-    job_also(import->job, &sql[SQL_PAYMENT_REQUIRED], import->user,
+    job_also(import->job, &sql[SQL_PAYMENT_REQUIRED], import->order.user,
              setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->at);
     end(import, OUTCOME_DEAD, import->answer.why.text);
 }
@@ -305,7 +295,11 @@ static void asked(uv_work_t *work, int status)
     struct import *import = work->data;
 
     (void)status;
-    import->asking = false;
+    import->asking = import->in_thread = false;
+    if (left) {
+        import_free(import);
+        return;
+    }
     if (worker_stopping() && !import->answer.document && !import->answer.token)
         end(import, OUTCOME_GIVE_BACK, "the worker was told to stop");
     else if (import->failed < 0)
@@ -331,7 +325,8 @@ static void got_slot(struct job *job, const struct rows *rows, const char *error
     if (rows) {
         import->wait_ms = rows_int(rows, 0, 0);
         import->work.data = import;
-        if (uv_queue_work(the_loop, &import->work, ask_work, asked) == 0)
+        import->in_thread = uv_queue_work(the_loop, &import->work, ask_work, asked) == 0;
+        if (import->in_thread)
             return;
         error = "no thread for the request";
     }
@@ -365,8 +360,8 @@ static void advance(struct import *import)
         if (!import->document)
             ask(import);
     } else if (!import->storing && !import->document) {
-        if (import->outcome == OUTCOME_DONE && import->what->sales && !import->historical &&
-            !import->settled)
+        if (import->outcome == OUTCOME_DONE && import->order.what->sales &&
+            !import->order.historical && !import->settled)
             settle(import);
         else
             finish(import);
@@ -395,7 +390,7 @@ static void take_owner(struct import *import, const struct rows *rows)
     } else {
         import->sign_in = !import->token;
         (void)snprintf(import->from, sizeof import->from, "%s",
-                       import->what->sales ? rows_text(rows, 0, COL_FROM) : "");
+                       import->order.what->sales ? rows_text(rows, 0, COL_FROM) : "");
         (void)snprintf(import->to, sizeof import->to, "%s", rows_text(rows, 0, COL_TO));
         (void)snprintf(import->at, sizeof import->at, "%s", rows_text(rows, 0, COL_AT));
     }
@@ -412,36 +407,6 @@ static void got_owner(struct job *job, const struct rows *rows, const char *erro
     advance(import);
 }
 
-static const struct what *what_find(const char *name)
-{
-    for (size_t i = 0; name && i < sizeof whats / sizeof *whats; i++)
-        if (strcmp(whats[i].name, name) == 0)
-            return &whats[i];
-    return NULL;
-}
-
-/* Returns NULL, or why the payload is none of an import. */
-static const char *read_payload(const cJSON *payload, struct import *import)
-{
-    const char *since = json_get_text(payload, "since");
-    int64_t user;
-
-    import->what = what_find(json_get_text(payload, "what"));
-    import->historical = json_get_bool(payload, "historical");
-    if (json_get_id(payload, "user_id", &user) < 0 || user <= 0)
-        return "user_id: want the number of a user";
-    if (!import->what)
-        return "what: want last24h, daily, weekly, terminals or history";
-    if (strcmp(import->what->name, "history") == 0) {
-        if (!since || strlen(since) >= sizeof import->since)
-            return "since: want a day such as 2026-01-31";
-        import->historical = true;
-        (void)snprintf(import->since, sizeof import->since, "%s", since);
-    }
-    (void)snprintf(import->user, sizeof import->user, "%lld", (long long)user);
-    return NULL;
-}
-
 static void start(struct job *job)
 {
     struct import *import = calloc(1, sizeof *import);
@@ -449,19 +414,20 @@ static void start(struct job *job)
 
     if (!import)
         return job_retry(job, "out of memory");
+    current = import;
     import->job = job;
     import->began_ms = monotonic_now_ms();
     job->data = import;
-    why = read_payload(job->payload, import);
+    why = import_order_read(job->payload, &import->order);
     if (why) {
         log_error("no import", LOG_INT("job", job->id), LOG_TEXT("why", why));
         job_dead(job, why);
         import_free(import);
         return;
     }
-    job_query(job, got_owner, &sql[SQL_OWNER], import->user, import->what->name,
-              *import->since ? import->since : NULL, the_run->now_given ? the_run->now : NULL,
-              setting_text("VENDISTA_TZ"));
+    job_query(job, got_owner, &sql[SQL_OWNER], import->order.user, import->order.what->name,
+              *import->order.since ? import->order.since : NULL,
+              the_run->now_given ? the_run->now : NULL, setting_text("VENDISTA_TZ"));
 }
 
 static int open_queue(struct run *run, uv_loop_t *loop)
@@ -472,10 +438,19 @@ static int open_queue(struct run *run, uv_loop_t *loop)
     return coffee_keys_load(run);
 }
 
+/* A request that is under way is waited for; its import has gone back to the queue. */
+static void close_queue(void)
+{
+    left = true;
+    if (current && !current->in_thread)
+        import_free(current);
+}
+
 static const struct queue queue = {
     .name = "import",
     .start = start,
     .open = open_queue,
+    .close = close_queue,
     .in_flight = 1, /* Vendista counts requests per address: two users at a time gain nothing */
 };
 
