@@ -265,7 +265,7 @@ def test_secrets_are_in_no_output(world):
     world.owner(token="tokentokentoken")
     world.sandbox.fault("500-before", path="/vendista/transactions")
     world.sell(sale(1))
-    output = world.import_(OPS_DEBUG="1")
+    output = world.import_(OPS_DEBUG="1", VENDISTA_DELAY_MS="20ms")
     for secret in "tokentokentoken", "secret", "password=", "token=":
         assert secret not in output
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,14 @@ const char *coffee_host(void)
     if (!*host && gethostname(host, sizeof host - 1) < 0)
         return "unknown";
     return host;
+}
+
+const char *coffee_delay_text(void)
+{
+    static char text[24];
+
+    (void)snprintf(text, sizeof text, "%lld", (long long)setting_int("VENDISTA_DELAY_MS"));
+    return text;
 }
 
 void coffee_pause(int64_t wait_ms)

@@ -27,6 +27,9 @@ void own_secret(char **secret);
 /* The name by which this host's requests to Vendista are counted. */
 const char *coffee_host(void);
 
+/* VENDISTA_DELAY_MS in milliseconds, as a parameter of the statement `slot`. */
+const char *coffee_delay_text(void);
+
 /* Waits so long or until the worker is told to stop. */
 void coffee_pause(int64_t wait_ms);
 

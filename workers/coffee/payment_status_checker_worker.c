@@ -24,8 +24,7 @@ static int wait_for_slot(struct run *run)
     OWN_ROWS struct rows rows = { 0 };
     int r;
 
-    r = db_run(run->db, &coffee_sql[COFFEE_SQL_SLOT], &rows, coffee_host(),
-               setting_text("VENDISTA_DELAY_MS"));
+    r = db_run(run->db, &coffee_sql[COFFEE_SQL_SLOT], &rows, coffee_host(), coffee_delay_text());
     if (r < 0)
         return run_db_failed(run, r, "reserve a request to Vendista");
     coffee_pause(rows_int(&rows, 0, 0));

@@ -318,17 +318,25 @@ static void asked(uv_work_t *work, int status)
     advance(import);
 }
 
+static void ask_soon(struct import *import, int64_t wait_ms)
+{
+    import->wait_ms = wait_ms;
+    import->work.data = import;
+    import->in_thread = uv_queue_work(the_loop, &import->work, ask_work, asked) == 0;
+    if (import->in_thread)
+        return;
+    import->asking = false;
+    end(import, OUTCOME_RETRY, "no thread for the request");
+    advance(import);
+}
+
 static void got_slot(struct job *job, const struct rows *rows, const char *error)
 {
     struct import *import = job->data;
 
     if (rows) {
-        import->wait_ms = rows_int(rows, 0, 0);
-        import->work.data = import;
-        import->in_thread = uv_queue_work(the_loop, &import->work, ask_work, asked) == 0;
-        if (import->in_thread)
-            return;
-        error = "no thread for the request";
+        ask_soon(import, rows_int(rows, 0, 0));
+        return;
     }
     import->asking = false;
     end(import, OUTCOME_RETRY, error);
@@ -341,8 +349,11 @@ static void ask(struct import *import)
     if (!import->sign_in)
         import->page++;
     import->failed = 0;
-    job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
-              setting_text("VENDISTA_DELAY_MS"));
+    if (setting_int("VENDISTA_DELAY_MS") == 0)
+        ask_soon(import, 0);
+    else
+        job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
+                  coffee_delay_text());
 }
 
 /* Whatever happened: what can go on, goes on. At most one page waits while another is asked for. */

@@ -5,7 +5,7 @@
 -- imports of one user at once: a sale's row only ever goes forward (a reversal is never taken
 -- back), and stock_state says once and for all what the sale did to the stock.
 --
--- Locks are taken in one order: the user, his transactions, his inventories, tasks.
+-- Locks are taken in one order: the owner's, his transactions, his inventories, tasks.
 
 create schema coffee;
 
@@ -225,6 +225,13 @@ language sql immutable parallel safe as $$
     select date_trunc('day', at at time zone 'Europe/Moscow') at time zone 'Europe/Moscow'
 $$;
 
+-- One import at a time moves an owner's sales and stock. It is no lock of his row, which would be
+-- written for each page, also where nothing is new.
+create function coffee.owner_lock(owner bigint) returns void
+language sql volatile as $$
+    select pg_advisory_xact_lock(hashtextextended('coffee.owner/' || owner, 0))
+$$;
+
 -- Stock
 
 -- A restock task for each of these machines that has something below its critical stock, or sells
@@ -278,14 +285,14 @@ language sql volatile as $$
 $$;
 
 -- Writes off every sale of the owner that has a recipe and is due, puts back what was reversed, and
--- makes the tasks that follow. The owner's row is the lock: nobody else moves these sales.
+-- makes the tasks that follow.
 create function coffee.settle(owner bigint, now timestamptz, out written_off int, out returned int,
                               out tasks int, out told int)
 language plpgsql volatile as $$
 declare
     machines bigint[];
 begin
-    perform from coffee.users where id = owner for no key update;
+    perform coffee.owner_lock(owner);
     with sale as materialized (
         select sale.id, sale.terminal_id, recipe.id as recipe_id
           from coffee.recipes recipe
@@ -359,7 +366,7 @@ declare
     ids  bigint[];
 begin
     written_off := 0; returned := 0; tasks := 0; told := 0; stored := 0;
-    perform from coffee.users where id = owner for no key update;
+    perform coffee.owner_lock(owner);
 
     -- Most of what comes is known already, and costs no more than this look.
     select count(*), count(*) filter (where given.id is null),
@@ -446,7 +453,7 @@ create function coffee.store_terminals(owner bigint, page jsonb, is_last boolean
                                        now timestamptz, out seen int, out changed int)
 language plpgsql volatile as $$
 begin
-    perform from coffee.users where id = owner for no key update;
+    perform coffee.owner_lock(owner);
     with given as (
         select distinct on (coffee.whole(item -> 'id'))
                coffee.whole(item -> 'id') as vendista_id,
