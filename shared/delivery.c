@@ -9,6 +9,7 @@
 
 #include "delivery_sql.h"
 #include "json.h"
+#include "limits.h"
 #include "own.h"
 #include "text.h"
 
@@ -19,9 +20,6 @@ enum { DEAD_BOT_PAUSE_MS = 60000 };
 enum { WAITS_IN_A_ROW = 3 };
 
 enum { ID_TEXT_MAX = 24 };
-
-const struct statement *const delivery_sql = sql;
-const size_t delivery_sql_count = SQL_COUNT;
 
 static struct {
     struct bots *bots;
@@ -55,6 +53,16 @@ int delivery_open(struct run *run, uv_loop_t *loop, int in_flight)
     if (r == 0)
         r = telegram_open(loop, setting_text("TELEGRAM_API_URL"), in_flight, &all.telegram, &why);
     return r < 0 ? run_failed(run, r, why.text) : 0;
+}
+
+int delivery_serve(struct run *run, struct queue queue)
+{
+    queue.bot_rate_setting = "TELEGRAM_RATE_PER_BOT";
+    queue.lane_rate_setting = "TELEGRAM_RATE_PER_CHAT";
+    queue.group_per_minute = TELEGRAM_GROUP_PER_MINUTE;
+    queue.sql = sql;
+    queue.sql_count = SQL_COUNT;
+    return queue_serve(run, &queue);
 }
 
 static void forget(struct delivery *delivery)

@@ -24,10 +24,13 @@
 #include "queue.h"
 #include "telegram.h"
 
-/* What a worker that delivers needs, for WORKER_NEEDS; and its queue's sql. */
-#define DELIVERY_NEEDS "DATABASE_URL", BOTS_NEEDS, "TELEGRAM_ADMIN_CHAT_ID", "SMTP_URL"
-extern const struct statement *const delivery_sql;
-extern const size_t delivery_sql_count;
+/* What a worker that delivers needs, for WORKER_NEEDS. */
+#define DELIVERY_NEEDS                                                                         \
+    "DATABASE_URL", BOTS_NEEDS, "TELEGRAM_ADMIN_CHAT_ID", "SMTP_URL", "TELEGRAM_RATE_PER_BOT", \
+        "TELEGRAM_RATE_PER_CHAT"
+
+/* queue_serve for a queue whose jobs end at Telegram: with its rates and our statements. */
+int delivery_serve(struct run *run, struct queue queue);
 
 struct delivery;
 typedef void delivery_ready(struct job *job);

@@ -8,7 +8,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -32,15 +31,11 @@ struct http {
 int http_open(int limit, struct http **ret, struct err *reterr)
 {
     struct http *http;
+    int r;
 
-    if (limit < 1 || limit > HTTP_IN_FLIGHT_MAX)
-        return err_set(reterr, -EINVAL, "requests in flight: want 1 to %d, got %d",
-                       HTTP_IN_FLIGHT_MAX, limit);
-    /* NOSIGNAL leaves it to the program that a write to a closed connection is no death. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return err_set(reterr, -errno, "cannot ignore SIGPIPE");
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return err_set(reterr, -ENOMEM, "libcurl does not start");
+    r = transfers_begin(limit, reterr);
+    if (r < 0)
+        return r;
     http = calloc(1, sizeof *http + (size_t)limit * sizeof http->transfers[0]);
     if (!http)
         goto fail;

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "http_transfer.h"
@@ -149,14 +148,11 @@ static int timer_wanted(CURLM *multi, long timeout_ms, void *closure)
 int http_loop_open(uv_loop_t *loop, int limit, struct http_loop **ret, struct err *reterr)
 {
     struct http_loop *http;
+    int r;
 
-    if (limit < 1 || limit > HTTP_IN_FLIGHT_MAX)
-        return err_set(reterr, -EINVAL, "requests in flight: want 1 to %d, got %d",
-                       HTTP_IN_FLIGHT_MAX, limit);
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return err_set(reterr, -errno, "cannot ignore SIGPIPE");
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return err_set(reterr, -ENOMEM, "libcurl does not start");
+    r = transfers_begin(limit, reterr);
+    if (r < 0)
+        return r;
     http = calloc(1, sizeof *http + (size_t)limit * sizeof http->slots[0]);
     if (!http)
         goto fail;

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "limits.h"
@@ -14,6 +15,19 @@
 #include "version.h"
 
 enum { BUFFER_BYTES = 16384, KEEPALIVE_S = 30 };
+
+int transfers_begin(int limit, struct err *reterr)
+{
+    if (limit < 1 || limit > HTTP_IN_FLIGHT_MAX)
+        return err_set(reterr, -EINVAL, "requests in flight: want 1 to %d, got %d",
+                       HTTP_IN_FLIGHT_MAX, limit);
+    /* NOSIGNAL leaves it to the program that a write to a closed connection is no death. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return err_set(reterr, -errno, "cannot ignore SIGPIPE");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(reterr, -ENOMEM, "libcurl does not start");
+    return 0;
+}
 
 /* Called whenever a piece of the answer has come; any other return than n ends the transfer. */
 static size_t body_arrived(char *bytes, size_t size, size_t n, void *closure)

@@ -3,7 +3,7 @@
 /*
  * One request on one libcurl easy handle: how it is set up and how its outcome is read.
  *
- * Owner: the pool in http.c, which keeps the handle for the next request. Not for others.
+ * Owners: the pools in http.c and http_loop.c, which keep the handle for the next request.
  */
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -23,6 +23,10 @@ struct transfer {
     void *tag;
     char curl_error[CURL_ERROR_SIZE];
 };
+
+/* What a pool of so many needs before its first: the limit is checked, SIGPIPE is ignored, libcurl
+ * starts, which curl_global_cleanup ends. Returns 0, -EINVAL or -ENOMEM. */
+int transfers_begin(int limit, struct err *reterr);
 
 /* Sets the handle up; the request may go away. On failure the transfer is as after
  * transfer_clear. Returns 0, -EINVAL or -ENOMEM. */

@@ -37,9 +37,9 @@ static void heard(void *tag, const struct db_batch *batch)
         return;
     }
     for (int i = 0; i < cancelled->count; i++)
-        TAILQ_FOREACH(entry, &service->running, next)
-    if (entry->job.id == rows_int(cancelled, i, 0))
-        entry->job.cancelled = true;
+        TAILQ_FOREACH (entry, &service->running, next)
+            if (entry->job.id == rows_int(cancelled, i, 0))
+                entry->job.cancelled = true;
     for (int i = 0; i < dead->count; i++) {
         log_warn("a serving process died; its jobs go back",
                  LOG_TEXT("owner", rows_text(dead, i, 0)), LOG_INT("jobs", rows_int(dead, i, 3)));

@@ -88,8 +88,7 @@ void ask_send(struct service *service)
 {
     struct ask *ask;
 
-    STAILQ_FOREACH(ask, &service->asks, next)
-    {
+    STAILQ_FOREACH (ask, &service->asks, next) {
         if (ask->sent || !db_stream_is_ready(service->stream))
             continue;
         db_stream_add(service->stream, ask->statement, ask->params, (size_t)ask->statement->params);
@@ -102,17 +101,17 @@ void ask_drop(struct entry *entry)
 {
     struct ask *ask;
 
-    STAILQ_FOREACH(ask, &entry->service->asks, next)
-    if (ask->entry == entry)
-        ask->entry = NULL;
+    STAILQ_FOREACH (ask, &entry->service->asks, next)
+        if (ask->entry == entry)
+            ask->entry = NULL;
 }
 
 void ask_forget(struct service *service)
 {
     struct ask *ask;
 
-    STAILQ_FOREACH(ask, &service->asks, next)
-    ask->sent = false;
+    STAILQ_FOREACH (ask, &service->asks, next)
+        ask->sent = false;
 }
 
 void job_query_params(struct job *job, job_answer *then, const struct statement *statement,

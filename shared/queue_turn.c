@@ -209,10 +209,9 @@ static void add_outcomes(struct service *service)
             break;
     }
     add_gathered(service, &over, &back, &lanes);
-    TAILQ_FOREACH(entry, &service->writing, next)
-    {
-        STAILQ_FOREACH(ask, &entry->also, next)
-        (void)add(service, ask->statement, ask->params, (size_t)ask->statement->params);
+    TAILQ_FOREACH (entry, &service->writing, next) {
+        STAILQ_FOREACH (ask, &entry->also, next)
+            (void)add(service, ask->statement, ask->params, (size_t)ask->statement->params);
     }
     arrays_done(&over);
     arrays_done(&back);
@@ -226,10 +225,10 @@ static void add_reconciliation(struct service *service)
     const struct entry *entry;
 
     arrays_init(&known);
-    TAILQ_FOREACH(entry, &service->running, next)
-    array_add_int(&known.of[IDS], entry->job.id);
-    TAILQ_FOREACH(entry, &service->ended, next)
-    array_add_int(&known.of[IDS], entry->job.id);
+    TAILQ_FOREACH (entry, &service->running, next)
+        array_add_int(&known.of[IDS], entry->job.id);
+    TAILQ_FOREACH (entry, &service->ended, next)
+        array_add_int(&known.of[IDS], entry->job.id);
     (void)ADD(service, &sql[SQL_GIVE_BACK], service->owner, array_end(&known.of[IDS]));
     arrays_done(&known);
 }

@@ -27,7 +27,7 @@ with refused as (
      where id = $1 and token_status <> 'invalid_creds'
     returning id, name
 )
-select coalesce(sum(coffee.tell(nullif($2, '')::bigint, format(
+select coalesce(sum(ops.tell('coffee', nullif($2, '')::bigint, format(
            'Vendista не принимает логин и пароль «%s» (пользователь %s): %s',
            coffee.label(name), id, coffee.label($3)))), 0)
   from refused;

@@ -27,7 +27,7 @@ with news as (
       from line
      group by user_id
 ), told as (
-    select coffee.tell(owner.telegram_id, page) as messages
+    select ops.tell('coffee', owner.telegram_id, page) as messages
       from report
       join coffee.users owner on owner.id = report.user_id,
            coffee.pages('<b>Изменения остатков за час</b>', places, lines) page

@@ -16,7 +16,7 @@ with active as (
      where id = $1 and vendista_payment_status = 'payment_required'
     returning id, name
 )
-select count(*), coalesce(sum(coffee.tell(nullif($3, '')::bigint, format(
+select count(*), coalesce(sum(ops.tell('coffee', nullif($3, '')::bigint, format(
            'Vendista снова работает для «%s» (пользователь %s): загрузка возобновлена.',
            coffee.label(name), id))), 0)
   from active;

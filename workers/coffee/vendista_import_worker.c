@@ -318,29 +318,28 @@ static void asked(uv_work_t *work, int status)
     advance(import);
 }
 
-static void ask_soon(struct import *import, int64_t wait_ms)
+static void not_asked(struct import *import, const char *why)
+{
+    import->asking = false;
+    end(import, OUTCOME_RETRY, why);
+    advance(import);
+}
+
+static void ask_in(struct import *import, int64_t wait_ms)
 {
     import->wait_ms = wait_ms;
     import->work.data = import;
     import->in_thread = uv_queue_work(the_loop, &import->work, ask_work, asked) == 0;
-    if (import->in_thread)
-        return;
-    import->asking = false;
-    end(import, OUTCOME_RETRY, "no thread for the request");
-    advance(import);
+    if (!import->in_thread)
+        not_asked(import, "no thread for the request");
 }
 
 static void got_slot(struct job *job, const struct rows *rows, const char *error)
 {
-    struct import *import = job->data;
-
-    if (rows) {
-        ask_soon(import, rows_int(rows, 0, 0));
-        return;
-    }
-    import->asking = false;
-    end(import, OUTCOME_RETRY, error);
-    advance(import);
+    if (rows)
+        ask_in(job->data, rows_int(rows, 0, 0));
+    else
+        not_asked(job->data, error);
 }
 
 static void ask(struct import *import)
@@ -350,7 +349,7 @@ static void ask(struct import *import)
         import->page++;
     import->failed = 0;
     if (setting_int("VENDISTA_DELAY_MS") == 0)
-        ask_soon(import, 0);
+        ask_in(import, 0);
     else
         job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
                   coffee_delay_text());

@@ -147,14 +147,9 @@ static int sender(struct run *run)
         .open = open_sender,
         .close = close_sender,
         .in_flight_setting = "SENDER_CONCURRENCY",
-        .bot_rate_setting = "TELEGRAM_RATE_PER_BOT",
-        .lane_rate_setting = "TELEGRAM_RATE_PER_CHAT",
-        .group_per_minute = TELEGRAM_GROUP_PER_MINUTE,
-        .sql = delivery_sql,
-        .sql_count = delivery_sql_count,
     };
 
-    return queue_serve(run, &queue);
+    return delivery_serve(run, queue);
 }
 
 const struct worker worker = {
@@ -162,8 +157,7 @@ const struct worker worker = {
     .name = "sender",
     .about = "deliver the messages of every bot, in order and at the rate Telegram allows",
     .kind = WORKER_SERVICE,
-    .needs = WORKER_NEEDS(DELIVERY_NEEDS, EMAIL_NEEDS, "SENDER_CONCURRENCY",
-                          "TELEGRAM_RATE_PER_BOT", "TELEGRAM_RATE_PER_CHAT"),
+    .needs = WORKER_NEEDS(DELIVERY_NEEDS, EMAIL_NEEDS, "SENDER_CONCURRENCY"),
     .sql = sql,
     .sql_count = SQL_COUNT,
     .run = sender,

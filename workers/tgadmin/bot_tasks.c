@@ -57,14 +57,9 @@ static int bot_tasks(struct run *run)
         .open = open_tasks,
         .close = delivery_close,
         .in_flight_setting = "BOT_TASKS_CONCURRENCY",
-        .bot_rate_setting = "TELEGRAM_RATE_PER_BOT",
-        .lane_rate_setting = "TELEGRAM_RATE_PER_CHAT",
-        .group_per_minute = TELEGRAM_GROUP_PER_MINUTE,
-        .sql = delivery_sql,
-        .sql_count = delivery_sql_count,
     };
 
-    return queue_serve(run, &queue);
+    return delivery_serve(run, queue);
 }
 
 const struct worker worker = {
@@ -72,8 +67,8 @@ const struct worker worker = {
     .name = "bot_tasks",
     .about = "post to Telegram groups, delete there, and keep what we know of them",
     .kind = WORKER_SERVICE,
-    .needs = WORKER_NEEDS(DELIVERY_NEEDS, "BOT_TASKS_CONCURRENCY", "TELEGRAM_RATE_PER_BOT",
-                          "TELEGRAM_RATE_PER_CHAT", "TELEGRAM_DELETE_DELAY_MS", "TGADMIN_TZ"),
+    .needs = WORKER_NEEDS(DELIVERY_NEEDS, "BOT_TASKS_CONCURRENCY", "TELEGRAM_DELETE_DELAY_MS",
+                          "TGADMIN_TZ"),
     .sql = sql,
     .sql_count = SQL_COUNT,
     .run = bot_tasks,

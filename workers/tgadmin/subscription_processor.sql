@@ -22,13 +22,13 @@ with due as materialized (
      where p.id = due.id
     returning p.telegram_user_id, p.product_id, p.access_expires_at, is_last
 )
-select count(*), coalesce(sum(tgadmin.tell(
-           w.telegram_user_id,
+select count(*), coalesce(sum(ops.tell(
+           'tgadmin', w.telegram_user_id,
            case when is_last
                 then format('⏰ Último aviso: o acesso a <b>%s</b> termina em %s.',
-                            tgadmin.html(product.name), ends)
+                            ops.html(product.name), ends)
                 else format('🔔 O acesso a <b>%s</b> termina em %s. Renove para não perdê-lo.',
-                            tgadmin.html(product.name), ends) end,
+                            ops.html(product.name), ends) end,
            w.access_expires_at)), 0)
   from warned w join tgadmin.products product on product.id = w.product_id,
        lateral to_char(w.access_expires_at at time zone $3, 'DD/MM/YYYY HH24:MI') as ends;
@@ -70,8 +70,8 @@ with due as materialized (
                              bot => 'tgadmin')) as jobs
       from chunk
 ), told as (
-    select coalesce(sum(tgadmin.tell(telegram_user_id, format(
-               '⌛ O acesso a <b>%s</b> terminou.', tgadmin.html(product.name)))), 0) as jobs
+    select coalesce(sum(ops.tell('tgadmin', telegram_user_id, format(
+               '⌛ O acesso a <b>%s</b> terminou.', ops.html(product.name)))), 0) as jobs
       from expired join tgadmin.products product on product.id = product_id
 )
 select (select count(*) from expired), (select jobs from told) + (select jobs from deleting),

@@ -151,15 +151,10 @@ create table coffee.vendista_slot (
 
 -- Words
 
-create function coffee.html(said text) returns text
-language sql immutable parallel safe as $$
-    select replace(replace(replace(coalesce(said, ''), '&', '&amp;'), '<', '&lt;'), '>', '&gt;')
-$$;
-
 -- A name fit for one line of a message: no line breaks, no more than 100 characters, escaped.
 create function coffee.label(name text) returns text
 language sql immutable parallel safe as $$
-    select coffee.html(left(btrim(regexp_replace(name, '[[:cntrl:][:space:]]+', ' ', 'g')), 100))
+    select ops.html(left(btrim(regexp_replace(name, '[[:cntrl:][:space:]]+', ' ', 'g')), 100))
 $$;
 
 -- Lines under the heading of their place, as messages that Telegram takes: at most 4,096 characters
@@ -182,21 +177,6 @@ begin
         page := concat(page, e'\n', lines[i]);
     end loop;
     return next page;
-end
-$$;
-
--- Returns how many messages were enqueued: none where nobody can be reached.
-create function coffee.tell(chat bigint, said text) returns int
-language plpgsql volatile as $$
-begin
-    if chat is null or exists (select from ops.recipient r
-                                where r.bot = 'coffee' and r.chat_id = chat) then
-        return 0;
-    end if;
-    perform ops.enqueue('messages', 'send-message',
-                        jsonb_build_object('chatId', chat, 'text', said, 'parseMode', 'HTML'),
-                        bot => 'coffee');
-    return 1;
 end
 $$;
 
@@ -277,7 +257,7 @@ language sql volatile as $$
           join coffee.users owner on owner.id = terminal.user_id,
                unnest(array[terminal.assignee_telegram_id, owner.telegram_id]) chat
     )
-    select (select count(*) from made)::int, coalesce(sum(coffee.tell(chat, page)), 0)::int
+    select (select count(*) from made)::int, coalesce(sum(ops.tell('coffee', chat, page)), 0)::int
       from receiver
       join wanted on wanted.terminal_id = receiver.id,
            coffee.pages(format('<b>Пополнить: %s</b>', coffee.label(name)),
@@ -502,7 +482,7 @@ language sql volatile as $$
          where id = owner and vendista_payment_status = 'active'
         returning id, name
     )
-    select coalesce(sum(coffee.tell(admin_chat, format(
+    select coalesce(sum(ops.tell('coffee', admin_chat, format(
                'Vendista ждёт оплаты от «%s» (пользователь %s): загрузка для него остановлена.',
                coffee.label(name), id))), 0)::int
       from stopped

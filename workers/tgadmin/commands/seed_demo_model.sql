@@ -42,7 +42,7 @@ select ops.enqueue('messages', 'send-photo', jsonb_build_object(
            'chatId', $1::bigint, 'photo', $2::text,
            'caption', format('✨ <b>%s</b>
 
-Fotos e vídeos exclusivos esperando por você.', tgadmin.html($4)),
+Fotos e vídeos exclusivos esperando por você.', ops.html($4)),
            'replyMarkup', jsonb_build_object('inline_keyboard', jsonb_build_array(
                jsonb_build_array(jsonb_build_object('text', '🔥 Quero Ver Mais',
                                                     'url', $3::text))))),

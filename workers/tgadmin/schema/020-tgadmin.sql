@@ -142,22 +142,3 @@ create table tgadmin.settings (
 -- What every Telegram worker may know of them, without knowing this app.
 create view ops.bot_setting as
     select key, value_encrypted from tgadmin.settings where key like 'TELEGRAM\_BOT\_TOKEN%';
-
--- Texts for HTML mode.
-
-create function tgadmin.html(text text) returns text
-language sql immutable parallel safe as $$
-    select replace(replace(replace(text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')
-$$;
-
--- Tells a person, unless we know that it cannot be done. Returns how many jobs that made.
-create function tgadmin.tell(user_id bigint, text text, not_after timestamptz default null)
-returns int
-language sql as $$
-    select count(ops.enqueue('messages', 'send-message',
-                             jsonb_strip_nulls(jsonb_build_object(
-                                 'chatId', user_id, 'text', text, 'not_after', not_after)),
-                             bot => 'tgadmin'))::int
-     where not exists (select from ops.recipient
-                        where bot = 'tgadmin' and chat_id = user_id and blocked_at is not null)
-$$;
