@@ -53,6 +53,20 @@ bool session_reconnect(struct session *s);
  * repeated, and returns the exit code. */
 int session_cut(struct session *s, const struct err *how);
 
+/* What a command does with a stream of notifications; view is its own. */
+struct session_stream {
+    /* Returns 0 or a negative errno. */
+    int (*take)(void *view, const struct message *m);
+    /* The connection was cut, how.text saying how: asks again or not. Returns EXIT_DONE, or the
+     * exit code after having said what is wrong. */
+    int (*go_on)(struct session *s, void *view, const struct err *how);
+    const char *unshown; /* "a line of a log cannot be shown" */
+};
+
+/* Takes notifications until the answer, or until nobody wants to see more. Returns the exit code,
+ * after having said what is wrong. */
+int session_stream(struct session *s, const struct session_stream *stream, void *view);
+
 /* How long a command that only reads waits for its answer. */
 int64_t session_timeout_ms(const struct session *s);
 

@@ -101,8 +101,10 @@ static int take_gap(struct event_view *view, const cJSON *params)
     return 0;
 }
 
-static int take_message(struct event_view *view, const struct message *m)
+static int take_message(void *to, const struct message *m)
 {
+    struct event_view *view = to;
+
     if (strcmp(m->method, "event") == 0)
         return take_event(view, m->params);
     return strcmp(m->method, "gap") == 0 ? take_gap(view, m->params) : 0;
@@ -121,8 +123,9 @@ static int ask(struct session *s, int64_t lines)
 }
 
 /* The opsd that took over knows only what happened since. */
-static int go_on(struct session *s, const struct err *how)
+static int go_on(struct session *s, void *unused, const struct err *how)
 {
+    (void)unused;
     if (!s->args->follow)
         return session_cut(s, how);
     if (!session_reconnect(s))
@@ -132,40 +135,11 @@ static int go_on(struct session *s, const struct err *how)
     return ask(s, -1);
 }
 
-/* Prints until the answer, or until nobody wants to see more. */
-static int stream(struct session *s, struct event_view *view)
-{
-    int64_t timeout_ms = s->args->follow ? 0 : session_timeout_ms(s);
-    struct err err;
-    int r;
-
-    for (;;) {
-        OWN_MESSAGE struct message m = { 0 };
-
-        if (!client_has_next(&s->client))
-            (void)fflush(stdout);
-        if (ferror(stdout))
-            return EXIT_DONE;
-        r = client_next(&s->client, timeout_ms, &m, &err);
-        if (r == -ECONNRESET) {
-            r = go_on(s, &err);
-            if (r != EXIT_DONE)
-                return r;
-            continue;
-        }
-        if (r == -EINTR || r == -EPIPE)
-            return EXIT_DONE;
-        if (r < 0)
-            return complain(EXIT_FAILED, "%s", err.text);
-        if (m.error)
-            return session_refused(m.error);
-        if (!m.method)
-            return EXIT_DONE;
-        r = take_message(view, &m);
-        if (r < 0)
-            return complain(EXIT_FAILED, "an event cannot be shown: %s", strerror(-r));
-    }
-}
+static const struct session_stream stream = {
+    .take = take_message,
+    .go_on = go_on,
+    .unshown = "an event cannot be shown",
+};
 
 static int print_document(struct event_view *view)
 {
@@ -191,7 +165,7 @@ int command_events(struct session *s)
     if (r == EXIT_DONE) {
         output_catch_interrupts();
         s->client.watch_output = s->args->follow;
-        r = stream(s, &view);
+        r = session_stream(s, &stream, &view);
     }
     if (r == EXIT_DONE && whole)
         r = print_document(&view);

@@ -175,8 +175,9 @@ static int print_gap(struct view *view, const cJSON *params, int64_t lines)
     return 0;
 }
 
-static int print_message(struct view *view, const struct message *m)
+static int print_message(void *to, const struct message *m)
 {
+    struct view *view = to;
     int64_t lines;
 
     if (strcmp(m->method, "source") == 0)
@@ -225,8 +226,10 @@ static int ask(struct session *s, const struct view *view)
 }
 
 /* Goes on with the opsd that took over, where the one before was. */
-static int go_on(struct session *s, const struct view *view, const struct err *how)
+static int go_on(struct session *s, void *of, const struct err *how)
 {
+    const struct view *view = of;
+
     if (!s->args->follow || (view->began && !view->count))
         return session_cut(s, how);
     if (!session_reconnect(s))
@@ -235,40 +238,11 @@ static int go_on(struct session *s, const struct view *view, const struct err *h
     return ask(s, view);
 }
 
-/* Prints until the answer, or until nobody wants to see more. */
-static int stream(struct session *s, struct view *view)
-{
-    int64_t timeout_ms = s->args->follow ? 0 : session_timeout_ms(s);
-    struct err err;
-    int r;
-
-    for (;;) {
-        OWN_MESSAGE struct message m = { 0 };
-
-        if (!client_has_next(&s->client))
-            (void)fflush(stdout);
-        if (ferror(stdout))
-            return EXIT_DONE;
-        r = client_next(&s->client, timeout_ms, &m, &err);
-        if (r == -ECONNRESET) {
-            r = go_on(s, view, &err);
-            if (r != EXIT_DONE)
-                return r;
-            continue;
-        }
-        if (r == -EINTR || r == -EPIPE)
-            return EXIT_DONE;
-        if (r < 0)
-            return complain(EXIT_FAILED, "%s", err.text);
-        if (m.error)
-            return session_refused(m.error);
-        if (!m.method)
-            return EXIT_DONE;
-        r = print_message(view, &m);
-        if (r < 0)
-            return complain(EXIT_FAILED, "a line of a log cannot be shown: %s", strerror(-r));
-    }
-}
+static const struct session_stream stream = {
+    .take = print_message,
+    .go_on = go_on,
+    .unshown = "a line of a log cannot be shown",
+};
 
 static int show(struct session *s, struct view *view)
 {
@@ -286,7 +260,7 @@ static int show(struct session *s, struct view *view)
         return r;
     output_catch_interrupts();
     s->client.watch_output = s->args->follow;
-    return stream(s, view);
+    return session_stream(s, &stream, view);
 }
 
 /* A point in time, or a span before now with its unit: 60 alone could be anything. */

@@ -215,3 +215,37 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
     *ret = cJSON_DetachItemFromObjectCaseSensitive(m.json, "result");
     return EXIT_DONE;
 }
+
+int session_stream(struct session *s, const struct session_stream *stream, void *view)
+{
+    int64_t timeout_ms = s->args->follow ? 0 : session_timeout_ms(s);
+    struct err err;
+    int r;
+
+    for (;;) {
+        OWN_MESSAGE struct message m = { 0 };
+
+        if (!client_has_next(&s->client))
+            (void)fflush(stdout);
+        if (ferror(stdout))
+            return EXIT_DONE;
+        r = client_next(&s->client, timeout_ms, &m, &err);
+        if (r == -ECONNRESET) {
+            r = stream->go_on(s, view, &err);
+            if (r != EXIT_DONE)
+                return r;
+            continue;
+        }
+        if (r == -EINTR || r == -EPIPE)
+            return EXIT_DONE;
+        if (r < 0)
+            return complain(EXIT_FAILED, "%s", err.text);
+        if (m.error)
+            return session_refused(m.error);
+        if (!m.method)
+            return EXIT_DONE;
+        r = stream->take(view, &m);
+        if (r < 0)
+            return complain(EXIT_FAILED, "%s: %s", stream->unshown, strerror(-r));
+    }
+}

@@ -14,7 +14,6 @@
 
 #include "delivery.h"
 #include "json.h"
-#include "limits.h"
 #include "messenger.h"
 #include "sender_sql.h"
 #include "telegram_payload.h"

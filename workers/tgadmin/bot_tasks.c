@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "bot_tasks_sql.h"
-#include "limits.h"
 #include "tasks.h"
 
 /* clang-format off */
