@@ -19,3 +19,29 @@ create table messenger.translation (
     active    boolean not null default true,  -- from_text is still in the source
     unique (name, from_text)
 );
+
+-- A text as it is looked up: on one line, a line end being the two characters \n, runs of white
+-- space being one space. Texts of the source are stored in this form (make_translations).
+create function messenger.text_key(text text) returns text
+language sql immutable parallel safe as $$
+    select btrim(regexp_replace(
+               regexp_replace(replace(text, chr(10), '\n'), '\s+', ' ', 'g'),
+               '\\n ', '\n', 'g'))
+$$;
+
+-- The text that a person reads: in the words of the set, or the text itself where the set has none;
+-- {{name}} is replaced by the field of that name, escaped for HTML. Texts in .sql files are
+-- collected for translation where they stand as the second argument of this function, written out:
+--     messenger.translate($1, 'Welcome, {{name}}!', jsonb_build_object('name', c.first_name))
+create function messenger.translate(set_name text, from_text text, fields jsonb default '{}')
+    returns text
+language sql stable parallel safe as $$
+    select string_agg(part[1] || coalesce(ops.html(fields ->> part[2]), ''), '' order by number)
+      from regexp_matches(
+               coalesce((select replace(nullif(t.to_text, ''), '\n', chr(10))
+                           from messenger.translation t
+                          where t.name = set_name
+                            and t.from_text = messenger.text_key(translate.from_text)),
+                        translate.from_text),
+               '(.*?)(?:\{\{ *([a-z_]+) *\}\}|$)', 'g') with ordinality as m (part, number)
+$$;
