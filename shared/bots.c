@@ -2,6 +2,7 @@
 #include "bots.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,4 +84,13 @@ const char *bots_token(const struct bots *bots, const char *bot)
         if (strcmp(names[i].bot, bot) == 0)
             return *token_of(bots, i) ? token_of(bots, i) : token_of(bots, 0);
     return NULL;
+}
+
+void bots_dead_alert(const char *bot, const char *why, struct bots_alert *ret)
+{
+    (void)snprintf(ret->name, sizeof ret->name, "bot-dead:%.40s", bot);
+    (void)snprintf(ret->text, sizeof ret->text,
+                   "Telegram не принимает токен бота «%s» (%s): его сообщения ждут. Проверьте "
+                   "токен и TELEGRAM_API_URL.",
+                   *bot ? bot : "по умолчанию", why);
 }

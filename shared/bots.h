@@ -29,4 +29,11 @@ void bots_free(struct bots *bots);
 /* NULL when there is no such bot. */
 const char *bots_token(const struct bots *bots, const char *bot);
 
+/* What administrators are told when Telegram refuses a bot's token, for ops.alert: under one name
+ * whoever notices it. why is Telegram's sentence. */
+struct bots_alert {
+    char name[64], text[1024];
+};
+void bots_dead_alert(const char *bot, const char *why, struct bots_alert *ret);
+
 #endif

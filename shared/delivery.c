@@ -291,15 +291,11 @@ static void end_gone(struct job *job, const struct telegram_answer *answer)
 static void end_bot(struct job *job, const struct telegram_answer *answer)
 {
     struct delivery *delivery = job->data;
-    char name[64], text[1024];
+    struct bots_alert alert;
 
-    (void)snprintf(name, sizeof name, "bot-dead:%.40s", job->bot);
-    (void)snprintf(text, sizeof text,
-                   "Telegram не принимает токен бота «%s» (%s): его сообщения ждут. Проверьте "
-                   "токен и TELEGRAM_API_URL.",
-                   *job->bot ? job->bot : "по умолчанию", answer->why.text);
-    job_also(job, &sql[SQL_ALERT], name, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
-             *setting_text("SMTP_URL") ? "true" : "false", text);
+    bots_dead_alert(job->bot, answer->why.text, &alert);
+    job_also(job, &sql[SQL_ALERT], alert.name, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
+             *setting_text("SMTP_URL") ? "true" : "false", alert.text);
     job_pause_bot(job, DEAD_BOT_PAUSE_MS, answer->why.text);
     job_give_back(job);
     forget(delivery);

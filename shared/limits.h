@@ -25,6 +25,8 @@ enum {
     TELEGRAM_TIMEOUT_MS = 30000,
     /* A message comes back as JSON with all that it quotes; a page of updates is smaller. */
     TELEGRAM_BODY_MAX = 1 << 20,
+    /* A worker that asks waits out a 429 of a minute; what takes longer is its next run's. */
+    TELEGRAM_PATIENCE_MS = 60000,
 
     /* mail: an alert that takes longer is tried again; shorter than a stop may take. */
     MAIL_TIMEOUT_MS = 20000,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
 #include "http_loop.h"
 #include "limits.h"
 #include "own.h"
@@ -27,19 +26,16 @@ int telegram_open(uv_loop_t *loop, const char *base_url, int in_flight, struct t
                   struct err *reterr)
 {
     struct telegram *telegram;
-    size_t length = strlen(base_url);
     int r;
 
     r = http_check_url(base_url, reterr);
     if (r < 0)
         return r;
-    while (length > 0 && base_url[length - 1] == '/')
-        length--;
     telegram = calloc(1, sizeof *telegram + (size_t)in_flight * sizeof telegram->slots[0]);
     if (!telegram)
         return err_set(reterr, -ENOMEM, "out of memory");
     telegram->limit = in_flight;
-    telegram->base_url = strndup(base_url, length);
+    telegram->base_url = strdup(base_url);
     if (telegram->base_url)
         r = http_loop_open(loop, in_flight, &telegram->http, reterr);
     else
@@ -82,6 +78,19 @@ static bool token_is_good(const char *token)
                                          "abcdefghijklmnopqrstuvwxyz:_-")] == '\0';
 }
 
+int telegram_url(const char *base_url, const char *token, const char *method, struct buf *url)
+{
+    size_t length = strlen(base_url);
+    int r;
+
+    if (!token_is_good(token))
+        return -EINVAL;
+    while (length > 0 && base_url[length - 1] == '/')
+        length--;
+    r = buf_printf(url, "%.*s/bot%s/%s", (int)length, base_url, token, method);
+    return r == -EMSGSIZE ? -EINVAL : r;
+}
+
 int telegram_call(struct telegram *telegram, const struct telegram_request *request)
 {
     struct slot *slot = slot_free(telegram);
@@ -90,12 +99,10 @@ int telegram_call(struct telegram *telegram, const struct telegram_request *requ
 
     if (!slot)
         return -EBUSY;
-    if (!token_is_good(request->token))
-        return -EINVAL;
     buf_init(&url, HTTP_URL_MAX);
-    r = buf_printf(&url, "%s/bot%s/%s", telegram->base_url, request->token, request->method);
+    r = telegram_url(telegram->base_url, request->token, request->method, &url);
     if (r < 0)
-        return r == -EMSGSIZE ? -EINVAL : r;
+        return r;
     slot->done = request->done;
     slot->tag = request->tag;
     r = http_loop_submit(

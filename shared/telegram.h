@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "buf.h"
 #include "err.h"
 #include "telegram_answer.h"
 
@@ -42,6 +43,10 @@ int telegram_open(uv_loop_t *loop, const char *base_url, int in_flight, struct t
 /* Copies what it needs. Returns 0, and done is called once; or, and done is not called, -EBUSY
  * (in_flight reached), -EINVAL (the token cannot be part of a URL) or -ENOMEM. */
 int telegram_call(struct telegram *telegram, const struct telegram_request *request);
+
+/* Adds the URL of a method to url, for whoever asks in another way (telegram_ask.h). Returns 0,
+ * -EINVAL (the token cannot be part of a URL, or it is too long) or -ENOMEM. */
+int telegram_url(const char *base_url, const char *token, const char *method, struct buf *url);
 
 /* How many requests are in flight, and how many more may be. */
 int telegram_in_flight(const struct telegram *telegram);

@@ -50,3 +50,49 @@ create table accesser.invite_link (
 );
 create index invite_link_access on accesser.invite_link (access_id);
 create index invite_link_chat on accesser.invite_link (chat_id);
+
+-- --- chats ---
+
+-- What Telegram says of the shop's bot in a chat (my_chat_member): present, it can be sold; absent,
+-- it is kept for what points to it, and chat_updater removes it where nothing does.
+create function accesser.bot_seen(chat_id bigint, title text, type text, present boolean)
+returns void
+language sql as $$
+    insert into accesser.chat as c (telegram_chat_id, title, type)
+    select bot_seen.chat_id, bot_seen.title, bot_seen.type
+     where bot_seen.present and bot_seen.type <> 'private'
+    on conflict on constraint chat_telegram_chat_id_key do update
+        set title = excluded.title, type = excluded.type, active = true;
+    delete from ops.recipient r
+     where r.bot = 'shop' and r.chat_id = bot_seen.chat_id
+       and bot_seen.present and bot_seen.type <> 'private';
+    update accesser.chat c set active = false
+     where c.telegram_chat_id = bot_seen.chat_id and not bot_seen.present;
+$$;
+
+-- A group that became a supergroup has a new id, whoever was told. Where that one is known already,
+-- the plans follow and the old row stays for the links that point to it.
+create function accesser.chat_moved() returns trigger
+language plpgsql as $$
+begin
+    if exists (select from accesser.chat where telegram_chat_id = new.new_chat_id) then
+        insert into accesser.plan_chat (plan_id, chat_id)
+        select p.plan_id, there.id
+          from accesser.chat here
+          join accesser.plan_chat p on p.chat_id = here.id,
+               accesser.chat there
+         where here.telegram_chat_id = new.old_chat_id
+           and there.telegram_chat_id = new.new_chat_id
+        on conflict do nothing;
+        delete from accesser.plan_chat
+         where chat_id = (select id from accesser.chat where telegram_chat_id = new.old_chat_id);
+        update accesser.chat set active = false where telegram_chat_id = new.old_chat_id;
+    else
+        update accesser.chat set telegram_chat_id = new.new_chat_id, type = 'supergroup'
+         where telegram_chat_id = new.old_chat_id;
+    end if;
+    return null;
+end
+$$;
+create trigger chat_moved after insert or update on ops.chat_alias
+    for each row when (new.bot = 'shop') execute function accesser.chat_moved();

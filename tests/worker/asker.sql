@@ -1,0 +1,2 @@
+-- name: nothing
+select 1;
