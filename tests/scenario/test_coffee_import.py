@@ -164,7 +164,7 @@ def test_any_order_of_pages_and_reversals_gives_the_same_stock(world, seed):
     chance.shuffle(given)
     while given:
         page, given = given[:7], given[7:]
-        world.database.query("select coffee.store_sales(%s, %s::jsonb, false, now(),"
+        world.database.query("select coffee.store_sales(%s, %s::json, null, false, now(),"
                              " 'Europe/Moscow', now())", owner, _page(page))
     assert world.stock(owner) == gone(40 - 12)
 
@@ -178,9 +178,22 @@ def _page(items):
 
 def test_what_is_no_transaction_is_counted_and_leaves_the_others(world):
     owner = world.owner()
-    world.database.query("select coffee.store_sales(%s, %s::jsonb, false, now(), 'Europe/Moscow',"
-                         " now())", owner, _page([sale("x1"), sale(2), sale(None), sale(3)]))
+    world.database.query("select coffee.store_sales(%s, %s::json, null, false, now(),"
+                         " 'Europe/Moscow', now())", owner, _page([sale("x1"), sale(2), sale(None), sale(3)]))
     assert world.stock(owner) == gone(2)
+
+
+def test_only_what_differs_from_what_is_stored_is_written(world):
+    """Items are recognised by the text that is stored and found by ids that may be missing."""
+    owner = world.owner()
+    first, second = _page([sale(1), sale(2)]), _page([sale(2, reverse_id=5), sale(1)])
+    stored = [world.database.query(
+        "select seen, stored from coffee.store_sales(%s, %s::json, %s, false, now(),"
+        " 'Europe/Moscow', now())", owner, page, ids)[0] for page, ids in [
+            (first, [1, 2]), (first, [1, 2]), (second, [2, 1]), (second, [2, 1]), (second, [1]),
+            (second, None)]]
+    assert [tuple(row) for row in stored] == [(2, 2), (2, 0), (2, 1), (2, 0), (2, 2), (2, 2)]
+    assert world.states() == {1: ("ok", "taken"), 2: ("ignored", "returned")}
 
 
 # --- one owner's troubles

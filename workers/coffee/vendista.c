@@ -4,6 +4,7 @@
 #include "vendista.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 
 /* A page of 1,000 is about a megabyte, and the service is slow to make one. */
 enum { PAGE_TIMEOUT_MS = 30000 };
+
+/* Of as many as a body of HTTP_BODY_MAX can hold. */
+enum { IDS_BYTES_MAX = 2 * HTTP_BODY_MAX };
 
 /* clang-format off */
 static const struct {
@@ -118,6 +122,31 @@ static bool more_follow(const cJSON *page, int number, int count)
     return number < (all + each - 1) / each;
 }
 
+/* The database looks the items up by them; one that is not to be had is for it to find out. */
+static int list_ids(const cJSON *items, char **ret)
+{
+    OWN_BUF struct buf ids = { 0 };
+    const char *before = "{";
+    const cJSON *item;
+    int64_t id;
+    int r = 0;
+
+    buf_init(&ids, IDS_BYTES_MAX);
+    cJSON_ArrayForEach(item, items)
+    {
+        if (r < 0)
+            break;
+        r = json_get_id(item, "id", &id) < 0 ? buf_printf(&ids, "%snull", before)
+                                             : buf_printf(&ids, "%s%" PRId64, before, id);
+        before = ",";
+    }
+    if (r == 0)
+        r = buf_add_text(&ids, ids.len ? "}" : "{}");
+    if (r == 0)
+        *ret = buf_take(&ids);
+    return r;
+}
+
 static int read_page(struct http_reply *reply, int number, struct vendista_answer *ret)
 {
     OWN(json) cJSON *page = NULL;
@@ -135,6 +164,9 @@ static int read_page(struct http_reply *reply, int number, struct vendista_answe
         return not_understood(ret, "not JSON");
     if (!cJSON_IsArray(items))
         return not_understood(ret, "not a list of items");
+    r = list_ids(items, &ret->ids);
+    if (r < 0)
+        return r;
     ret->kind = VENDISTA_PAGE;
     ret->count = cJSON_GetArraySize(items);
     ret->more = more_follow(page, number, ret->count);
@@ -183,5 +215,6 @@ void vendista_done(struct vendista_answer *answer)
         explicit_bzero(answer->token, strlen(answer->token));
     free(answer->token);
     free(answer->document);
+    free(answer->ids);
     *answer = (struct vendista_answer){ 0 };
 }

@@ -28,6 +28,7 @@ enum vendista_kind {
 struct vendista_answer {
     enum vendista_kind kind;
     char *document; /* of a page */
+    char *ids;      /* of its items, in order, as PostgreSQL writes an array: {1,2,null} */
     char *token;    /* of VENDISTA_TOKEN; a secret */
     int count;      /* items in the page */
     bool more;      /* another page follows */

@@ -69,7 +69,7 @@ struct import {
 
     bool asking, storing; /* storing: a statement is under way */
     bool in_thread;       /* the request is */
-    char *document;       /* a page that waits to be stored */
+    char *document, *ids; /* a page that waits to be stored */
     bool document_is_last;
     int sign_ins;
 
@@ -119,6 +119,7 @@ static void import_free(struct import *import)
     own_secret(&import->token);
     vendista_done(&import->answer);
     free(import->document);
+    free(import->ids);
     free(import);
     current = NULL;
 }
@@ -202,15 +203,18 @@ static void written(struct job *job, const struct rows *rows, const char *error)
 
 static void store(struct import *import)
 {
-    bool sales = import->order.what->sales;
-    bool flag = sales ? import->order.historical : import->document_is_last;
+    OWN(free) char *document = TAKE(import->document);
+    OWN(free) char *ids = TAKE(import->ids);
 
     import->storing = true;
-    job_query(import->job, written, &sql[sales ? SQL_STORE_SALES : SQL_STORE_TERMINALS],
-              import->order.user, import->document, flag ? "true" : "false", import->at,
-              setting_text("VENDISTA_TZ"));
-    free(import->document);
-    import->document = NULL;
+    if (import->order.what->sales)
+        job_query(import->job, written, &sql[SQL_STORE_SALES], import->order.user, document, ids,
+                  import->order.historical ? "true" : "false", import->at,
+                  setting_text("VENDISTA_TZ"));
+    else
+        job_query(import->job, written, &sql[SQL_STORE_TERMINALS], import->order.user, document,
+                  import->document_is_last ? "true" : "false", import->at,
+                  setting_text("VENDISTA_TZ"));
 }
 
 static void settle(struct import *import)
@@ -244,6 +248,7 @@ static void ask_work(uv_work_t *work)
 static void take_page(struct import *import)
 {
     import->document = TAKE(import->answer.document);
+    import->ids = TAKE(import->answer.ids);
     import->document_is_last = !import->answer.more;
     if (!import->answer.more)
         end(import, OUTCOME_DONE, "");

@@ -19,9 +19,9 @@ select active, vendista_payment_status = 'payment_required', vendista_login_encr
  where id = $1;
 
 -- name: store_sales
--- $1 user, $2 page, $3 is historical, $4 when the import began, $5 zone
+-- $1 user, $2 page, $3 ids of its items, $4 is historical, $5 when the import began, $6 zone
 select seen, stored, refused, written_off, returned, tasks, told
-  from coffee.store_sales($1, $2::jsonb, $3, $4::timestamptz - interval '24 hours', $5, $4);
+  from coffee.store_sales($1, $2, $3, $4, $5::timestamptz - interval '24 hours', $6, $5);
 
 -- name: store_terminals
 -- $1 user, $2 page, $3 is last, $4 when the import began, $5 zone
