@@ -129,15 +129,20 @@ $(COMPLETION): $(O)/completion/opsctl.%: $(O)/bin/opsctl
 .SECONDEXPANSION:
 # What the workers of an app share: its .c files that are not workers; $(1) is APP/NAME.
 app_of = $(firstword $(subst /, ,$(1)))
-app_common = $(filter-out $(addsuffix .c,$(addprefix workers/,$(WORKERS))),\
+app_common = $(filter-out $(addsuffix .c,$(addprefix workers/,$(WORKERS))) $(wildcard workers/main/gateway_*.c),\
 	$(wildcard workers/$(call app_of,$(1))/*.c))
+
+# The gateway alone is a server: its parts and what they need are no other worker's.
+$(O)/workers/main/gateway: $(call objects,$(wildcard workers/main/gateway_*.c))
+$(O)/workers/main/gateway: PROGRAM_PC := libmicrohttpd
 
 $(WORKER_BINS): $(O)/workers/%: $(O)/obj/workers/%.o \
 		$$(call objects,$$(call app_common,$$*)) \
 		$(O)/libworker.a $(O)/libops.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(call pc_libs,$(WORKER_PC)) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) \
+		$(call pc_libs,$(PROGRAM_PC) $(WORKER_PC)) -o $@
 
 # The folder of the source is not in the name of the program: opsctl knows it by its name alone.
 command_of = $(filter %/commands/$(1),$(COMMANDS))

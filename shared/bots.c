@@ -25,6 +25,11 @@ static const struct {
 
 enum { BOTS = sizeof names / sizeof *names };
 
+const char *bots_name(size_t i)
+{
+    return i + 1 < BOTS ? names[i + 1].bot : NULL;
+}
+
 struct bots {
     char *tokens[BOTS]; /* from the database; NULL: none */
 };

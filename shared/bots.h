@@ -19,6 +19,9 @@
         "TELEGRAM_BOT_TOKEN_COFFEE", "TELEGRAM_BOT_TOKEN_BILLING", "TELEGRAM_BOT_TOKEN_TGADMIN", \
         "TELEGRAM_BOT_TOKEN_OZHIVLYATOR"
 
+/* The bots that have a name, in the order of their table; NULL after the last. */
+const char *bots_name(size_t i);
+
 struct bots;
 
 /* rows are the columns key, value_encrypted of ops.bot_setting. Returns 0, or -EBADMSG (a token

@@ -122,7 +122,7 @@ static int malformed(struct err *reterr)
                    "@ : / ? and %% in the password percent-encoded, or host=... dbname=...");
 }
 
-static int check_conninfo(const char *conninfo, struct err *reterr)
+int db_check_conninfo(const char *conninfo, struct err *reterr)
 {
     PQconninfoOption *options;
     char *complaint = NULL;
@@ -224,7 +224,7 @@ int db_open(const char *conninfo, const char *application_name, struct db **ret,
     struct db *db;
     int r;
 
-    r = check_conninfo(conninfo, reterr);
+    r = db_check_conninfo(conninfo, reterr);
     if (r < 0)
         return r;
     db = calloc(1, sizeof *db);

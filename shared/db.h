@@ -41,6 +41,10 @@ struct rows {
     int64_t affected; /* rows changed */
 };
 
+/* Tells whether conninfo is one, without connecting. Returns 0 or -EBADMSG; reterr quotes nothing
+ * of it. */
+int db_check_conninfo(const char *conninfo, struct err *reterr);
+
 /* Connects once, to a server that can be written to (with a time limit), and sets up the session:
  * application_name, UTC, ISO dates, UTF-8, a statement and an idle-in-transaction time limit, early
  * notice of a dead peer on both sides. Returns 0, -EBADMSG (conninfo is none) or as above with

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "db_array.h"
 #include "limits.h"
 #include "log.h"
 #include "own.h"
@@ -42,43 +43,6 @@ static size_t add(struct service *service, const struct statement *statement,
 #define ADD(service, statement, ...)                                  \
     add((service), (statement), (const char *const[]){ __VA_ARGS__ }, \
         sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
-
-/* --- array literals (PostgreSQL 15, 8.15.2): {1,2,NULL,"a\"b"} --- */
-
-static void array_add(struct buf *array, const char *text)
-{
-    (void)buf_add_text(array, array->len ? "," : "{");
-    (void)buf_add_text(array, text ? text : "NULL");
-}
-
-static void array_add_int(struct buf *array, int64_t number)
-{
-    char text[24];
-
-    (void)snprintf(text, sizeof text, "%" PRId64, number);
-    array_add(array, text);
-}
-
-static void array_add_text(struct buf *array, const char *text)
-{
-    if (!text) {
-        array_add(array, NULL);
-        return;
-    }
-    array_add(array, "\"");
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            (void)buf_add(array, "\\", 1);
-        (void)buf_add(array, text, 1);
-    }
-    (void)buf_add(array, "\"", 1);
-}
-
-static const char *array_end(struct buf *array)
-{
-    (void)buf_add_text(array, array->len ? "}" : "{}");
-    return array->p;
-}
 
 /* --- outcomes --- */
 

@@ -40,6 +40,7 @@ struct worker {
     int in_flight;                 /* HTTP requests at a time; 0: makes none */
     const char *in_flight_setting; /* or the setting that says so */
     bool unmigrated;               /* main/migrate only: no statement is prepared, no tick */
+    bool tells_ready;              /* says READY=1 itself, later than when run is called */
     int (*run)(struct run *run);   /* 0 or a negative errno, see above */
     const char *also;          /* a WORKER_COMMAND's other names, with spaces between; or NULL */
     const char *arguments;     /* what may follow the options, for --help ("--what WHAT"); NULL:

@@ -115,7 +115,8 @@ static int run_once(struct run *run)
         if (r <= 0)
             return r;
     }
-    (void)notify_send("READY=1");
+    if (!worker.tells_ready)
+        (void)notify_send("READY=1");
     r = worker.run(run);
     (void)notify_send("STOPPING=1");
     stats_send(run);

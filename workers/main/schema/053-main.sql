@@ -32,14 +32,18 @@ language sql as $$
          order by bot, update_id
         on conflict on constraint telegram_update_pkey do nothing
         returning bot, update_id, payload
+    ), of_bot as (
+        select bot, array_agg(jsonb_build_object('updateId', update_id) order by update_id) as jobs,
+               array_agg(bot || ':' || coalesce(
+                             payload #>> '{message,chat,id}',
+                             payload #>> '{callback_query,message,chat,id}',
+                             payload #>> '{callback_query,from,id}',
+                             payload #>> '{my_chat_member,chat,id}', '')
+                         order by update_id) as chats
+          from new
+         group by bot
     )
-    select count(ops.enqueue(
-               'updates', 'telegram-update', jsonb_build_object('updateId', update_id),
-               bot => bot,
-               group_key => bot || ':' || coalesce(
-                   payload #>> '{message,chat,id}',
-                   payload #>> '{callback_query,message,chat,id}',
-                   payload #>> '{callback_query,from,id}',
-                   payload #>> '{my_chat_member,chat,id}', '')))::int
-      from (select * from new order by bot, update_id) as ordered
+    select coalesce(sum(ops.enqueue_all('updates', 'telegram-update', jobs,
+                                        bot => bot, group_keys => chats)), 0)::int
+      from of_bot
 $$;

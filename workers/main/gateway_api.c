@@ -1,0 +1,195 @@
+/* The JSON API: what was asked for, and the answer's status. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway.h"
+#include "gateway_sql.h"
+#include "own.h"
+#include "settings.h"
+#include "text.h"
+#include "webhook.h"
+#include "worker.h"
+
+/* --- health --- */
+
+void health(struct exchange *x)
+{
+    OWN_BUF struct buf body = { 0 };
+    char mark[WEBHOOK_MARK_MAX];
+    bool stores = updates_ready();
+
+    buf_init(&body, API_BYTES_MAX);
+    (void)buf_printf(&body, "{\"status\":\"%s\",\"instance\":\"%s\"}",
+                     stores ? "ok" : "the database does not answer",
+                     webhook_mark(setting_text("WEBHOOK_SECRET"), mark));
+    exchange_answer(x, stores ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json",
+                    &body);
+}
+
+/* --- workers --- */
+
+/* opsd's codes (supervisor/commands.h) as HTTP has them. */
+static int status_of(int code)
+{
+    static const struct {
+        int code, status;
+    } codes[] = {
+        { -EAGAIN, MHD_HTTP_SERVICE_UNAVAILABLE },
+        { -32602, MHD_HTTP_BAD_REQUEST },
+        { -32003, MHD_HTTP_CONFLICT },
+        { -32004, MHD_HTTP_NOT_FOUND },
+        { -32005, MHD_HTTP_FORBIDDEN },
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == code)
+            return codes[i].status;
+    return MHD_HTTP_BAD_GATEWAY;
+}
+
+static void tell_fleet(struct exchange *x, const struct fleet_answer *answer)
+{
+    OWN(free) char *text = answer->result ? cJSON_PrintUnformatted(answer->result) : NULL;
+
+    if (answer->code)
+        exchange_error(x, status_of(answer->code), "%s",
+                       answer->error ? answer->error : "opsd refused");
+    else
+        exchange_json(x, text);
+}
+
+void api_workers(struct exchange *x)
+{
+    fleet_ask(x, "workers_stat", cJSON_CreateObject(), STORE_MS, tell_fleet);
+}
+
+void api_restart(struct exchange *x)
+{
+    cJSON *params = cJSON_CreateObject(), *names = cJSON_AddArrayToObject(params, "names");
+
+    /* Names select all and whole apps, too; here one worker is meant. */
+    if (strcmp(x->name, "all") == 0) {
+        cJSON_Delete(params);
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the name of a worker: see GET /api/workers");
+        return;
+    }
+    (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));
+    fleet_ask(x, "restart", params, RESTART_MS, tell_fleet);
+}
+
+/* --- queues --- */
+
+static void tell_json(struct exchange *x, const struct rows *rows)
+{
+    if (rows)
+        exchange_json(x, rows_text(rows, 0, 0));
+}
+
+void api_queues(struct exchange *x)
+{
+    ask(x, &sql[SQL_QUEUES], NULL, 0, tell_json);
+}
+
+static bool is_state(const char *word)
+{
+    static const char *const states[] = { "available", "running", "done", "dead", "cancelled" };
+
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (strcmp(word, states[i]) == 0)
+            return true;
+    return false;
+}
+
+void api_jobs(struct exchange *x)
+{
+    static const char fallback[] = "100";
+    enum { LIMIT_MAX = 1000 };
+    const char *queue = exchange_argument(x, "queue"), *state = exchange_argument(x, "state");
+    const char *limit = exchange_argument(x, "limit");
+    int64_t number;
+
+    if (state && !is_state(state))
+        exchange_error(x, MHD_HTTP_BAD_REQUEST,
+                       "state: want available, running, done, dead or cancelled");
+    else if (limit && text_to_int(limit, 1, LIMIT_MAX, &number) < 0)
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "limit: want a whole number from 1 to %d",
+                       LIMIT_MAX);
+    else if (queue && !text_is_utf8(queue, strlen(queue)))
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "queue: want UTF-8 text");
+    else
+        ASK(x, &sql[SQL_JOBS], tell_json, queue, state, limit ? limit : fallback);
+}
+
+static void tell_retry(struct exchange *x, const struct rows *rows)
+{
+    OWN_BUF struct buf body = { 0 };
+    const char *state = rows ? rows_text(rows, 0, 0) : NULL;
+
+    if (!rows)
+        return;
+    buf_init(&body, API_BYTES_MAX);
+    if (!state) {
+        exchange_error(x, MHD_HTTP_NOT_FOUND,
+                       "no job %s: there is none, or it ended long ago and was cleared away",
+                       x->name);
+        return;
+    }
+    if (strcmp(state, "available") != 0) {
+        exchange_error(x, MHD_HTTP_CONFLICT,
+                       "job %s is %s: only one that is dead or cancelled can be retried", x->name,
+                       state);
+        return;
+    }
+    (void)buf_printf(&body, "{\"id\":%s,\"state\":\"%s\"}", x->name, state);
+    exchange_json(x, body.p);
+}
+
+void api_retry(struct exchange *x)
+{
+    int64_t id;
+
+    if (text_to_int(x->name, 1, INT64_MAX, &id) < 0)
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the number of a job: see GET /api/jobs");
+    else
+        ASK(x, &sql[SQL_RETRY], tell_retry, x->name);
+}
+
+/* --- coffee --- */
+
+void api_tasks(struct exchange *x)
+{
+    const char *user = exchange_argument(x, "user_id");
+    int64_t id;
+
+    if (!user || text_to_int(user, 1, INT64_MAX, &id) < 0)
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "user_id: want a whole number from 1");
+    else
+        ASK(x, &sql[SQL_TASKS], tell_json, user);
+}
+
+static void tell_reset(struct exchange *x, const struct rows *rows)
+{
+    if (!rows || rows->count)
+        tell_json(x, rows);
+    else
+        exchange_error(x, MHD_HTTP_NOT_FOUND, "there is no such user");
+}
+
+void api_reset_payment_status(struct exchange *x)
+{
+    OWN(json) cJSON *json = NULL;
+    struct err why = { "" };
+    char text[24];
+    int64_t id;
+
+    if (json_parse(x->body.p ? x->body.p : "", x->body.len, &json, &why) < 0) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "%s", why.text);
+    } else if (!cJSON_IsObject(json) || json_get_id(json, "userId", &id) < 0 || id < 1) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want {\"userId\":N}, N a whole number from 1");
+    } else {
+        (void)snprintf(text, sizeof text, "%" PRId64, id);
+        ASK(x, &sql[SQL_RESET_PAYMENT_STATUS], tell_reset, text);
+    }
+}

@@ -1,0 +1,178 @@
+/*
+ * Which path is whose, and who may ask it.
+ *
+ * Permission is decided before anything else is told, so that without the token a path that does
+ * not exist looks like one that does.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway.h"
+#include "instant.h"
+#include "settings.h"
+#include "webhook.h"
+#include "worker.h"
+
+typedef void handler(struct exchange *x);
+
+struct route {
+    const char *method, *path; /* one part of the path may be {} */
+    size_t body_max;
+    handler *handle;
+    uint64_t patience_ms;
+};
+
+/* clang-format off */
+static const struct route routes[] = {
+    { "GET",  "/healthz",                        API_BYTES_MAX,    health,                    STORE_MS },
+    { "POST", "/telegram/{}",                    UPDATE_BYTES_MAX, update_take,               STORE_MS },
+    { "GET",  "/metrics",                        API_BYTES_MAX,    metrics,                   STORE_MS },
+    { "GET",  "/api/workers",                    API_BYTES_MAX,    api_workers,               STORE_MS },
+    { "POST", "/api/workers/{}/restart",         API_BYTES_MAX,    api_restart,               RESTART_MS },
+    { "GET",  "/api/queues",                     API_BYTES_MAX,    api_queues,                STORE_MS },
+    { "GET",  "/api/jobs",                       API_BYTES_MAX,    api_jobs,                  STORE_MS },
+    { "POST", "/api/jobs/{}/retry",              API_BYTES_MAX,    api_retry,                 STORE_MS },
+    { "GET",  "/api/tasks",                      API_BYTES_MAX,    api_tasks,                 STORE_MS },
+    { "POST", "/api/auth/reset-payment-status",  API_BYTES_MAX,    api_reset_payment_status,  STORE_MS },
+};
+/* clang-format on */
+
+enum { ROUTES = sizeof routes / sizeof *routes, DIGEST_BYTES = 32 };
+
+/* --- secrets --- */
+
+static unsigned char token_digest[DIGEST_BYTES], secret_digest[DIGEST_BYTES];
+
+/* Of digests there is nothing to be learnt by the time that a comparison takes, not even a
+ * length. */
+static bool digest_of(const char *text, unsigned char digest[static DIGEST_BYTES])
+{
+    return EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
+static bool is_secret(const char *given, const unsigned char digest[static DIGEST_BYTES])
+{
+    unsigned char of_given[DIGEST_BYTES];
+
+    return given && digest_of(given, of_given) &&
+           CRYPTO_memcmp(of_given, digest, DIGEST_BYTES) == 0;
+}
+
+int routes_open(struct err *reterr)
+{
+    enum { TOKEN_LEAST = 16 };
+    const char *token = setting_text("HTTP_API_TOKEN"), *secret = setting_text("WEBHOOK_SECRET");
+    int r = webhook_check_secret(secret, reterr);
+
+    if (r < 0)
+        return r;
+    if (strlen(token) < TOKEN_LEAST)
+        return err_set(reterr, -EBADMSG,
+                       "HTTP_API_TOKEN: want at least %d characters that nobody guesses, such as "
+                       "the output of: openssl rand -hex 32",
+                       TOKEN_LEAST);
+    if (!digest_of(token, token_digest) || !digest_of(secret, secret_digest))
+        return err_set(reterr, -ENOMEM, "SHA-256 is not to be had");
+    return 0;
+}
+
+static bool has_token(struct exchange *x)
+{
+    static const char scheme[] = "Bearer ";
+    const char *given = exchange_request_header(x, "Authorization");
+
+    return given && strncasecmp(given, scheme, sizeof scheme - 1) == 0 &&
+           is_secret(given + sizeof scheme - 1, token_digest);
+}
+
+static bool is_telegrams(const char *path)
+{
+    return strncmp(path, "/telegram/", strlen("/telegram/")) == 0;
+}
+
+static bool may_ask(struct exchange *x, const char *path)
+{
+    if (strcmp(path, "/healthz") == 0)
+        return true;
+    if (is_telegrams(path)) {
+        if (is_secret(exchange_request_header(x, "X-Telegram-Bot-Api-Secret-Token"), secret_digest))
+            return true;
+        exchange_error(x, MHD_HTTP_UNAUTHORIZED,
+                       "X-Telegram-Bot-Api-Secret-Token is not WEBHOOK_SECRET; set the webhook "
+                       "again: opsctl setup_webhook");
+        return false;
+    }
+    if (has_token(x))
+        return true;
+    exchange_error(x, MHD_HTTP_UNAUTHORIZED, "want Authorization: Bearer HTTP_API_TOKEN");
+    if (x->response)
+        exchange_header(x, "WWW-Authenticate", "Bearer realm=\"ops\"");
+    return false;
+}
+
+/* --- paths --- */
+
+/* Compares part by part; what stands for {} goes to name, and must be there and fit. */
+static bool fits(const char *pattern, const char *path, char name[static NAME_BYTES_MAX])
+{
+    const char *hole = strstr(pattern, "{}");
+    size_t before = hole ? (size_t)(hole - pattern) : 0, n;
+
+    if (!hole)
+        return strcmp(pattern, path) == 0;
+    if (strncmp(pattern, path, before) != 0)
+        return false;
+    n = strcspn(path + before, "/");
+    if (n == 0 || n >= NAME_BYTES_MAX || strcmp(path + before + n, hole + 2) != 0)
+        return false;
+    memcpy(name, path + before, n);
+    name[n] = '\0';
+    return true;
+}
+
+static const struct route *find(const char *path, char name[static NAME_BYTES_MAX])
+{
+    for (size_t i = 0; i < ROUTES; i++)
+        if (fits(routes[i].path, path, name))
+            return &routes[i];
+    return NULL;
+}
+
+static void refuse_method(struct exchange *x, const struct route *route)
+{
+    const char *allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+
+    exchange_error(x, MHD_HTTP_METHOD_NOT_ALLOWED, "this path is asked by %s", allowed);
+    if (x->response)
+        exchange_header(x, "Allow", allowed);
+}
+
+void route_begin(struct exchange *x, const char *method, const char *path)
+{
+    const struct route *route;
+
+    if (!may_ask(x, path))
+        return;
+    route = find(path, x->name);
+    /* HEAD is GET whose body libmicrohttpd leaves out. */
+    if (!route)
+        exchange_error(x, MHD_HTTP_NOT_FOUND, "no such path; see workers/main/README.md");
+    else if (strcmp(route->method, strcmp(method, "HEAD") == 0 ? "GET" : method) != 0)
+        refuse_method(x, route);
+    else
+        x->route = route;
+}
+
+size_t route_body_max(const struct route *route)
+{
+    return route->body_max;
+}
+
+void route_handle(struct exchange *x)
+{
+    x->late_ms = monotonic_now_ms() + x->route->patience_ms;
+    x->route->handle(x);
+}
