@@ -32,6 +32,8 @@ WORKERS := $(patsubst workers/%.sql,%,$(filter-out $(APP_SQL),$(wildcard workers
 # What an administrator types: workers/APP/commands/NAME.c, as `opsctl NAME`; NAME.sql where it has
 # statements. It is linked as a worker is, with what its app's workers share.
 COMMANDS := $(patsubst workers/%.c,%,$(wildcard workers/*/commands/*.c))
+# What an app's workers share and has many alike: workers/APP/replies/*.c.
+PARTS := $(wildcard workers/*/replies/*.c)
 SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
 
 OPS_PC := libcjson
@@ -89,12 +91,13 @@ $(O)/obj/supervisor/%.o: supervisor/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote supervisor -iquote shared $(call pc_cflags,$(SUPERVISOR_PC)) -c $< -o $@
 
-# A command is in a folder of its app's, and sees what the app's workers see.
+# A file in a folder of its app's sees what the app's workers see.
+app_folder = $(patsubst %/replies,%,$(patsubst %/commands,%,$(1)))
 $(O)/obj/workers/%.o: workers/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(<D) -iquote $(patsubst %/commands,%,$(<D)) -iquote shared \
-		-iquote $(O)/gen/$(<D) -iquote $(O)/gen/$(patsubst %/commands,%,$(<D)) \
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(<D) -iquote $(call app_folder,$(<D)) -iquote shared \
+		-iquote $(O)/gen/$(<D) -iquote $(O)/gen/$(call app_folder,$(<D)) \
 		$(call pc_cflags,$(WORKER_PC)) -c $< -o $@
 
 # --- programs
@@ -130,7 +133,7 @@ $(COMPLETION): $(O)/completion/opsctl.%: $(O)/bin/opsctl
 # What the workers of an app share: its .c files that are not workers; $(1) is APP/NAME.
 app_of = $(firstword $(subst /, ,$(1)))
 app_common = $(filter-out $(addsuffix .c,$(addprefix workers/,$(WORKERS))) $(wildcard workers/main/gateway_*.c),\
-	$(wildcard workers/$(call app_of,$(1))/*.c))
+	$(wildcard workers/$(call app_of,$(1))/*.c)) $(filter workers/$(call app_of,$(1))/%,$(PARTS))
 
 # The gateway alone is a server: its parts and what they need are no other worker's.
 $(O)/workers/main/gateway: $(call objects,$(wildcard workers/main/gateway_*.c))
@@ -172,7 +175,7 @@ SQL_HEADERS := $(patsubst %.sql,$(O)/gen/%_sql.h,\
 	$(wildcard shared/*.sql workers/*/*.sql workers/*/commands/*.sql))
 # Headers must be there before the first object that includes them; -MMD knows who does later on.
 $(call objects,$(WORKER_C)): | $(filter $(O)/gen/shared/%,$(SQL_HEADERS))
-$(foreach a,$(APPS),$(eval $(call objects,$(wildcard workers/$(a)/*.c workers/$(a)/commands/*.c)): \
+$(foreach a,$(APPS),$(eval $(call objects,$(wildcard workers/$(a)/*.c workers/$(a)/commands/*.c workers/$(a)/replies/*.c)): \
 	| $(filter $(O)/gen/workers/$(a)/%,$(SQL_HEADERS))))
 
 # The migrations are part of main/migrate, so that an installed binary needs no source tree.
@@ -181,6 +184,15 @@ $(O)/gen/workers/main/schema.h: $(SCHEMA) scripts/schema2h.awk
 	$(call say,SQL,$@)
 	$(Q)awk -f scripts/schema2h.awk $(SCHEMA) > $@.new && mv $@.new $@
 $(O)/obj/workers/main/migrate.o: $(O)/gen/workers/main/schema.h
+
+# The texts to customers, of all workers' sources, are part of make_translations.
+TEXT_SOURCES := $(sort $(wildcard workers/*/*.[ch] workers/*/*/*.[ch] workers/*/*.sql workers/*/*/*.sql))
+TEXTS := $(O)/gen/workers/messenger/commands/texts.h
+$(TEXTS): $(TEXT_SOURCES) scripts/texts2h.awk
+	@mkdir -p $(@D)
+	$(call say,TEXTS,$@)
+	$(Q)awk -f scripts/texts2h.awk $(TEXT_SOURCES) > $@.new && mv $@.new $@
+$(O)/obj/workers/messenger/commands/make_translations.o: $(TEXTS)
 
 # --- tests
 
@@ -231,10 +243,10 @@ test-black-box: all $(UNIT_BINS) $(PRELOADS) ## real processes, real PostgreSQL;
 
 # --- style
 
-C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] workers/*/commands/*.[ch] tests/unit/*.[ch] \
+C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] workers/*/*/*.[ch] tests/unit/*.[ch] \
 	tests/fault/*.c tests/fuzz/*.c)
 
-lint: $(SQL_HEADERS) $(O)/gen/workers/main/schema.h ## format, names, limits, layers
+lint: $(SQL_HEADERS) $(O)/gen/workers/main/schema.h $(TEXTS) ## format, names, limits, layers
 	./scripts/lint
 
 format: ## let clang-format have its way

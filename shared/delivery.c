@@ -58,8 +58,10 @@ int delivery_open(struct run *run, uv_loop_t *loop, int in_flight)
 int delivery_serve(struct run *run, struct queue queue)
 {
     queue.bot_rate_setting = "TELEGRAM_RATE_PER_BOT";
-    queue.lane_rate_setting = "TELEGRAM_RATE_PER_CHAT";
-    queue.group_per_minute = TELEGRAM_GROUP_PER_MINUTE;
+    if (!queue.starts_are_free) {
+        queue.lane_rate_setting = "TELEGRAM_RATE_PER_CHAT";
+        queue.group_per_minute = TELEGRAM_GROUP_PER_MINUTE;
+    }
     queue.sql = sql;
     queue.sql_count = SQL_COUNT;
     return queue_serve(run, &queue);

@@ -29,7 +29,8 @@
     "DATABASE_URL", BOTS_NEEDS, "TELEGRAM_ADMIN_CHAT_ID", "SMTP_URL", "TELEGRAM_RATE_PER_BOT", \
         "TELEGRAM_RATE_PER_CHAT"
 
-/* queue_serve for a queue whose jobs end at Telegram: with its rates and our statements. */
+/* queue_serve for a queue whose jobs end at Telegram: with its rates and our statements. Where
+ * starts are free, only calls are paced, by job_rate_take before each. */
 int delivery_serve(struct run *run, struct queue queue);
 
 struct delivery;

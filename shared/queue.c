@@ -268,8 +268,10 @@ static void read_limits(struct service *service)
                                                       : queue->in_flight;
     if (service->in_flight_max < 1 || service->in_flight_max > QUEUE_IN_FLIGHT_MAX)
         service->in_flight_max = service->in_flight_max < 1 ? 1 : QUEUE_IN_FLIGHT_MAX;
-    service->bot_rate = queue->bot_rate_setting ? (int)setting_int(queue->bot_rate_setting) : 0;
+    service->ask_rate = queue->bot_rate_setting ? (int)setting_int(queue->bot_rate_setting) : 0;
+    service->bot_rate = queue->starts_are_free ? 0 : service->ask_rate;
     (void)snprintf(service->bot_rate_text, sizeof service->bot_rate_text, "%d", service->bot_rate);
+    (void)snprintf(service->ask_rate_text, sizeof service->ask_rate_text, "%d", service->ask_rate);
     (void)snprintf(service->lane_ms_text, sizeof service->lane_ms_text, "%d",
                    lane_rate ? (int)(1000 / lane_rate) : 0);
     (void)snprintf(service->group_text, sizeof service->group_text, "%d", queue->group_per_minute);

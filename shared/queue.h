@@ -14,7 +14,8 @@
  * in any order.
  *
  * When start is called, the job's attempt and started_at are committed, its lane's limits hold, and
- * one request of its bot's rate is taken (further ones: job_rate_take). Outcomes are written in
+ * one request of its bot's rate is taken (further ones, or the first where starts are free:
+ * job_rate_take). Outcomes are written in
  * batches, in the transaction that fetches the next jobs. A job whose not_after (payload, RFC 3339)
  * has passed is cancelled and never started.
  *
@@ -58,6 +59,7 @@ struct queue {
     const char *in_flight_setting; /* how many jobs at a time: a setting, or */
     int in_flight;                 /* a number */
     const char *bot_rate_setting;  /* starts a second of each bot, fleet-wide; NULL: no limit */
+    bool starts_are_free;          /* that rate is for job_rate_take alone */
     const char *lane_rate_setting; /* starts a second of each lane; NULL: no limit */
     /* At most so many starts a minute of a lane whose key ends in a negative number (":-100123"),
      * as a Telegram group's does; 0: no limit. */

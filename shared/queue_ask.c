@@ -169,10 +169,10 @@ void job_rate_take(struct job *job, int n, void (*then)(struct job *job))
         entry->timer->data = entry;
     }
     entry->rate_taken = then;
-    if (!service->bot_rate) {
+    if (!service->ask_rate) {
         (void)uv_timer_start(entry->timer, rate_is_there, 0, 0);
         return;
     }
     (void)snprintf(count, sizeof count, "%d", n);
-    job_query(job, rate_answered, &sql[SQL_RATE_TAKE], job->bot, count, service->bot_rate_text);
+    job_query(job, rate_answered, &sql[SQL_RATE_TAKE], job->bot, count, service->ask_rate_text);
 }

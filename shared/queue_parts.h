@@ -70,8 +70,8 @@ struct service {
     uv_prepare_t step; /* takes a turn, once all events of the loop's round are known */
     uv_poll_t stop;
     char name[128], owner[128], host[64], pid[16];
-    char in_flight_text[16], bot_rate_text[16], lane_ms_text[16], group_text[16];
-    int in_flight_max, bot_rate;
+    char in_flight_text[16], bot_rate_text[16], ask_rate_text[16], lane_ms_text[16], group_text[16];
+    int in_flight_max, bot_rate, ask_rate; /* of starts, of job_rate_take; 0: no limit */
 
     struct entry_list running, ended, writing, abandoned;
     int running_count;

@@ -78,6 +78,7 @@ class Telegram(Service):
             "getchatmembercount": self.get_chat_member_count,
             "sendmessage": self.send_message, "sendphoto": self.send_photo,
             "deletemessage": self.delete_message, "deletemessages": self.delete_messages,
+            "answercallbackquery": self.answer_callback_query,
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -195,6 +196,13 @@ class Telegram(Service):
 
     def get_chat_member_count(self, bot: str, params: dict[str, Any]) -> int:
         return int(self.seen_chat(bot, params)["members"])
+
+    # --- buttons
+
+    def answer_callback_query(self, _bot: str, params: dict[str, Any]) -> bool:
+        """Ids are numbers; anything else is as if the button had been pressed too long ago."""
+        check.callback_answer(params)
+        return True
 
     # --- messages
 

@@ -71,6 +71,14 @@ def message_text(params: Mapping[str, Any]) -> str:
     return text
 
 
+def callback_answer(params: Mapping[str, Any]) -> None:
+    number, text = params.get("callback_query_id"), params.get("text", "")
+    if not isinstance(number, str) or not re.fullmatch(r"\d{1,20}", number):
+        raise bad("query is too old and response timeout expired or query ID is invalid")
+    if not isinstance(text, str) or len(text) > 200:
+        raise bad("MESSAGE_TOO_LONG")
+
+
 def photo(params: Mapping[str, Any]) -> None:
     value = params.get("photo")
     if not isinstance(value, str) or not value:

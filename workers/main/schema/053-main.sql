@@ -17,6 +17,7 @@ create table main.telegram_update (
     update_id   bigint not null,
     payload     jsonb not null,
     received_at timestamptz not null default now(),
+    answered_at timestamptz,  -- when messenger/bot replied to it, which it does once
     primary key (bot, update_id)
 );
 create index telegram_update_received on main.telegram_update (received_at);

@@ -1,4 +1,4 @@
--- Who writes to the shop's bot, and what it says in other words.
+-- Who writes to our bots, and what they say in other words.
 create schema messenger;
 
 create table messenger.customer (
@@ -6,9 +6,12 @@ create table messenger.customer (
     telegram_id bigint not null unique,
     username    text,
     first_name  text not null default '',
-    language    text not null default '',  -- IETF tag, as Telegram gives it or he chose; '' unknown
+    language    text not null default '',  -- IETF tag, as Telegram gives it; '' unknown
+    translation text,  -- the set he chose, '' the source's own words; null: that of TRANSLATION
+    said_since  timestamptz not null default '-infinity',  -- he did so much within a minute of this
+    said        int not null default 0,
     created_at  timestamptz not null default now()
-);
+) with (fillfactor = 80);
 
 -- Texts of the source, by set; TRANSLATION names the set in use.
 create table messenger.translation (
@@ -19,6 +22,31 @@ create table messenger.translation (
     active    boolean not null default true,  -- from_text is still in the source
     unique (name, from_text)
 );
+
+-- Counts changes of them, so that whoever keeps them in memory knows when to read them again.
+create table messenger.translation_version (
+    id      int primary key default 1 check (id = 1),
+    version bigint not null default 0
+);
+insert into messenger.translation_version default values;
+
+create function messenger.translation_changed() returns trigger
+language plpgsql as $$
+begin
+    update messenger.translation_version set version = version + 1;
+    return null;
+end
+$$;
+create trigger translation_changed
+    after insert or update or delete or truncate on messenger.translation
+    for each statement execute function messenger.translation_changed();
+
+-- The set in whose words a customer is written to: the one he chose, or the one in use.
+create function messenger.set_of(customer_id bigint, set_in_use text) returns text
+language sql stable parallel safe as $$
+    select coalesce((select translation from messenger.customer c where c.id = customer_id),
+                    set_in_use)
+$$;
 
 -- A text as it is looked up: on one line, a line end being the two characters \n, runs of white
 -- space being one space. Texts of the source are stored in this form (make_translations).

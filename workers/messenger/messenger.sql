@@ -1,0 +1,254 @@
+-- What the bot's replies ask and write, and what every talk needs. Amounts are shown without zeros
+-- at their end, instants in UTC.
+
+-- name: person
+-- $1 Telegram's id, $2 username, $3 first name, $4 language, $5 bot, $6 the set in use. Whoever
+-- writes can be written to again. `said` counts what he did within a minute of its beginning.
+with cleared as (
+    delete from ops.recipient where bot = $5 and chat_id = $1::bigint
+)
+insert into messenger.customer as c (telegram_id, username, first_name, language, said_since, said)
+values ($1::bigint, nullif(left($2, 64), ''), left($3, 128), left($4, 35), clock_timestamp(), 1)
+on conflict (telegram_id) do update
+    set username = excluded.username, first_name = excluded.first_name,
+        language = case when c.language = '' then excluded.language else c.language end,
+        said_since = case when c.said_since > excluded.said_since - interval '1 minute'
+                          then c.said_since else excluded.said_since end,
+        said = case when c.said_since > excluded.said_since - interval '1 minute'
+                    then c.said + 1 else 1 end
+returning id, telegram_id, first_name, coalesce(translation, $6),
+          (select version from messenger.translation_version), said;
+
+-- name: known_person
+-- $1 customer, $2 the set in use. As person, for somebody who did nothing.
+select id, telegram_id, first_name, coalesce(translation, $2),
+       (select version from messenger.translation_version), 0
+  from messenger.customer
+ where id = $1::bigint;
+
+-- name: texts
+select name, from_text, to_text from messenger.translation where to_text <> '';
+
+-- name: say
+-- $1 bot, $2 messages: [{"kind", "payload"}], in their order
+select count(ops.enqueue('messages', message ->> 'kind', message -> 'payload', bot => $1))
+  from (select message
+          from jsonb_array_elements($2::jsonb) with ordinality as m (message, n)
+         order by n) as ordered;
+
+-- --- language ---
+
+-- name: sets
+-- The sets that a person may choose from: those that have translations.
+select distinct name from messenger.translation where to_text <> '' order by name limit 50;
+
+-- name: choose_set
+-- $1 customer, $2 set, '' for the words of the source. No row: there is no such set.
+update messenger.customer c
+   set translation = $2
+ where c.id = $1::bigint
+   and ($2 = '' or exists (select from messenger.translation t
+                            where t.name = $2 and t.to_text <> ''))
+returning translation;
+
+-- --- plans ---
+
+-- name: plans
+-- What can be sold: its chats are there.
+select p.id, p.title, trim_scale(p.price)::text, p.duration_days
+  from accesser.plan p
+ where exists (select from accesser.plan_chat pc join accesser.chat c on c.id = pc.chat_id
+                where pc.plan_id = p.id and c.active)
+ order by p.price, p.id
+ limit 50;
+
+-- name: plan
+-- $1 plan; one row for each of its chats
+select p.id, p.title, trim_scale(p.price)::text, p.duration_days, c.title
+  from accesser.plan p
+  join accesser.plan_chat pc on pc.plan_id = p.id
+  join accesser.chat c on c.id = pc.chat_id and c.active
+ where p.id = $1::bigint
+ order by c.title, c.id;
+
+-- --- buying ---
+
+-- name: offer
+-- $1 customer, $2 plan or null, $3 access that is prolonged or null (then its plan), $4 now. The
+-- invoice that is being built: one for each plan, good for 30 minutes from now.
+with wanted as (
+    select p.id, p.title, p.price, p.duration_days, a.id as access_id
+      from accesser.plan p
+      left join accesser.access a on a.id = $3::bigint and a.customer_id = $1::bigint
+                                 and a.plan_id = p.id
+     where p.id = coalesce($2::bigint, a.plan_id) and ($3 is null or a.id is not null)
+       and exists (select from accesser.plan_chat pc join accesser.chat c on c.id = pc.chat_id
+                    where pc.plan_id = p.id and c.active)
+), renewed as (
+    update cashier.building_invoice b
+       set expire_date = $4::timestamptz + interval '30 minutes'
+     where b.id = (select max(other.id)
+                     from cashier.building_invoice other join wanted on wanted.id = other.plan_id
+                    where other.customer_id = $1 and other.expire_date > $4)
+    returning b.id
+), made as (
+    insert into cashier.building_invoice (customer_id, plan_id, create_date, expire_date)
+    select $1, wanted.id, $4, $4 + interval '30 minutes'
+      from wanted
+     where not exists (select from renewed)
+    returning id
+)
+select coalesce((select id from renewed), (select id from made)), title,
+       trim_scale(price)::text, duration_days, access_id
+  from wanted;
+
+-- name: pay
+-- $1 customer, $2 invoice that is being built, $3 access that is prolonged or null, $4 now. The
+-- invoice to pay: the open one for the same, or a new one. No row: what is bought is not there (any
+-- more); nulls: no address is free.
+with wanted as materialized (
+    select b.plan_id, a.id as access_id
+      from cashier.building_invoice b
+      left join accesser.access a on a.id = $3::bigint and a.customer_id = b.customer_id
+                                 and a.plan_id = b.plan_id
+     where b.id = $2::bigint and b.customer_id = $1::bigint and b.expire_date > $4::timestamptz
+       and ($3 is null or a.id is not null)
+       for no key update of b
+), open as materialized (
+    select i.*
+      from cashier.crypto_invoice i
+      join wanted w on w.plan_id = i.plan_id and w.access_id is not distinct from i.access_id
+     where i.customer_id = $1 and i.status = 'PAYING' and i.expire_date > $4
+     order by i.id desc
+     limit 1
+)
+select i.id
+  from (select id from open
+         union all
+        select made.id
+          from wanted w, lateral cashier.open_invoice($1, w.plan_id, w.access_id, $4) as made
+         where not exists (select from open)) as i;
+
+-- name: invoice
+-- $1 customer, $2 invoice, or null for his last one, $3 now
+select i.id, p.title, i.status, trim_scale(i.amount)::text, i.address,
+       to_char(i.expire_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+       i.expire_date <= $3::timestamptz, coalesce(t.confirmations, 0), t.required
+  from cashier.crypto_invoice i
+  join accesser.plan p on p.id = i.plan_id
+  left join lateral (select confirmations, required
+                       from cashier.crypto_transaction t
+                      where t.invoice_id = i.id
+                      order by confirmations desc
+                      limit 1) as t on true
+ where i.customer_id = $1::bigint and ($2::bigint is null or i.id = $2)
+ order by i.id desc
+ limit 1;
+
+-- --- accesses ---
+
+-- name: accesses
+-- $1 customer, $2 now. The active ones, and those that ended lately.
+select a.id, p.title, a.active, to_char(a.end_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+  from accesser.access a
+  join accesser.plan p on p.id = a.plan_id
+ where a.customer_id = $1::bigint
+   and (a.active or a.end_date > $2::timestamptz - interval '60 days')
+ order by a.active desc, a.end_date desc, a.id desc
+ limit 50;
+
+-- name: access
+-- $1 customer, $2 access. One row for each of its chats, with the link where there is a good one.
+select a.id, p.title, a.active,
+       to_char(a.end_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+       c.title,
+       (select l.link from accesser.invite_link l
+         where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null
+         order by l.id desc
+         limit 1)
+  from accesser.access a
+  join accesser.plan p on p.id = a.plan_id
+  left join (accesser.plan_chat pc join accesser.chat c on c.id = pc.chat_id and c.active)
+         on pc.plan_id = p.id
+ where a.id = $2::bigint and a.customer_id = $1::bigint
+ order by c.title, c.id;
+
+-- name: restorable
+-- $1 customer, $2 access, $3 now. One row for each chat of the access, while it holds: with its
+-- good links, one on each line, how many there ever were, and when a new one ends: with the access,
+-- in a week at the latest.
+select c.id, c.telegram_chat_id, c.title,
+       coalesce((select string_agg(l.link, chr(10) order by l.id) from accesser.invite_link l
+                  where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null), ''),
+       (select count(*) from accesser.invite_link l
+         where l.access_id = a.id and l.chat_id = c.id),
+       floor(extract(epoch from least(a.end_date, $3::timestamptz + interval '7 days')))::bigint
+  from accesser.access a
+  join accesser.plan_chat pc on pc.plan_id = a.plan_id
+  join accesser.chat c on c.id = pc.chat_id and c.active
+ where a.id = $2::bigint and a.customer_id = $1::bigint and a.active and a.end_date > $3
+ order by c.title, c.id
+ limit 30;
+
+-- name: link_revoked
+-- $1 access, $2 chat, $3 link, $4 now
+update accesser.invite_link
+   set revoked_at = $4::timestamptz
+ where access_id = $1::bigint and chat_id = $2::bigint and link = $3 and revoked_at is null;
+
+-- name: link_made
+-- $1 customer, $2 access, $3 chat, $4 link, $5 now. No row: the access has ended meanwhile, and the
+-- link is given to nobody.
+insert into accesser.invite_link (access_id, chat_id, link)
+select a.id, $3::bigint, $4
+  from accesser.access a
+ where a.id = $2::bigint and a.customer_id = $1::bigint and a.active
+   and a.end_date > $5::timestamptz
+   for no key update of a
+on conflict (link) do update set link = excluded.link
+returning link;
+
+-- --- document 003 ---
+
+-- name: models
+select public_id, name from tgadmin.models where is_active order by name, id limit 50;
+
+-- name: model
+-- $1 public id; one row for each product, at least one; photos is a list
+select m.name, m.username, m.tier, m.preview_photos, p.id, p.name,
+       to_char(p.price, 'FM999999990.00'), p.currency
+  from tgadmin.models m
+  left join tgadmin.products p on p.model_id = m.id
+ where m.public_id = $1 and m.is_active
+ order by p.price, p.id
+ limit 50;
+
+-- name: product
+-- $1 product
+select p.id, p.name, to_char(p.price, 'FM999999990.00'), p.currency, p.type,
+       p.details ->> 'photos', p.details ->> 'videos', p.details ->> 'days', m.public_id, m.name
+  from tgadmin.products p
+  join tgadmin.models m on m.id = p.model_id
+ where p.id = $1::bigint and m.is_active;
+
+-- name: checkout
+-- $1 buyer on Telegram, $2 product. The order that is not paid yet, or a new one.
+with wanted as (
+    select p.id, p.name, p.price, p.currency
+      from tgadmin.products p join tgadmin.models m on m.id = p.model_id
+     where p.id = $2::bigint and m.is_active
+), open as (
+    select max(b.id) as id
+      from tgadmin.purchases b join wanted w on w.id = b.product_id
+     where b.telegram_user_id = $1::bigint and b.status = 'pending' and b.amount = w.price
+       and b.currency = w.currency
+), made as (
+    insert into tgadmin.purchases (telegram_user_id, product_id, amount, currency)
+    select $1, w.id, w.price, w.currency
+      from wanted w
+     where (select id from open) is null
+    returning id
+)
+select coalesce((select id from open), (select id from made)), name,
+       to_char(price, 'FM999999990.00'), currency
+  from wanted;
