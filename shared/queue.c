@@ -93,7 +93,7 @@ static void connected(void *tag)
     DB_STREAM_ADD(service->stream, &sql[SQL_REGISTER], service->owner, service->queue->name,
                   service->host, service->pid);
     db_stream_send(service->stream, nothing, service);
-    service->reconcile = true;
+    service->reconcile = service->has_claimed;
     service->look = true;
     service->full_next_us = 0;
     service->resting = false;

@@ -20,7 +20,7 @@ with beat as (
     insert into ops.owner (owner, queue, host, pid) values ($1, $2, $3, $4::int)
     on conflict (owner) do update set beat_at = clock_timestamp()
 )
-select id from ops.job_open where locked_by = $1 and state = 'running' and cancelling;
+select id from ops.job_open where cancelling and locked_by = $1 and state = 'running';
 
 -- name: leave
 -- $1 owner
@@ -29,7 +29,9 @@ delete from ops.owner where owner = $1;
 -- name: take_back
 -- Jobs of owners that have been silent for $1 seconds go back, their lanes are free. A server that
 -- has just started heard nobody for as long as it was down. How such a job ended is not known: it
--- is repeated unless it must not be, and one whose process died that often is what kills it.
+-- is repeated unless it must not be, and one whose process died that often is what kills it. No
+-- index finds running jobs, for claims would have to write it: all open ones are read, when
+-- somebody has died.
 -- $1 seconds, $2 how often
 with dead as (
     delete from ops.owner
@@ -50,6 +52,7 @@ with dead as (
                'error', format('its process (%s, pid %s) died; whether it worked is not known',
                                host, pid)) as entry
     from dead join ops.job_open on locked_by = owner and state = 'running'
+    where exists (select from dead)
     for update of job_open
 ), gone as (
     delete from ops.job_open job using lost
@@ -77,7 +80,7 @@ select owner, host, pid, (select count(*) from lost where lost.owner = dead.owne
 
 -- name: give_back
 -- What the server says is ours and we know nothing of: a claim whose answer was lost together with
--- the connection. None of it was started.
+-- the connection. None of it was started. Reads all open jobs, as above.
 -- $1 owner, $2 ids that we know
 with back as (
     update ops.job_open set state = 'available', attempt = attempt - 1, locked_by = null
@@ -106,7 +109,7 @@ select id, queue, kind, payload, bot, group_key, priority, run_at, outcome, atte
             then errors || jsonb_build_object('at', clock_timestamp(), 'attempt', attempt,
                                               'error', reason)
             else errors end,
-       created_at, started_at, clock_timestamp(), locked_by, found::jsonb, ops.job_ring()
+       created_at, started_at, clock_timestamp(), locked_by, found::jsonb, (select ops.job_ring())
 from gone;
 
 -- name: put_back
@@ -181,13 +184,14 @@ where id = any (array(
 
 -- name: claim
 -- Jobs without a lane, from ($4, $5, $6) on: behind whatever was claimed before, since rows that an
--- old snapshot keeps alive lie there. Whoever uses that looks from the beginning now and then.
+-- old snapshot keeps alive lie there. Whoever uses that looks from the beginning now and then. The
+-- row just locked is found by its place; one that moved at the same time is left for the next look.
 -- $1 queue, $2 owner, $3 how many, $4 rank, $5 run_at, $6 id
 with claimed as (
     update ops.job_open
     set state = 'running', attempt = attempt + 1, started_at = clock_timestamp(), locked_by = $2
-    where id = any (array(
-        select id from ops.job_open
+    where ctid = any (array(
+        select ctid from ops.job_open
         where queue = $1 and state = 'available' and is_due and group_key is null
           and (-priority, run_at, id) >= ($4::int, $5::timestamptz, $6::bigint)
         order by -priority, run_at, id

@@ -56,6 +56,7 @@ struct position {
 struct turn {
     bool under_way;
     bool full; /* looked from the beginning */
+    bool reconciling;
     uint64_t sent_us;
     size_t count, claim, lanes, admit, wake;
     int free_room, lane_room; /* how many were asked for */
@@ -82,7 +83,10 @@ struct service {
     char admit_from[24];
     uint64_t full_next_us;    /* when a full look is due */
     int free_seen, lane_seen; /* what the last claims found: how room is shared */
+    bool lane_next;           /* whose turn it is, where there is room for one only */
+    bool half_seen;           /* the last full look asked for one kind only and found nothing */
     bool look;                /* there may be something to claim */
+    bool has_claimed;         /* ever: there may be jobs of ours */
     bool reconcile;           /* connected anew: what the server calls ours may be unknown here */
     bool careful;             /* a turn was refused: outcomes are written one by one */
     bool resting;             /* ... or could not be done at present */

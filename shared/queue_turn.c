@@ -200,23 +200,28 @@ static void add_reconciliation(struct service *service)
 /* --- claims --- */
 
 /* Shares the room between jobs without and with a lane by what was found last, so that together
- * they are never more than there is room for and neither is forgotten. */
+ * they are never more than there is room for and neither is forgotten. Between two full looks only
+ * those kinds are asked for that there are any of. */
 static void share_room(struct service *service, int room)
 {
     struct turn *turn = &service->turn;
     int weight = service->free_seen + service->lane_seen + 2;
 
-    turn->free_room = (int)((int64_t)room * (service->free_seen + 1) / weight);
-    if (turn->free_room == 0)
-        turn->free_room = room > 1 || service->free_seen >= service->lane_seen;
-    if (turn->free_room == room && room > 1)
-        turn->free_room--;
-    turn->lane_room = room - turn->free_room;
-    if (room == 1) {
-        /* By turns. */
-        service->free_seen = turn->lane_room;
-        service->lane_seen = turn->free_room;
+    if (!turn->full && !service->lane_seen) {
+        turn->free_room = room;
+    } else if (!turn->full && !service->free_seen) {
+        turn->free_room = 0;
+    } else if (room == 1) {
+        service->lane_next = !service->lane_next;
+        turn->free_room = service->lane_next;
+    } else {
+        turn->free_room = (int)((int64_t)room * (service->free_seen + 1) / weight);
+        if (turn->free_room == 0)
+            turn->free_room = 1;
+        if (turn->free_room == room)
+            turn->free_room--;
     }
+    turn->lane_room = room - turn->free_room;
 }
 
 static void add_free_claim(struct service *service)
@@ -313,15 +318,20 @@ static void judge_claims(struct service *service, const struct db_batch *batch)
     const struct rows *claimed = rows_of(batch, turn->claim);
     const struct rows *from_lanes = rows_of(batch, turn->lanes);
     const struct rows *admitted = rows_of(batch, turn->admit);
+    bool found = claimed->count || from_lanes->count;
+    /* With room for one, a full look asked for jobs of one kind and has to ask for the other. */
+    bool half = turn->full && !found && (!turn->free_room || !turn->lane_room);
     bool more = (turn->free_room && claimed->count == turn->free_room) ||
                 (turn->lane_room && from_lanes->count == turn->lane_room) ||
-                (admitted->count && rows_int(admitted, 0, 0) > 0 && !from_lanes->count);
+                (admitted->count && rows_int(admitted, 0, 0) > 0 && !from_lanes->count) ||
+                (half && !service->half_seen);
 
     remember_position(service, claimed, admitted);
-    if (turn->free_room + turn->lane_room > 1) {
+    service->half_seen = half;
+    if (turn->free_room)
         service->free_seen = claimed->count;
+    if (turn->lane_room)
         service->lane_seen = from_lanes->count;
-    }
     if (turn->full)
         service->full_next_us = now_us() + FULL_SHARE * (now_us() - turn->sent_us);
     if (more || service->look) {
@@ -362,7 +372,7 @@ static void refused(struct service *service, const struct db_batch *batch)
         entry->told = false;
     }
     service->careful = batch->code != -EAGAIN;
-    service->reconcile = true;
+    service->reconcile |= service->turn.reconciling;
     /* The claim was rolled back as well. */
     service->look = true;
     turn_forget(service);
@@ -425,10 +435,12 @@ void turn_take(struct service *service)
     if (service->reconcile) {
         add_reconciliation(service);
         service->reconcile = false;
+        service->turn.reconciling = true;
     }
     add_outcomes(service);
     if (claim) {
         service->look = false;
+        service->has_claimed = true;
         add_claims(service, room);
     }
     db_stream_send(service->stream, turn_done, service);

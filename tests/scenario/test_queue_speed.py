@@ -1,0 +1,51 @@
+"""What the queue's speed rests on. How fast it is, tests/bench tells."""
+import time
+
+import pytest
+
+from consumer import build_consumer
+from queue_world import QueueWorld
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
+
+
+@pytest.fixture
+def world(database, worker, program, tmp_path):
+    return QueueWorld(database, worker, program, tmp_path)
+
+
+def test_a_claim_writes_no_index(world, wait_until):
+    """An index that mentions a column which a claim changes would show here."""
+    world.enqueue_many([{"n": n} for n in range(300)])
+    consumer = world.consumer(SENDER_CONCURRENCY="50")
+    wait_until(world.over)
+    consumer.signal(15)
+    assert consumer.wait() == 0
+    written = wait_until(lambda: world.database.query(
+        "select n_tup_upd as updated, n_tup_hot_upd as in_place from pg_stat_user_tables"
+        " where relid = 'ops.job_open'::regclass and n_tup_del >= 300"))
+    assert written[0].updated == written[0].in_place == 300
+
+
+@pytest.mark.parametrize("first", ["free", "lanes"])
+def test_neither_jobs_with_a_lane_nor_those_without_wait_for_the_others(world, wait_until, first):
+    lanes = [f"lane{n}" for n in range(1000)]
+    world.enqueue_many([{}] * 1000, group_keys=lanes if first == "lanes" else None)
+    [other] = [world.enqueue(group_key="other" if first == "free" else None)]
+    world.consumer(SENDER_CONCURRENCY="10")
+    wait_until(world.over)
+    order = [start.job for start in world.starts()]
+    assert len(order) == 1001 and order.index(other) < 500
+
+
+def test_where_there_is_room_for_one_job_both_kinds_are_started_at_once(world, wait_until):
+    world.consumer(SENDER_CONCURRENCY="1")
+    began = time.monotonic()
+    for n in range(12):
+        job = world.enqueue(group_key="lane" if n // 2 % 2 else None)
+        wait_until(lambda job=job: world.job(job).state == "done")
+    # One that waits for the poll waits a second.
+    assert time.monotonic() - began < 4
