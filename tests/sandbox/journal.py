@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ class Entry:
     #: None while the request is under way, 0 when it was dropped.
     status: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    #: When it came, by a clock that nobody sets.
+    at_ms: int = field(default_factory=lambda: time.monotonic_ns() // 1_000_000)
 
 
 class Journal:

@@ -243,6 +243,20 @@ def test_one_owners_failure_leaves_the_others_imported(world):
     assert world.user(owners["bad"]).token_status == "invalid_creds"
     told = world.notices(ADMIN)
     assert len(told) == 2, told
+    # The others do not wait for hundreds of pages of a list whose end moves away.
+    assert len(world.sandbox.requests("GET", "/vendista/transactions")) < 40
+
+
+def test_one_owner_who_cannot_be_asked_leaves_the_others_checked(world):
+    """Credentials too long for a URL; the answer to the other's first request is lost."""
+    unpaid = {"vendista_payment_status": "payment_required"}
+    first = world.owner("a", vendista_password_encrypted=encrypt("x" * 9000), **unpaid)
+    second = world.owner("b", machine=900, **unpaid)
+    world.sandbox.fault("500-before", path="/vendista/token", times=1)
+    output = world.run("payment_status_checker_worker")
+    assert "credentials are too long" in output
+    assert world.user(first).vendista_payment_status == "payment_required"
+    assert world.user(second).vendista_payment_status == "active"
 
 
 def test_an_unpaid_owner_is_told_of_once_and_left_alone(world):
@@ -363,10 +377,25 @@ def test_requests_keep_their_distance_across_processes(world):
         connection = world.database.connect()
         with connection, connection.cursor() as cursor:
             cursor.execute(asked)
-            cursor.execute("execute slot (%s, '1000')", (host,))
+            cursor.execute("execute slot (%s, '1000', '0')", (host,))
             waits.append(round(cursor.fetchone()[0] / 1000))
         connection.close()
     assert waits == [0, 1, 0, 2]
+
+
+@pytest.mark.parametrize("fault", ["500-before", "429"])
+def test_a_repeated_request_keeps_its_distance(world, fault):
+    """The page is asked for again, not the whole list, and no sooner than any other request."""
+    owner = world.owner()
+    world.account("ivan", page_most=1)
+    world.sell(sale(1), sale(2))
+    world.sandbox.fault(fault, path="/vendista/transactions", nth=2)
+    world.import_(VENDISTA_DELAY_MS="1200ms")
+    assert world.stock(owner) == gone(2)
+    asked = world.sandbox.requests("GET", "/vendista/")
+    assert [request["query"].get("PageNumber") for request in asked] == [None, "1", "2", "2"]
+    times = [request["at_ms"] for request in asked]
+    assert all(later - sooner > 1150 for sooner, later in zip(times, times[1:])), times
 
 
 def test_told_to_stop_during_a_slow_request(world):

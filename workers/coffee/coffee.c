@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "fernet.h"
@@ -67,6 +68,15 @@ const char *coffee_delay_text(void)
 
     (void)snprintf(text, sizeof text, "%lld", (long long)setting_int("VENDISTA_DELAY_MS"));
     return text;
+}
+
+uint32_t coffee_random(void)
+{
+    uint32_t random = 0;
+
+    /* Without randomness pauses are only more alike. */
+    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+    return random;
 }
 
 void coffee_pause(int64_t wait_ms)

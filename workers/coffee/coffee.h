@@ -30,6 +30,9 @@ const char *coffee_host(void);
 /* VENDISTA_DELAY_MS in milliseconds, as a parameter of the statement `slot`. */
 const char *coffee_delay_text(void);
 
+/* For pauses that are not to be alike. */
+uint32_t coffee_random(void);
+
 /* Waits so long or until the worker is told to stop. */
 void coffee_pause(int64_t wait_ms);
 

@@ -1,15 +1,18 @@
 -- What the workers of coffee share: an owner's credentials and what becomes of them.
 
 -- name: slot
--- $1 host, $2 pause in milliseconds. Reserves the host's next request to Vendista and returns how
--- many milliseconds it is away, whichever process asks.
-with slot as (
+-- $1 host, $2 pause between two requests, $3 pause before this one, both in milliseconds. Reserves
+-- the host's next request to Vendista and returns how many milliseconds it is away, whichever
+-- process asks.
+with pause as materialized (
+    select make_interval(secs => $2::float8 / 1000) as between_two,
+           clock_timestamp() + make_interval(secs => $3::float8 / 1000) as earliest
+), slot as (
     insert into coffee.vendista_slot as s (host, next_at)
-    values ($1, clock_timestamp() + make_interval(secs => $2::float8 / 1000))
+    select $1, earliest + between_two from pause
     on conflict (host) do update
-       set next_at = greatest(s.next_at, clock_timestamp())
-                     + make_interval(secs => $2::float8 / 1000)
-    returning next_at - make_interval(secs => $2::float8 / 1000) as starts_at
+       set next_at = greatest(excluded.next_at, s.next_at + (select between_two from pause))
+    returning next_at - (select between_two from pause) as starts_at
 )
 select greatest(0, ceil(extract(epoch from starts_at - clock_timestamp()) * 1000))::bigint
   from slot;

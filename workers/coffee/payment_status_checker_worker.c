@@ -19,12 +19,15 @@ enum { COL_ID, COL_LOGIN, COL_PASSWORD };
 
 #define BATCH "100"
 
-static int wait_for_slot(struct run *run)
+static int wait_for_slot(struct run *run, int64_t pause_ms)
 {
     OWN_ROWS struct rows rows = { 0 };
+    char pause[24];
     int r;
 
-    r = db_run(run->db, &coffee_sql[COFFEE_SQL_SLOT], &rows, coffee_host(), coffee_delay_text());
+    (void)snprintf(pause, sizeof pause, "%lld", (long long)pause_ms);
+    r = db_run(run->db, &coffee_sql[COFFEE_SQL_SLOT], &rows, coffee_host(), coffee_delay_text(),
+               pause);
     if (r < 0)
         return run_db_failed(run, r, "reserve a request to Vendista");
     coffee_pause(rows_int(&rows, 0, 0));
@@ -50,12 +53,31 @@ static int reactivate(struct run *run, const char *owner, const char *token)
     return 0;
 }
 
+/* A negative errno says that nobody can be asked. */
+static int ask_for_token(struct run *run, const char *login, const char *password,
+                         struct vendista_answer *ret)
+{
+    int64_t pause_ms = 0;
+    int r;
+
+    for (int tries = 1; pause_ms >= 0; tries++) {
+        r = wait_for_slot(run, pause_ms);
+        if (r < 0 || run_stopping(run))
+            return r;
+        vendista_done(ret);
+        if (vendista_sign_in(run->http, login, password, ret) < 0)
+            break;
+        pause_ms = vendista_retry_ms(ret, tries, coffee_random());
+    }
+    return 0;
+}
+
 /* What goes wrong with one owner leaves the others alone. */
 static int check_owner(struct run *run, const struct rows *rows, int row)
 {
     const char *owner = rows_text(rows, row, COL_ID);
     OWN(secret) char *login = NULL, *password = NULL;
-    OWN_VENDISTA struct vendista_answer answer = { 0 };
+    OWN_VENDISTA struct vendista_answer answer = { .kind = VENDISTA_FAILED };
     int r;
 
     if (coffee_decrypt(rows_text(rows, row, COL_LOGIN), &login) < 0 ||
@@ -65,14 +87,13 @@ static int check_owner(struct run *run, const struct rows *rows, int row)
                   LOG_TEXT("user", owner));
         return 0;
     }
-    r = wait_for_slot(run);
-    if (r < 0 || run_stopping(run))
-        return r;
-    r = vendista_sign_in(run->http, login, password, &answer);
+    r = ask_for_token(run, login, password, &answer);
     if (r < 0)
-        return run_failed(run, r, answer.why.text);
+        return r;
     if (answer.kind == VENDISTA_TOKEN)
         return reactivate(run, owner, answer.token);
+    if (run_stopping(run))
+        return 0;
     run->stats.failed += answer.kind == VENDISTA_FAILED;
     log_info("owner stays stopped", LOG_TEXT("user", owner), LOG_TEXT("why", answer.why.text));
     return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "http_retry.h"
 #include "json.h"
 #include "limits.h"
 #include "own.h"
@@ -37,22 +38,47 @@ struct parameter {
     const char *name, *value;
 };
 
-/* The query string holds secrets; it exists only from here to the request. */
-static int call(struct http *http, const char *path, const struct parameter *parameters, size_t n,
-                struct http_reply *ret)
+/* parameters end with a name of NULL; one without a value is left out. */
+static int print_url(struct buf *url, const char *path, const struct parameter *parameters,
+                     struct err *reterr)
 {
-    struct http_request request = { .timeout_ms = PAGE_TIMEOUT_MS, .repeatable = true };
+    int r = buf_printf(url, "%s/%s", setting_text("VENDISTA_URL"), path);
+
+    for (; parameters->name && r == 0; parameters++)
+        if (parameters->value)
+            r = http_add_query(url, parameters->name, parameters->value);
+    if (r < 0)
+        return err_set(reterr, r, "%s",
+                       r == -EMSGSIZE ? "the credentials are too long" : "out of memory");
+    return 0;
+}
+
+/* Once: what is repeated keeps its distance to other requests, for which the caller cares. */
+static int call(struct http *http, const char *url, struct http_reply *ret, struct err *reterr)
+{
+    const struct http_request request = {
+        .url = url,
+        .timeout_ms = PAGE_TIMEOUT_MS,
+        .repeatable = true,
+    };
+    int r = http_submit(http, &request);
+
+    if (r == 0)
+        r = http_collect(http, ret);
+    return r < 0 ? err_set(reterr, r, "%s", http_error(http)) : 0;
+}
+
+/* The query string holds secrets; it exists only from here to the request. */
+static int get(struct http *http, const char *path, const struct parameter *parameters,
+               struct http_reply *ret, struct err *reterr)
+{
     OWN_BUF struct buf url = { 0 };
     int r;
 
     buf_init(&url, HTTP_URL_MAX);
-    r = buf_printf(&url, "%s/%s", setting_text("VENDISTA_URL"), path);
-    for (size_t i = 0; i < n && r == 0; i++)
-        if (parameters[i].value)
-            r = http_add_query(&url, parameters[i].name, parameters[i].value);
-    request.url = url.p;
+    r = print_url(&url, path, parameters, reterr);
     if (r == 0)
-        r = http_call(http, &request, ret);
+        r = call(http, url.p, ret, reterr);
     if (url.p)
         explicit_bzero(url.p, url.len);
     return r;
@@ -62,6 +88,8 @@ static int call(struct http *http, const char *path, const struct parameter *par
 static bool answered(const struct http_reply *reply, struct vendista_answer *ret)
 {
     ret->kind = VENDISTA_FAILED;
+    ret->transient = !http_status_is_final(reply->status);
+    ret->retry_after_ms = reply->retry_after_ms;
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
         if (meanings[i].status != reply->status)
             continue;
@@ -86,16 +114,18 @@ static int not_understood(struct vendista_answer *ret, const char *what)
 int vendista_sign_in(struct http *http, const char *login, const char *password,
                      struct vendista_answer *ret)
 {
-    const struct parameter parameters[] = { { "login", login }, { "password", password } };
+    const struct parameter parameters[] = { { "login", login },
+                                            { "password", password },
+                                            { NULL, NULL } };
     OWN_REPLY struct http_reply reply = { 0 };
     OWN(json) cJSON *json = NULL;
     const char *token;
     int r;
 
-    *ret = (struct vendista_answer){ 0 };
-    r = call(http, "token", parameters, 2, &reply);
+    *ret = (struct vendista_answer){ .kind = VENDISTA_FAILED };
+    r = get(http, "token", parameters, &reply, &ret->why);
     if (r < 0)
-        return err_set(&ret->why, r, "%s", http_error(http));
+        return r;
     if (!answered(&reply, ret))
         return 0;
     r = json_parse(reply.body, reply.body_length, &json, NULL);
@@ -109,17 +139,15 @@ int vendista_sign_in(struct http *http, const char *login, const char *password,
     return ret->token ? 0 : -ENOMEM;
 }
 
-/* More follow by the counts of the envelope; where they are missing, after a full page. */
-static bool more_follow(const cJSON *page, int number, int count)
+/* By the counts of the envelope; where they are missing, 0. */
+static int64_t pages_of(const cJSON *page)
 {
     int64_t all, each;
 
-    if (count == 0)
-        return false;
-    if (json_get_id(page, "items_count", &all) < 0 ||
+    if (json_get_id(page, "items_count", &all) < 0 || all < 0 ||
         json_get_id(page, "items_per_page", &each) < 0 || each <= 0)
-        return count >= VENDISTA_PAGE_ITEMS;
-    return number < (all + each - 1) / each;
+        return 0;
+    return all / each + (all % each > 0);
 }
 
 /* The database looks the items up by them; one that is not to be had is for it to find out. */
@@ -152,7 +180,7 @@ static int read_page(struct http_reply *reply, int number, struct vendista_answe
     OWN(json) cJSON *page = NULL;
     const cJSON *items;
     struct err why;
-    int r;
+    int r, count;
 
     if (!answered(reply, ret))
         return 0;
@@ -164,12 +192,13 @@ static int read_page(struct http_reply *reply, int number, struct vendista_answe
         return not_understood(ret, "not JSON");
     if (!cJSON_IsArray(items))
         return not_understood(ret, "not a list of items");
+    count = cJSON_GetArraySize(items);
     r = list_ids(items, &ret->ids);
     if (r < 0)
         return r;
     ret->kind = VENDISTA_PAGE;
-    ret->count = cJSON_GetArraySize(items);
-    ret->more = more_follow(page, number, ret->count);
+    ret->pages = pages_of(page);
+    ret->more = count > 0 && (ret->pages ? number < ret->pages : count >= VENDISTA_PAGE_ITEMS);
     ret->document = TAKE(reply->body);
     return 0;
 }
@@ -179,19 +208,23 @@ static int get_page(struct http *http, const char *path, const struct vendista_q
 {
     char page[16], items[16];
     const struct parameter parameters[] = {
-        { "token", query->token }, { "DateFrom", query->from },
-        { "DateTo", query->to },   { "PageNumber", page },
-        { "ItemsOnPage", items },  { "OrderDesc", query->from ? "true" : NULL },
+        { "token", query->token },
+        { "DateFrom", query->from },
+        { "DateTo", query->to },
+        { "PageNumber", page },
+        { "ItemsOnPage", items },
+        { "OrderDesc", query->from ? "true" : NULL },
+        { NULL, NULL },
     };
     OWN_REPLY struct http_reply reply = { 0 };
     int r;
 
-    *ret = (struct vendista_answer){ 0 };
+    *ret = (struct vendista_answer){ .kind = VENDISTA_FAILED };
     (void)snprintf(page, sizeof page, "%d", query->page);
     (void)snprintf(items, sizeof items, "%d", VENDISTA_PAGE_ITEMS);
-    r = call(http, path, parameters, sizeof parameters / sizeof *parameters, &reply);
+    r = get(http, path, parameters, &reply, &ret->why);
     if (r < 0)
-        return err_set(&ret->why, r, "%s", http_error(http));
+        return r;
     return read_page(&reply, query->page, ret);
 }
 
@@ -207,6 +240,11 @@ int vendista_terminals(struct http *http, const struct vendista_query *query,
                        struct vendista_answer *ret)
 {
     return get_page(http, "terminals", query, ret);
+}
+
+int64_t vendista_retry_ms(const struct vendista_answer *answer, int tries, uint32_t random)
+{
+    return answer->transient ? http_retry_delay(tries, answer->retry_after_ms, random) : -1;
 }
 
 void vendista_done(struct vendista_answer *answer)

@@ -27,12 +27,14 @@ enum vendista_kind {
 
 struct vendista_answer {
     enum vendista_kind kind;
-    char *document; /* of a page */
-    char *ids;      /* of its items, in order, as PostgreSQL writes an array: {1,2,null} */
-    char *token;    /* of VENDISTA_TOKEN; a secret */
-    int count;      /* items in the page */
-    bool more;      /* another page follows */
-    struct err why; /* of all but a page and a token; names no secret */
+    char *document;         /* of a page */
+    char *ids;              /* of its items, in order, as PostgreSQL writes an array: {1,2,null} */
+    char *token;            /* of VENDISTA_TOKEN; a secret */
+    bool more;              /* another page follows */
+    int64_t pages;          /* that the whole list has by its own account; 0: unknown */
+    bool transient;         /* of VENDISTA_FAILED: asked again, it may answer better */
+    int64_t retry_after_ms; /* how long it wants to be left alone; 0: it did not say */
+    struct err why;         /* of all but a page and a token; names no secret */
 };
 
 /* What to read. Times are local to the service's zone, "2026-01-05T06:50:28". */
@@ -42,16 +44,20 @@ struct vendista_query {
     int page;              /* from 1 */
 };
 
-/* Each makes one request, repeated by http_call where nobody answers, and blocks for as long; none
- * uses anything but http and its arguments, so that each may run in a thread of its own. Returns 0
- * with *ret filled, which vendista_done releases (OWN_VENDISTA), or -EINVAL (URL) or -ENOMEM with
- * the reason in ret->why. */
+/* Each makes one request, once, and blocks for as long; none uses anything but http and its
+ * arguments, so that each may run in a thread of its own. Returns 0 with *ret filled, which
+ * vendista_done releases (OWN_VENDISTA), or -EINVAL (URL), -EMSGSIZE (credentials that fit into no
+ * URL) or -ENOMEM with the reason in ret->why and the kind VENDISTA_FAILED. */
 int vendista_sign_in(struct http *http, const char *login, const char *password,
                      struct vendista_answer *ret);
 int vendista_transactions(struct http *http, const struct vendista_query *query,
                           struct vendista_answer *ret);
 int vendista_terminals(struct http *http, const struct vendista_query *query,
                        struct vendista_answer *ret);
+
+/* Milliseconds after which the request may be made again when it has failed tries times, besides
+ * the pause that lies between all requests; -1: it is not to be made again. Pure. */
+int64_t vendista_retry_ms(const struct vendista_answer *answer, int tries, uint32_t random);
 
 void vendista_done(struct vendista_answer *answer);
 

@@ -15,15 +15,13 @@
 #include "coffee.h"
 #include "coffee_sql.h"
 #include "import_order.h"
+#include "import_paging.h"
 #include "instant.h"
 #include "json.h"
 #include "own.h"
 #include "queue.h"
 #include "vendista.h"
 #include "vendista_import_worker_sql.h"
-
-/* A token that is refused is renewed so many times for one import. */
-enum { SIGN_INS_MAX = 2 };
 
 /* What the statements return, in this order, and how it is called in a job's result. */
 enum { SEEN, STORED, REFUSED, WRITTEN_OFF, RETURNED, TASKS, TOLD, TOTALS };
@@ -62,16 +60,14 @@ struct import {
     /* The request; a thread of libuv's pool makes it and touches nothing else. */
     uv_work_t work;
     int64_t wait_ms;
-    int page;     /* that it asks for */
-    bool sign_in; /* it asks for a token instead */
+    struct paging paging; /* what it asks for */
     struct vendista_answer answer;
     int failed; /* negative errno: no request could be made */
 
-    bool asking, storing; /* storing: a statement is under way */
-    bool in_thread;       /* the request is */
-    char *document, *ids; /* a page that waits to be stored */
+    bool asking, in_thread; /* a request is under way; in the thread */
+    int storing;            /* statements under way */
+    char *document, *ids;   /* a page that waits to be stored */
     bool document_is_last;
-    int sign_ins;
 
     bool ended, settled; /* ended: nothing more is asked for; outcome and why say how it ended */
     enum outcome outcome;
@@ -103,7 +99,7 @@ static cJSON *import_result(const struct import *import)
     OWN(json) cJSON *result = cJSON_CreateObject();
     bool fits = json_put_text(result, "user", import->order.user) &&
                 json_put_text(result, "what", import->order.what->name) &&
-                json_put_int(result, "pages", import->page);
+                json_put_int(result, "pages", import->paging.page);
 
     for (int i = 0; i < TOTALS && fits; i++)
         fits = json_put_int(result, total_names[i], import->totals[i]);
@@ -191,7 +187,7 @@ static void written(struct job *job, const struct rows *rows, const char *error)
     struct import *import = job->data;
     struct err why;
 
-    import->storing = false;
+    import->storing--;
     if (rows && rows->count > 0)
         add_totals(import, rows);
     if (!rows) {
@@ -206,7 +202,7 @@ static void store(struct import *import)
     OWN(free) char *document = TAKE(import->document);
     OWN(free) char *ids = TAKE(import->ids);
 
-    import->storing = true;
+    import->storing++;
     if (import->order.what->sales)
         job_query(import->job, written, &sql[SQL_STORE_SALES], import->order.user, document, ids,
                   import->order.historical ? "true" : "false", import->at,
@@ -219,7 +215,8 @@ static void store(struct import *import)
 
 static void settle(struct import *import)
 {
-    import->storing = import->settled = true;
+    import->settled = true;
+    import->storing++;
     job_query(import->job, written, &sql[SQL_SETTLE], import->order.user, import->at);
 }
 
@@ -233,13 +230,13 @@ static void ask_work(uv_work_t *work)
         .token = import->token,
         .from = import->order.what->sales ? import->from : NULL,
         .to = import->order.what->sales ? import->to : NULL,
-        .page = import->page,
+        .page = import->paging.page,
     };
 
     coffee_pause(import->wait_ms);
     if (worker_stopping())
         return;
-    import->failed = import->sign_in
+    import->failed = import->paging.sign_in
                          ? vendista_sign_in(the_run->http, import->login, import->password,
                                             &import->answer)
                          : import->order.what->ask(the_run->http, &query, &import->answer);
@@ -249,11 +246,6 @@ static void take_page(struct import *import)
 {
     import->document = TAKE(import->answer.document);
     import->ids = TAKE(import->answer.ids);
-    import->document_is_last = !import->answer.more;
-    if (!import->answer.more)
-        end(import, OUTCOME_DONE, "");
-    else if (import->page >= import->order.what->pages_max)
-        end(import, OUTCOME_DEAD, "Vendista's list does not end");
 }
 
 static void take_token(struct import *import)
@@ -262,37 +254,57 @@ static void take_token(struct import *import)
 
     own_secret(&import->token);
     import->token = TAKE(import->answer.token);
-    import->sign_in = false;
     if (coffee_encrypt(import->token, &encrypted) < 0) {
         end(import, OUTCOME_RETRY, "the new token cannot be encrypted");
         return;
     }
-    import->storing = true;
+    import->storing++;
     job_query(import->job, written, &coffee_sql[COFFEE_SQL_TOKEN_VALID], import->order.user,
               encrypted);
 }
 
-/* A page that is refused means a token that has run out; a refused sign-in, wrong credentials. */
-static void take_denied(struct import *import)
+static void mark_refused(struct import *import)
 {
-    if (import->sign_in || !import->login || !import->password) {
-        job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->order.user,
-                 setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->answer.why.text);
-        end(import, OUTCOME_DEAD, import->answer.why.text);
-    } else if (import->sign_ins == SIGN_INS_MAX) {
-        end(import, OUTCOME_RETRY, "Vendista refuses the tokens that it gives");
-    } else {
-        import->sign_ins++;
-        import->sign_in = true;
-        import->page--; /* asked for again with the new token */
-    }
+    job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->order.user,
+             setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->answer.why.text);
 }
 
-static void take_unpaid(struct import *import)
+static void mark_unpaid(struct import *import)
 {
     job_also(import->job, &sql[SQL_PAYMENT_REQUIRED], import->order.user,
              setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->at);
-    end(import, OUTCOME_DEAD, import->answer.why.text);
+}
+
+/* clang-format off */
+static const struct {
+    void (*take)(struct import *); /* what came, or the owner's new status; NULL: nothing */
+    bool ends;
+    enum outcome outcome;
+    const char *why; /* NULL: the answer says it */
+} steps[PAGING_STEPS] = {
+    [PAGING_PAGE] = { take_page, false, 0, NULL },
+    [PAGING_LAST] = { take_page, true, OUTCOME_DONE, "" },
+    [PAGING_ENDLESS] = { take_page, true, OUTCOME_DEAD, "Vendista's list does not end" },
+    [PAGING_TOKEN] = { take_token, false, 0, NULL },
+    [PAGING_AGAIN] = { NULL, false, 0, NULL },
+    [PAGING_FAILED] = { NULL, true, OUTCOME_RETRY, NULL },
+    [PAGING_TOKENS_REFUSED] = { NULL, true, OUTCOME_RETRY,
+                                "Vendista refuses the tokens that it gives" },
+    [PAGING_REFUSED] = { mark_refused, true, OUTCOME_DEAD, NULL },
+    [PAGING_UNPAID] = { mark_unpaid, true, OUTCOME_DEAD, NULL },
+};
+/* clang-format on */
+
+static void take(struct import *import)
+{
+    enum paging_step step = paging_take(&import->paging, &import->answer, coffee_random());
+
+    import->document_is_last = step == PAGING_LAST;
+    if (steps[step].take)
+        steps[step].take(import);
+    if (steps[step].ends)
+        end(import, steps[step].outcome,
+            steps[step].why ? steps[step].why : import->answer.why.text);
 }
 
 static void asked(uv_work_t *work, int status)
@@ -309,16 +321,8 @@ static void asked(uv_work_t *work, int status)
         end(import, OUTCOME_GIVE_BACK, "the worker was told to stop");
     else if (import->failed < 0)
         end(import, OUTCOME_RETRY, import->answer.why.text);
-    else if (import->answer.kind == VENDISTA_PAGE)
-        take_page(import);
-    else if (import->answer.kind == VENDISTA_TOKEN)
-        take_token(import);
-    else if (import->answer.kind == VENDISTA_DENIED)
-        take_denied(import);
-    else if (import->answer.kind == VENDISTA_UNPAID)
-        take_unpaid(import);
     else
-        end(import, OUTCOME_RETRY, import->answer.why.text);
+        take(import);
     vendista_done(&import->answer);
     advance(import);
 }
@@ -349,15 +353,16 @@ static void got_slot(struct job *job, const struct rows *rows, const char *error
 
 static void ask(struct import *import)
 {
+    char pause[24];
+
     import->asking = true;
-    if (!import->sign_in)
-        import->page++;
     import->failed = 0;
+    (void)snprintf(pause, sizeof pause, "%lld", (long long)import->paging.pause_ms);
     if (setting_int("VENDISTA_DELAY_MS") == 0)
-        ask_in(import, 0);
+        ask_in(import, import->paging.pause_ms);
     else
         job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
-                  coffee_delay_text());
+                  coffee_delay_text(), pause);
 }
 
 /* Whatever happened: what can go on, goes on. At most one page waits while another is asked for. */
@@ -403,7 +408,8 @@ static void take_owner(struct import *import, const struct rows *rows)
     } else if (!import->token && (!import->login || !import->password)) {
         end(import, OUTCOME_DEAD, "the user has neither a token nor login and password");
     } else {
-        import->sign_in = !import->token;
+        import->paging = paging_begin(import->order.what->pages_max, !import->token,
+                                      import->login && import->password);
         (void)snprintf(import->from, sizeof import->from, "%s",
                        import->order.what->sales ? rows_text(rows, 0, COL_FROM) : "");
         (void)snprintf(import->to, sizeof import->to, "%s", rows_text(rows, 0, COL_TO));
