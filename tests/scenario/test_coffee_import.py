@@ -210,6 +210,15 @@ def test_a_token_that_ran_out_is_renewed_and_the_page_repeated(world):
         assert row.token_status == "valid" and decrypt(row.vendista_token_encrypted) != "old"
 
 
+def test_who_was_refused_by_mistake_is_imported_as_before(world):
+    """His token is good after all: he is not left to the daily imports for ever."""
+    owner = world.owner()
+    world.import_()
+    world.database.execute("update coffee.users set token_status = 'invalid_creds'")
+    world.import_("daily")
+    assert world.user(owner).token_status == "valid"
+
+
 def test_tokens_that_are_refused_again_and_again_end_the_import(world):
     world.owner()
     world.sell(sale(1))

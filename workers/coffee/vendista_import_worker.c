@@ -167,10 +167,12 @@ static void finish(struct import *import)
     report(import);
     if (import->outcome != OUTCOME_GIVE_BACK)
         record(import, stats);
-    if (import->outcome == OUTCOME_DONE)
+    if (import->outcome == OUTCOME_DONE) {
+        job_also(job, &sql[SQL_TOKEN_WORKS], import->order.user);
         job_done(job, TAKE(result));
-    else
+    } else {
         outcomes[import->outcome].tell(job, import->why.text);
+    }
     import_free(import);
 }
 

@@ -37,6 +37,10 @@ select 0, 0, 0, written_off, returned, tasks, told
 -- $1 user, $2 administrators' chat or '', $3 when the import began
 select coffee.payment_required($1, nullif($2, '')::bigint, $3);
 
+-- name: token_works
+-- $1 user. Who was refused once is imported like the others again.
+update coffee.users set token_status = 'valid' where id = $1 and token_status <> 'valid';
+
 -- name: record
 -- $1 host, $2 pid, $3 milliseconds that it took, $4 exit code, $5 stats, $6 error or null. An
 -- import is a run, too: one user's failure is to be seen where runs are looked up.
