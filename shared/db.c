@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "db_error.h"
 #include "db_parts.h"
 #include "db_sql.h"
+#include "instant.h"
 #include "limits.h"
 #include "log.h"
 #include "text.h"
@@ -406,6 +408,50 @@ int db_script(struct db *db, const char *text)
     if (r < 0)
         return r;
     return close_alone(db, alone, execute(db, text, "script"));
+}
+
+/* --- notifications --- */
+
+int db_listen(struct db *db, const char *channel)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "listen %s", channel);
+    return db_script(db, command);
+}
+
+static bool take_notifications(struct db *db)
+{
+    PGnotify *notification;
+    bool some = false;
+
+    while ((notification = PQnotifies(db->conn))) {
+        PQfreemem(notification);
+        some = true;
+    }
+    return some;
+}
+
+int db_wait_notify(struct db *db, int stop_fd, int64_t timeout_ms)
+{
+    uint64_t until = monotonic_now_ms() + (uint64_t)timeout_ms, now;
+    struct pollfd waits[] = {
+        { .fd = PQsocket(db->conn), .events = POLLIN },
+        { .fd = stop_fd, .events = POLLIN },
+    };
+
+    for (;;) {
+        if (!PQconsumeInput(db->conn) || db_lost(db)) {
+            db_error_print(db->conn, NULL, "waiting", db->error);
+            return -EAGAIN;
+        }
+        if (take_notifications(db))
+            return 1;
+        now = monotonic_now_ms();
+        if (now >= until || waits[1].revents)
+            return 0;
+        (void)poll(waits, 2, (int)(until - now));
+    }
 }
 
 /* --- rows --- */

@@ -90,6 +90,14 @@ const char *db_error(const struct db *db);
 /* The socket, for a service that waits for NOTIFY in poll(2). */
 int db_socket(const struct db *db);
 
+/* Asks to be told of a channel. A new connection has to ask anew. Returns 0 or as above. */
+int db_listen(struct db *db, const char *channel);
+
+/* Waits for a notification, until stop_fd is readable or timeout_ms have passed. Returns 1 when
+ * there was one (all that came are taken), 0 when there was none, -EAGAIN when the connection is
+ * lost. */
+int db_wait_notify(struct db *db, int stop_fd, int64_t timeout_ms);
+
 /* Cells; row < count, and column as selected, from 0. rows_text is NULL for SQL NULL and lives as
  * long as rows; rows_int is 0 for it, and for what is not a number. */
 const char *rows_text(const struct rows *rows, int row, int column);

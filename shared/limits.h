@@ -27,6 +27,8 @@ enum {
     TELEGRAM_BODY_MAX = 1 << 20,
     /* A worker that asks waits out a 429 of a minute; what takes longer is its next run's. */
     TELEGRAM_PATIENCE_MS = 60000,
+    /* Each may have cost its time limit; one chat in trouble is not so many questions. */
+    TELEGRAM_VAIN_MAX = 5,
 
     /* mail: an alert that takes longer is tried again; shorter than a stop may take. */
     MAIL_TIMEOUT_MS = 20000,

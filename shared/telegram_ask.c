@@ -19,6 +19,7 @@
 enum { NUMBER_MAX = 24 };
 
 static struct bots *bots;
+static int vain; /* questions in a row without a usable answer */
 
 /* One question on its way. */
 struct asking {
@@ -266,6 +267,16 @@ static int find_chat(struct asking *asking)
     return 0;
 }
 
+static void count_vain(enum telegram_verdict verdict)
+{
+    vain = verdict == TELEGRAM_RETRY || verdict == TELEGRAM_WAIT ? vain + 1 : 0;
+}
+
+bool telegram_ask_in_vain(void)
+{
+    return vain >= TELEGRAM_VAIN_MAX;
+}
+
 int telegram_ask(struct run *run, const struct telegram_question *question,
                  struct telegram_answer *ret)
 {
@@ -282,6 +293,8 @@ int telegram_ask(struct run *run, const struct telegram_question *question,
     r = find_chat(&asking);
     if (r == 0)
         r = ask(&asking, &answer);
+    if (r == 0)
+        count_vain(answer.verdict);
     if (r == 0 && answer.verdict == TELEGRAM_BOT_DEAD)
         r = end_bot(&asking, &answer);
     if (r == 0 && answer.verdict == TELEGRAM_GONE)

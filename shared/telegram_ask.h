@@ -51,4 +51,9 @@ void telegram_ask_close(void);
 int telegram_ask(struct run *run, const struct telegram_question *question,
                  struct telegram_answer *ret);
 
+/* True after TELEGRAM_VAIN_MAX questions in a row that got no usable answer or were told to wait:
+ * Telegram is down, or wants to be left alone. A run with many questions ends then, and leaves the
+ * rest to the next one. */
+bool telegram_ask_in_vain(void);
+
 #endif

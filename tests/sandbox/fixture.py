@@ -174,6 +174,23 @@ class Sandbox:
             self.control("POST", "telegram/limits", order)
         return self.control("GET", "telegram/limits")
 
+    def join(self, link: str, user_id: int) -> str:
+        """A person taps on an invite link: "" when he is in, or why not; see telegram_members.py."""
+        return self.control("POST", "telegram/join", {"link": link, "user_id": user_id})["why"]
+
+    def set_member(self, chat_id: int, user_id: int, status: str) -> None:
+        self.control("POST", "telegram/members",
+                     {"chat_id": chat_id, "user_id": user_id, "status": status})
+
+    def member(self, chat_id: int, user_id: int) -> str:
+        found = self.control("GET", f"telegram/members?chat_id={chat_id}&user_id={user_id}")
+        return found["members"][0]["status"] if found["members"] else "left"
+
+    def links(self, chat_id: int | None = None) -> list[dict[str, Any]]:
+        """Every invite link ever made, in order: link, name, member_limit, revoked, joined, …"""
+        query = f"?chat_id={chat_id}" if chat_id else ""
+        return self.control("GET", "telegram/links" + query)["links"]
+
     def clock(self, **order: Any) -> str:
         """now=RFC 3339, advance="24h", frozen=True; without any: real time."""
         return self.control("POST", "clock", order)["now"]

@@ -19,6 +19,7 @@ from faults import Fault
 from service import Context, Service
 from telegram_check import Refusal, bad
 from telegram_limits import Limits
+from telegram_members import Members
 
 TWO_DAYS_MS = 48 * 3600 * 1000
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{3,}")
@@ -72,6 +73,7 @@ class Telegram(Service):
         self.store.script(SCHEMA)
         self.limits = Limits()
         self.revoked: set[str] = set()
+        self.members = Members(self.store, self.clock, self.open_chat)
         self.methods: dict[str, Callable[[str, dict[str, Any]], Any]] = {
             "getme": self.get_me, "getchat": self.get_chat,
             "getchatmember": self.get_chat_member,
@@ -79,6 +81,7 @@ class Telegram(Service):
             "sendmessage": self.send_message, "sendphoto": self.send_photo,
             "deletemessage": self.delete_message, "deletemessages": self.delete_messages,
             "answercallbackquery": self.answer_callback_query,
+            **self.members.methods,
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -91,6 +94,7 @@ class Telegram(Service):
             web.post("/_control/telegram/tokens", self.set_tokens),
             web.get("/_control/telegram/limits", self.show_limits),
             web.get("/_control/telegram/messages", self.show_messages),
+            *self.members.routes(),
         ]
 
     def reset(self) -> None:
@@ -185,7 +189,7 @@ class Telegram(Service):
     def get_chat_member(self, bot: str, params: dict[str, Any]) -> dict[str, Any]:
         chat, user = self.seen_chat(bot, params), check.user_id(params)
         if user != int(bot):
-            return {"status": "left", "user": {"id": user, "is_bot": False, "first_name": "?"}}
+            return self.members.member(chat["id"], user)
         member: dict[str, Any] = {"status": chat["status"], "user": self.get_me(bot, {})}
         if chat["status"] == "administrator":
             rights = {"can_manage_chat": True, "can_delete_messages": True,
