@@ -72,6 +72,7 @@ const struct setting settings[] = {
     { "TRON_USDT_CONTRACT", SETTING_TEXT, "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 0, 0,
       "address of the token contract" },
     { "TRON_CONFIRMATIONS", SETTING_INT, "19", 1, 1000, "blocks until a transfer is final" },
+    { "TRON_CONCURRENCY", SETTING_INT, "8", 1, 256, "requests to TronGrid in flight" },
 
     { "VENDISTA_URL", SETTING_URL, "https://api.vendista.ru:99", 0, 0, "Vendista's API" },
     { "VENDISTA_DELAY_MS", SETTING_DURATION, "1100", 0, HOUR_MS, "pause between two requests" },

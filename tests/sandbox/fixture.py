@@ -98,6 +98,7 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         return {"YOOKASSA_URL": f"{self.url}/v3", "YOOKASSA_SHOP_ID": SHOP_ID,
                 "YOOKASSA_SECRET_KEY": SECRET_KEY, "VENDISTA_URL": f"{self.url}/vendista",
+                "TRONGRID_URL": f"{self.url}/tron",
                 "TELEGRAM_API_URL": self.url, "TELEGRAM_BOT_TOKEN": BOT_TOKEN}
 
     def store_environment(self) -> dict[str, str]:

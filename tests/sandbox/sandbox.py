@@ -29,10 +29,11 @@ from s3 import S3
 from service import Context, Service
 from store import Store
 from telegram import Telegram
+from tron import Tron
 from vendista import Vendista
 from yookassa import YooKassa
 
-SERVICES: list[type[Service]] = [YooKassa, Telegram, S3, Mailbox, Vendista]
+SERVICES: list[type[Service]] = [YooKassa, Telegram, S3, Mailbox, Vendista, Tron]
 SHUTDOWN_SECONDS = 1.0
 BODY_MAX = 8 << 20
 
