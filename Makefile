@@ -187,7 +187,7 @@ $(O)/obj/workers/main/migrate.o: $(O)/gen/workers/main/schema.h
 
 # The texts to customers, of all workers' sources, are part of make_translations.
 TEXT_SOURCES := $(sort $(wildcard workers/*/*.[ch] workers/*/*/*.[ch] workers/*/*.sql workers/*/*/*.sql))
-TEXTS := $(O)/gen/workers/messenger/commands/texts.h
+TEXTS := $(O)/gen/workers/messenger/commands/source_texts.h
 $(TEXTS): $(TEXT_SOURCES) scripts/texts2h.awk
 	@mkdir -p $(@D)
 	$(call say,TEXTS,$@)

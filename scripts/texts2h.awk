@@ -147,7 +147,7 @@ END {
         exit 1
     scan()
     print "/* Made by scripts/texts2h.awk from the sources of the workers. */"
-    print "static const char *const texts[] = {"
+    print "static const char *const source_texts[] = {"
     for (i = 1; i <= count; i++) {
         gsub(/\\/, "&&", texts[i])
         gsub(/"/, "\\\"", texts[i])
