@@ -54,7 +54,10 @@ const struct setting settings[] = {
     { "WEBHOOK_TUNNEL_COMMAND", SETTING_TEXT, "", 0, 0,
       "tunnel program, {port} is the gateway's; serveo.net by ssh when empty" },
     { "WEBHOOK_TUNNEL_URL_REGEX", SETTING_TEXT, "", 0, 0,
-      "finds the public address in what the tunnel prints; any https URL when empty" },
+      "finds the public address in what the tunnel prints; any https URL when empty, serveo's for "
+      "its own command" },
+    { "WEBHOOK_CHECK_INTERVAL", SETTING_DURATION, "10s", 100, HOUR_MS,
+      "how often it is checked that updates arrive" },
     { "HTTP_LISTEN", SETTING_TEXT, "127.0.0.1:8080", 0, 0, "address:port of the gateway" },
     { "HTTP_API_TOKEN", SETTING_SECRET, NULL, 0, 0, "bearer token of the gateway's API" },
 

@@ -20,6 +20,7 @@ from service import Context, Service
 from telegram_check import Refusal, bad
 from telegram_limits import Limits
 from telegram_members import Members
+from telegram_webhook import Webhooks
 
 TWO_DAYS_MS = 48 * 3600 * 1000
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{3,}")
@@ -72,6 +73,7 @@ class Telegram(Service):
         self.store, self.clock = context.store, context.clock
         self.store.script(SCHEMA)
         self.limits = Limits()
+        self.webhooks = Webhooks(self.clock)
         self.revoked: set[str] = set()
         self.members = Members(self.store, self.clock, self.open_chat)
         self.methods: dict[str, Callable[[str, dict[str, Any]], Any]] = {
@@ -82,6 +84,7 @@ class Telegram(Service):
             "deletemessage": self.delete_message, "deletemessages": self.delete_messages,
             "answercallbackquery": self.answer_callback_query,
             **self.members.methods,
+            **self.webhooks.methods,
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -95,11 +98,16 @@ class Telegram(Service):
             web.get("/_control/telegram/limits", self.show_limits),
             web.get("/_control/telegram/messages", self.show_messages),
             *self.members.routes(),
+            *self.webhooks.control_routes(),
         ]
 
     def reset(self) -> None:
         self.limits.reset()
         self.revoked.clear()
+        self.webhooks.reset()
+
+    async def stop(self) -> None:
+        await self.webhooks.stop()
 
     def metadata(self, request: web.Request, body: Any) -> Mapping[str, Any]:
         params = body if isinstance(body, dict) else dict(request.query)

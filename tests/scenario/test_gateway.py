@@ -254,8 +254,8 @@ GARBAGE = [
 def test_garbage_hurts_nobody(gateway):
     for each in GARBAGE:
         with gateway.socket() as client, contextlib.suppress(OSError):
+            client.settimeout(0.5)  # what is cut short is waited for, within limits
             client.sendall(each)
-            client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
                 pass
         assert gateway.ask("GET", "/healthz").status == 200, each[:60]

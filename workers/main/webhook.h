@@ -4,9 +4,10 @@
  * What the gateway, which receives updates, and those who tell Telegram where to send them agree
  * on.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
+#include "telegram_ask.h"
 
 /* The kinds of updates that are wanted (allowed_updates); ends with NULL. */
 extern const char *const webhook_kinds[];
@@ -19,5 +20,35 @@ int webhook_check_secret(const char *secret, struct err *reterr);
  * HMAC-SHA-256, which tell nothing of the secret. Returns text. */
 enum { WEBHOOK_MARK_MAX = 33 };
 const char *webhook_mark(const char *secret, char text[static WEBHOOK_MARK_MAX]);
+
+/* --- for those who set it (main.sql, TELEGRAM_ASK_NEEDS, WEBHOOK_NEEDS) --- */
+
+#define WEBHOOK_NEEDS "WEBHOOK_TYPE", "WEBHOOK_HOST", "WEBHOOK_SECRET"
+
+enum { WEBHOOK_BOTS_MAX = 8, WEBHOOK_URL_MAX = 512 };
+
+/* Reads the tokens (telegram_ask_open) and lists the bots that have a webhook: of those with the
+ * same token the first, since Telegram knows one address a token. Returns 0 or a negative errno,
+ * logged. */
+int webhook_open(struct run *run, const char *ret[static WEBHOOK_BOTS_MAX], size_t *ret_n);
+
+/* Checks WEBHOOK_TYPE, WEBHOOK_HOST and WEBHOOK_SECRET. Returns 0 or -EBADMSG. */
+int webhook_check_settings(struct err *reterr);
+bool webhook_is_tunnel(void);
+
+/* Where the gateway is reached from outside, now: WEBHOOK_HOST, or what the tunneler says. Returns
+ * 0, -ENOENT (there is no tunnel) or as db.h, logged. */
+int webhook_address(struct run *run, char ret[static WEBHOOK_URL_MAX]);
+
+/* The URL of a bot's webhook; returns text. */
+const char *webhook_url(const char *address, const char *bot, char text[static WEBHOOK_URL_MAX]);
+
+/* setWebhook with secret and kinds; drop: what waits is forgotten, in the same call. Returns as
+ * telegram_ask. */
+int webhook_set(struct run *run, const char *address, const char *bot, bool drop,
+                struct telegram_answer *ret);
+
+/* getWebhookInfo. Returns as telegram_ask. */
+int webhook_info(struct run *run, const char *bot, struct telegram_answer *ret);
 
 #endif

@@ -6,6 +6,9 @@ create table main.webhook (
     type       text not null check (type in ('HOST', 'SERVEO')),
     url        text,
     pid        int,  -- of the tunnel, when there is one
+    -- A pid alone may be somebody else's by now: boot and start time, and the command.
+    tunnel_start   text,
+    tunnel_command text,
     checked_at timestamptz,
     healthy    boolean not null default false,
     last_error text
