@@ -10,8 +10,6 @@
 #include "own.h"
 #include "text.h"
 
-enum { NUMBER_MAX = 24 };
-
 void json_write_init(struct json_writer *w, size_t bytes_max)
 {
     *w = (struct json_writer){ 0 };
@@ -34,18 +32,27 @@ static void add_text(struct json_writer *w, const char *text)
     add(w, text, strlen(text));
 }
 
-/* The comma after what stands before, unless that is the bracket. */
+/* The comma after what stands before, unless that is the bracket; as one piece, since most values
+ * are shorter than what stands before them. */
 static void begin(struct json_writer *w, const char *name)
 {
     char last = w->text.len ? w->text.p[w->text.len - 1] : '[';
+    size_t n = name ? strlen(name) : 0;
+    char *room = w->error ? NULL : buf_room(&w->text, n + sizeof ",\"\":" - 1), *to = room;
 
-    if (last != '{' && last != '[')
-        add(w, ",", 1);
-    if (name) {
-        add(w, "\"", 1);
-        add_text(w, name);
-        add(w, "\":", 2);
+    if (!room) {
+        w->error = w->error ? w->error : -EMSGSIZE;
+        return;
     }
+    if (last != '{' && last != '[')
+        *to++ = ',';
+    if (name) {
+        *to++ = '"';
+        to = mempcpy(to, name, n);
+        *to++ = '"';
+        *to++ = ':';
+    }
+    buf_grew(&w->text, (size_t)(to - room));
 }
 
 void json_write_open(struct json_writer *w, const char *name, char open)
@@ -114,16 +121,10 @@ void json_write_text(struct json_writer *w, const char *name, const char *text_o
 
 void json_write_int(struct json_writer *w, const char *name, int64_t value)
 {
-    char text[NUMBER_MAX], *p = text + sizeof text;
-    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char text[TEXT_INT_MAX];
 
-    do
-        *--p = (char)('0' + left % 10);
-    while (left /= 10);
-    if (value < 0)
-        *--p = '-';
     begin(w, name);
-    add(w, p, (size_t)(text + sizeof text - p));
+    add(w, text, (size_t)(text_put_int(text, value) - text));
 }
 
 void json_write_tenths(struct json_writer *w, const char *name, uint64_t tenths)

@@ -179,6 +179,22 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
     return nearest;
 }
 
+char *text_put_int(char to[static TEXT_INT_MAX], int64_t number)
+{
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    char digits[TEXT_INT_MAX];
+    int n = 0;
+
+    if (number < 0)
+        *to++ = '-';
+    do
+        digits[n++] = (char)('0' + left % 10);
+    while (left /= 10);
+    while (n)
+        *to++ = digits[--n];
+    return to;
+}
+
 bool text_same(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

@@ -26,6 +26,11 @@ bool text_equal_secret(const char *given, const char *secret);
  * least..most); ret is touched on success only. */
 int text_to_int(const char *text, int64_t least, int64_t most, int64_t *ret);
 
+/* Writes the number in decimal at to, without a NUL, and returns where it ends. Makes no call: also
+ * for what has few pages of the C library. */
+enum { TEXT_INT_MAX = sizeof "-9223372036854775808" - 1 };
+char *text_put_int(char to[static TEXT_INT_MAX], int64_t number);
+
 /* Adds bytes with control characters, DEL, backslash, and what is not UTF-8 as \n, \t, \xHH, so
  * that one event stays one line and no escape sequence reaches a terminal. Quotes the text when
  * it holds a space, an equals sign or a quote, or is empty. */

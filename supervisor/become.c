@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "text.h"
+
 enum { NUMBER_TEXT_MAX = 24 };
 
 static const struct {
@@ -38,37 +40,55 @@ static int lead(struct progress *progress)
     return progress->what->own_session ? (int)setsid() : setpgid(0, 0);
 }
 
-static void reset_signals(void)
+static void take_default(int signal)
 {
     /* The kernel's struct sigaction: SIG_DFL, no flags, no restorer, an empty mask. */
     static const unsigned long default_action[4];
-    sigset_t none;
 
     /* By the kernel's own call: signal(3) refuses 32 and 33, which C libraries keep for themselves,
      * and an opsd that was started with those ignored would pass that on. */
+    (void)syscall(SYS_rt_sigaction, signal, default_action, NULL, sizeof(unsigned long));
+}
+
+void become_reset_signals(void)
+{
     for (int i = 1; i < NSIG; i++)
-        (void)syscall(SYS_rt_sigaction, i, default_action, NULL, sizeof(unsigned long));
+        take_default(i);
+}
+
+static void reset_signals(void)
+{
+    /* What opsd handles or ignores, in any of its processes. */
+    static const int ours[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGPIPE, SIGXFSZ };
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        take_default(ours[i]);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* An open(2) of its own of what fd is. */
+static int open_again(int fd)
+{
+    char path[sizeof "/proc/self/fd/" + TEXT_INT_MAX] = "/proc/self/fd/";
+
+    *text_put_int(path + strlen(path), fd) = '\0';
+    return open(path, O_RDWR | O_CLOEXEC);
 }
 
 /* Ours does not block; a description of its own is opened by way of proc(5), which finds the FIFO
  * also when its name was deleted. O_RDWR: one without a reader must not block the open. */
 static int open_output(const struct become *what, int fd, int target)
 {
-    char path[32];
-
-    if (what->pipes) {
-        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        fd = open(path, O_RDWR | O_CLOEXEC);
-    }
+    if (what->pipes)
+        fd = open_again(fd);
     return fd < 0 || dup2(fd, target) < 0 ? -1 : 0;
 }
 
 /* O_RDWR: without another writer it must not look like the end of a file. */
 static int open_lines(const struct become *what)
 {
-    char path[32];
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -76,8 +96,7 @@ static int open_lines(const struct become *what)
     /* So that its owner may open it once more, /dev/stdin. */
     if (what->who && fchown(ends[0], what->who->uid, (gid_t)-1) < 0)
         return -1;
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
-    return open(path, O_RDWR | O_CLOEXEC);
+    return open_again(ends[0]);
 }
 
 static int open_input(struct progress *progress)

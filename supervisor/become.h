@@ -64,6 +64,10 @@ struct become_failure {
     int which; /* of STEP_PASS the descriptor's number, of STEP_LIMIT the enum limit */
 };
 
+/* Every signal to its default: whatever ignores some and starts opsd does not mean the workers.
+ * Once, at its start; what opsd changes after it is known to become. */
+void become_reset_signals(void);
+
 /* Becomes what it is to be, with default signals, and executes program. Returns only when that
  * failed. Of the descriptors from 3 on only those of fds stay. */
 struct become_failure become(const struct become *what, const char *program);

@@ -246,8 +246,7 @@ void fleet_commit(struct fleet *fleet)
         fleet->look_again_ms = (int64_t)monotonic_now_ms() + JOURNAL_AGAIN_MS;
     if (fleet->link)
         guard_link_flush(fleet->link);
-    for (struct keeper *k = fleet->keepers.first; k; k = k->next)
-        keeper_go(k);
+    keepers_go(&fleet->keepers);
 }
 
 void fleet_journal_left(struct fleet *fleet)

@@ -75,28 +75,40 @@ struct instance {
     struct fleet *fleet;
     struct generation *generation;
     const struct app *app;
-    int id, number; /* of the fleet; within the app */
+    /* What the journal tells of comes first, without what is long: each turn of the loop looks at
+     * all of it of all. */
+    unsigned exit_count, recorded_exits;
+    uint64_t recorded_mark;
+    int id, number;   /* of the fleet; within the app */
+    int variant;      /* tells the files of two in a reload apart */
+    bool retiring;    /* once it is stopped, it is gone */
+    bool hidden;      /* of two in a reload, the one that does not count */
+    bool stop_asked;  /* it will be stopped once nothing that depends on it runs */
+    bool to_want;     /* machine.wanted, but for the end of opsd, which changes nobody's mind */
+    pid_t keeper_pid; /* with its start, the identity of the keeper; 0: none */
+    int64_t keeper_start;
+    pid_t pid;          /* of the worker; 0: it does not run (yet) */
+    int64_t pid_start;  /* with pid, its identity */
+    int64_t started_at; /* wall clock, ms */
+    struct log_span span;
+    struct ticks ticks; /* of a scheduled worker: wall clock */
+    struct last_run last_run;
+    struct renewal renewal;
     struct machine machine;
-    bool stop_asked;     /* it will be stopped once nothing that depends on it runs */
+
     bool held;           /* what it depends on was taken away, and so it leaves, too */
     bool start_asked;    /* only while a start is marked */
     const char *blocked; /* the dependency that it waits for; NULL: none */
     struct instance *
         *needs; /* app->depends_count lists, one after the other, each ends with NULL */
 
-    struct keeper *keeper; /* NULL: nothing of it runs */
-    pid_t keeper_pid;      /* with its start, the identity of the keeper; 0: none */
-    int64_t keeper_start;
+    struct keeper *keeper;       /* NULL: nothing of it runs */
     struct keeper_report report; /* what the keeper last said */
-    pid_t pid;                   /* of the worker; 0: it does not run (yet) */
-    int64_t pid_start;           /* with pid, its identity */
     bool ended;     /* it does not run any more, nor anything that it started, unless */
     bool lost;      /* its keeper was killed, and we clear what that left */
     bool unstarted; /* the last start failed before the worker ran */
     int64_t next_clear_ms, clear_every_ms;
-    int64_t started_at; /* wall clock, ms */
     struct stream out, err;
-    struct log_span span;
     int notify_fd;
     char notify_address[NOTIFY_ADDRESS_MAX];
     struct watch *notify_watch;
@@ -105,33 +117,23 @@ struct instance {
     struct readiness readiness;
     int64_t next_probe_ms; /* monotonic; 0: none */
 
-    struct ticks ticks; /* of a scheduled worker: wall clock */
     const struct zone *zone;
-    int zone_version; /* by which the next one was planned */
-    struct last_run last_run;
-    struct renewal renewal;
+    int zone_version; /* by which the next tick was planned */
 
     char status_text[STATUS_TEXT_MAX];
     char *stats;               /* a JSON object; NULL: none */
     struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
-    unsigned exit_count;
     struct usage usage;
     struct events_seen seen;
 
     struct generation *ran_generation;
     const struct app *ran; /* what the present process was started with, or nothing */
     bool fresh;            /* it was not there before the manifest was read */
-    bool retiring;         /* once it is stopped, it is gone */
-    bool hidden;           /* of two in a reload, the one that does not count */
-    int variant;           /* tells the files of the two apart */
     struct instance *other;
     struct reload reload;
     bool recorded;          /* the journal that was read knows it */
     int64_t adopt_again_ms; /* monotonic; its process could not be taken over yet; 0: it was */
     bool adopted;           /* its process was started by an earlier opsd */
-    bool to_want; /* machine.wanted, but for the end of opsd, which changes nobody's mind */
-    uint64_t recorded_mark;
-    unsigned recorded_exits;
 
     struct run *run; /* of run_worker: who watches; NULL for a member of the fleet */
 };

@@ -167,7 +167,7 @@ static int open_pipe(struct instance *i, bool err, struct err *reterr)
     struct credentials who = { 0 };
     int fd = instance_take_kept(i, suffix_of(err)), r;
 
-    if (fd < 0 && procfs_is_alive(i->keeper_pid, i->keeper_start))
+    if (fd < 0 && i->keeper_pid && procfs_is_alive(i->keeper_pid, i->keeper_start))
         fd = open_held(i, err);
     if (fd >= 0)
         return fd;

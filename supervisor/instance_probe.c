@@ -69,6 +69,7 @@ static int make_pipe(struct instance *i)
         return 0;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
     i->readiness.fd = ends[0];
     i->ready_fd_write = ends[1];
     instance_keep(i, PIPE, ends[0]);

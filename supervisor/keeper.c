@@ -13,7 +13,6 @@
 #include "heap.h"
 #include "instant.h"
 #include "keeper_children.h"
-#include "launch.h"
 
 struct keeper_life {
     const struct keeper_task *task; /* until the worker runs */
@@ -176,7 +175,6 @@ static _Noreturn void serve(struct keeper_life *life)
 static void keep_own_only(void)
 {
     (void)close_range(KEEPER_GO_FD, ~0U, 0);
-    launch_forget();
     heap_forget_statics();
 }
 

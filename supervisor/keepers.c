@@ -45,13 +45,24 @@ static bool is_watched(const struct keepers *keepers, int watch)
     return false;
 }
 
-/* Those of one watch; -1: all. What changed may let go of any keeper, so begin again after it. */
-static void look_at(struct keepers *keepers, int watch)
+/* Of those that write to a file, one at most is not dismissed. The latest come first. */
+static void look_at(const struct keepers *keepers, int watch)
+{
+    struct keeper *k = keepers->first;
+
+    while (k && (k->status_watch != watch || !k->owner))
+        k = k->next;
+    if (k && read_report(k))
+        keepers->changed(k);
+}
+
+/* What changed may let go of any keeper, so begin again after it. */
+static void look_at_all(const struct keepers *keepers)
 {
     struct keeper *k = keepers->first;
 
     while (k) {
-        if ((watch < 0 || k->status_watch == watch) && k->owner && read_report(k)) {
+        if (k->owner && read_report(k)) {
             keepers->changed(k);
             k = keepers->first;
         } else {
@@ -70,8 +81,10 @@ static void files_changed(void *owner)
     n = read(keepers->inotify_fd, bytes, sizeof bytes);
     for (const char *p = bytes; p < bytes + n; p += sizeof *event + event->len) {
         event = (const struct inotify_event *)(const void *)p;
-        if (event->mask & (IN_Q_OVERFLOW | IN_MODIFY))
-            look_at(keepers, event->mask & IN_Q_OVERFLOW ? -1 : event->wd);
+        if (event->mask & IN_Q_OVERFLOW)
+            look_at_all(keepers);
+        else if (event->mask & IN_MODIFY)
+            look_at(keepers, event->wd);
     }
 }
 
@@ -170,6 +183,16 @@ int keepers_init(struct keepers *keepers, uv_loop_t *loop, int home_fd)
 
 /* --- one of them */
 
+/* Our end of the pipe in which it gets the word. */
+static void close_go(struct keeper *keeper)
+{
+    if (keeper->go_fd < 0)
+        return;
+    (void)close(keeper->go_fd);
+    keeper->go_fd = -1;
+    keeper->keepers->waiting--;
+}
+
 static void let_go(struct keeper *keeper)
 {
     struct keeper **p = &keeper->keepers->first;
@@ -183,8 +206,7 @@ static void let_go(struct keeper *keeper)
         slots_wait();
     if (keeper->pidfd >= 0)
         (void)close(keeper->pidfd);
-    if (keeper->go_fd >= 0)
-        (void)close(keeper->go_fd);
+    close_go(keeper);
     free(keeper->file);
     free(keeper);
 }
@@ -235,23 +257,38 @@ static struct keeper *keeper_new(struct keepers *keepers, const char *name, void
     return keeper;
 }
 
-/* What pidfd holds still is what was meant if its start is the same now that it cannot be replaced
- * any more. */
-static int hold(struct keeper *keeper, int pidfd, int64_t start)
+static int read_start(pid_t pid, int64_t *ret)
 {
     struct proc_stat stat;
+    int r = procfs_stat(pid, &stat);
+
+    if (r == 0)
+        *ret = stat.start_ticks;
+    return r == -ENOENT ? -ESRCH : r;
+}
+
+static int hold(struct keeper *keeper, int pidfd)
+{
+    keeper->pidfd = pidfd;
+    return watch_open(keeper->keepers->loop, pidfd, keeper_ended, keeper, &keeper->watch);
+}
+
+/* What pidfd holds still is what was meant if its start is the same now that it cannot be replaced
+ * any more. */
+static int hold_again(struct keeper *keeper, int pidfd, int64_t start)
+{
+    int64_t found;
     int r;
 
     if (pidfd < 0)
         return -errno;
-    keeper->pidfd = pidfd;
-    r = procfs_stat(keeper->pid, &stat);
-    if (r < 0)
-        return r == -ENOENT ? -ESRCH : r;
-    if (start && stat.start_ticks != start)
-        return -ESRCH;
-    keeper->start = stat.start_ticks;
-    return watch_open(keeper->keepers->loop, keeper->pidfd, keeper_ended, keeper, &keeper->watch);
+    r = read_start(keeper->pid, &found);
+    if (r == 0 && found != start)
+        r = -ESRCH;
+    if (r == 0)
+        return hold(keeper, pidfd);
+    (void)close(pidfd);
+    return r;
 }
 
 /* With all the room that a record takes: the keeper must not need a disk that is full. */
@@ -277,13 +314,18 @@ static int make_status(struct keeper *keeper)
 static int fork_with(struct keeper *keeper, const struct keeper_task *task, int go,
                      struct err *reterr)
 {
+    int64_t begun = procfs_clock();
     int pidfd, r;
 
     r = launch_keeper(task, keeper->status_fd, go, &pidfd, reterr);
     if (r < 0)
         return r;
     keeper->pid = r;
-    r = hold(keeper, pidfd, 0);
+    keeper->start = procfs_clock();
+    r = hold(keeper, pidfd);
+    /* It was started at either. */
+    if (r == 0 && keeper->start != begun)
+        r = read_start(keeper->pid, &keeper->start);
     if (r == 0)
         return 0;
     /* Never told to go, it has started nothing. */
@@ -294,6 +336,7 @@ static int fork_with(struct keeper *keeper, const struct keeper_task *task, int 
 
 static int start(struct keeper *keeper, const struct keeper_task *task, struct err *reterr)
 {
+    struct keepers *keepers = keeper->keepers;
     int go[2], r;
 
     r = make_status(keeper);
@@ -303,6 +346,7 @@ static int start(struct keeper *keeper, const struct keeper_task *task, struct e
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
     keeper->go_fd = go[1];
+    keepers->waiting++;
     r = fork_with(keeper, task, go[0], reterr);
     (void)close(go[0]);
     return r;
@@ -330,8 +374,13 @@ void keeper_go(struct keeper *keeper)
         return;
     slots_wait();
     (void)!write(keeper->go_fd, &keeper->start, sizeof keeper->start);
-    (void)close(keeper->go_fd);
-    keeper->go_fd = -1;
+    close_go(keeper);
+}
+
+void keepers_go(struct keepers *keepers)
+{
+    for (struct keeper *k = keepers->first; k && keepers->waiting; k = k->next)
+        keeper_go(k);
 }
 
 /* By its name or, when that was deleted, from the keeper. */
@@ -360,7 +409,7 @@ int keeper_adopt(struct keepers *keepers, const struct keeper_identity *identity
     /* What is not known must not stand for any: a damaged journal. */
     r = identity->start > 0 ? reopen_status(keeper, identity) : -ESRCH;
     if (r == 0)
-        r = hold(keeper, pidfd_open(identity->pid, 0), identity->start);
+        r = hold_again(keeper, pidfd_open(identity->pid, 0), identity->start);
     keeper->start = identity->start;
     (void)read_report(keeper);
     *last = keeper->report;

@@ -33,7 +33,8 @@ struct keepers {
     int home_fd, folder_fd; /* the latter of the status files */
     int inotify_fd;
     struct watch *watch;
-    struct keeper *first;
+    struct keeper *first; /* the latest */
+    unsigned waiting;     /* for the word to go */
     /* The report has changed, or the keeper is gone. */
     void (*changed)(struct keeper *keeper);
 };
@@ -48,8 +49,9 @@ void keepers_close(struct keepers *keepers);
 int keeper_fork(struct keepers *keepers, const struct keeper_task *task, void *owner,
                 struct keeper **ret, struct err *reterr);
 
-/* Lets it start the worker. Without this it ends when opsd does. */
+/* Lets it start the worker. Without this it ends when opsd does. And the same for all that wait. */
 void keeper_go(struct keeper *keeper);
+void keepers_go(struct keepers *keepers);
 
 /* One that an earlier opsd forked. */
 struct keeper_identity {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "heap.h"
 #include "slots.h"
@@ -14,7 +13,8 @@
  * "Limits on size of arguments and environment"), 2 MiB as a rule. */
 enum { BLOCK_BYTES = 8 << 20, ALIGN = 16 };
 
-static char *block; /* mapped once; its pages come and go */
+/* Its pages come and go; a keeper forgets them with all variables. */
+static char block[BLOCK_BYTES] __attribute__((aligned(ALIGN)));
 
 /* Where the next thing goes; NULL once it does not fit. */
 struct packer {
@@ -90,19 +90,9 @@ static void copy_become(struct packer *packer, struct become *become)
 
 const struct keeper_task *launch_pack(const struct keeper_task *task, struct err *reterr)
 {
-    struct packer packer;
+    struct packer packer = { block, block + sizeof block };
     struct keeper_task *copied;
 
-    if (!block) {
-        block = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (block == MAP_FAILED) {
-            block = NULL;
-            (void)err_set(reterr, -ENOMEM, "out of memory");
-            return NULL;
-        }
-    }
-    packer = (struct packer){ block, block + BLOCK_BYTES };
     copied = copy(&packer, task, sizeof *task);
     copied->name = copy_text(&packer, task->name);
     copied->program = copy_text(&packer, task->program);
@@ -113,12 +103,6 @@ const struct keeper_task *launch_pack(const struct keeper_task *task, struct err
         return NULL;
     }
     return copied;
-}
-
-void launch_forget(void)
-{
-    if (block)
-        (void)munmap(block, BLOCK_BYTES);
 }
 
 /* --- the fork */

@@ -16,7 +16,4 @@ const struct keeper_task *launch_pack(const struct keeper_task *task, struct err
 pid_t launch_keeper(const struct keeper_task *task, int status, int go, int *ret_pidfd,
                     struct err *reterr);
 
-/* In the keeper: the copy is of no use any more. */
-void launch_forget(void);
-
 #endif

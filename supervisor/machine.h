@@ -53,11 +53,11 @@ struct machine {
     int64_t deadline_ms; /* when the state needs looking at again; 0: never */
     int64_t latest_ms;   /* the deadline is not moved past this */
     int64_t heard_ms;    /* the last WATCHDOG=1, or since when it is ready */
-    struct restart_history history;
     int restarts, unstable_restarts;
     bool exited; /* last_exit means something */
     struct exit_status last_exit;
     int64_t last_uptime_ms;
+    struct restart_history history;
     struct err reason; /* why it is in its state, for people */
 };
 

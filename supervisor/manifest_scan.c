@@ -56,10 +56,15 @@ static int scan_fail(const struct scan *s, const char *wants)
                    wants, got);
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(struct scan *s)
 {
-    for (; s->at < s->n && strchr(" \t\r\n", s->text[s->at]) && s->text[s->at]; s->at++) {
-        if (s->text[s->at] != '\n')
+    for (; is_space(ahead(s)); s->at++) {
+        if (ahead(s) != '\n')
             continue;
         s->line++;
         s->line_start = s->at + 1;

@@ -33,15 +33,21 @@ static bool word_is(const char *key, const char *word, size_t n)
     return (strlen(key) == n && memcmp(key, word, n) == 0) || is_camel_case_of(key, word, n);
 }
 
-/* Calls for the name and every alias; stops at the first that is key. */
+static bool name_is(const struct field *field, const char *key)
+{
+    size_t n = strlen(field->name);
+
+    return is_pattern(field) ? strncmp(key, field->name, n - 1) == 0 : word_is(key, field->name, n);
+}
+
+/* The name or any alias is key. */
 static bool field_is(const struct field *field, const char *key)
 {
     const char *alias = field->aliases ? field->aliases : "";
     size_t n;
 
-    if (is_pattern(field))
-        return strncmp(key, field->name, strlen(field->name) - 1) == 0;
-    if (word_is(key, field->name, strlen(field->name)))
+    /* Most begin otherwise, and a thousand apps ask for a hundred thousand. */
+    if (*key == *field->name && name_is(field, key))
         return true;
     for (; *alias; alias += n, alias += *alias == ' ') {
         n = strcspn(alias, " ");

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "become.h"
 #include "commands.h"
 #include "guard.h"
 #include "home.h"
@@ -192,12 +193,12 @@ int main(int argc, char **argv)
     if (options_read(argc, argv, &options) < 0)
         return EXIT_USAGE;
     tidy_descriptors(options.link >= 0 || options.guard_store >= 0);
+    become_reset_signals();
     /* A client that went away, a terminal that was closed, a limit on a file's size: no reasons to
      * leave a fleet alone. */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
-    (void)signal(SIGCHLD, SIG_DFL);
     raise_limits();
     return options.link >= 0 ? supervise(&options) : guard(&options);
 }

@@ -49,6 +49,17 @@ int procfs_stat(pid_t pid, struct proc_stat *ret)
     return 0;
 }
 
+/* The kernel takes CLOCK_BOOTTIME when it copies a process, and shows whole ticks (copy_process,
+ * nsec_to_clock_t). */
+int64_t procfs_clock(void)
+{
+    const int64_t second = 1000000000;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (now.tv_sec * second + now.tv_nsec) / (second / sysconf(_SC_CLK_TCK));
+}
+
 /* The second number: resident pages. */
 static int read_resident(pid_t pid, int64_t *ret_bytes)
 {

@@ -15,6 +15,11 @@ struct proc_stat {
     int64_t start_ticks;  /* since boot; with the pid, the identity of a process */
 };
 
+/* The clock by which start_ticks go, of usually a hundredth of a second: a process that was forked
+ * between two looks at it that are the same was started then. Several times the speed of
+ * procfs_stat. */
+int64_t procfs_clock(void);
+
 /* True while the process runs that began then. */
 bool procfs_is_alive(pid_t pid, int64_t start_ticks);
 

@@ -14,8 +14,8 @@
 #include "schedule.h"
 
 enum {
-    /* Each takes half a millisecond; clients are heard between two turns. */
-    STARTS_PER_TURN = 16,
+    /* Each takes a quarter of a millisecond; clients are heard between two turns. */
+    STARTS_PER_TURN = 32,
     SWEEP_AGAIN_MS = 50,
 };
 

@@ -40,8 +40,8 @@ struct restart_policy {
 struct restart_history {
     int unstable;    /* exits younger than min_uptime, in a row */
     double delay_ms; /* the last back-off delay before jitter; 0: none yet */
-    int64_t exits_at[RESTART_WINDOW_MAX];
     unsigned exits;
+    int64_t exits_at[RESTART_WINDOW_MAX];
 };
 
 /* How a process ended: waitid(2)'s si_status, told apart. */

@@ -138,7 +138,7 @@ void process_reap(struct process *process)
     siginfo_t info;
 
     (void)kill(-process->pid, SIGKILL);
-    /* Not by its pidfd: in a loop that one does not block (PIDFD_NONBLOCK), and a zombie stays. */
+    /* Killed, it ends at once. */
     (void)waitid(P_PID, (id_t)process->pid, &info, WEXITED);
     (void)close(process->pidfd);
     *process = (struct process){ .pidfd = -1 };

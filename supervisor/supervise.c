@@ -443,9 +443,8 @@ static int take_home(struct opsd *opsd, struct err *reterr)
 
 static int run(struct opsd *opsd, struct err *reterr)
 {
-    int r;
+    int r = guard_link_open(&opsd->link, opsd->options->link, opsd->options->store);
 
-    r = guard_link_open(&opsd->link, opsd->options->link, opsd->options->store);
     if (r == 0)
         r = slots_open();
     if (r < 0)
@@ -484,14 +483,16 @@ static void come_first(void)
 
 int supervise(const struct options *options)
 {
-    static struct opsd opsd;
-    struct err why = { "" };
+    struct err why = { "out of memory" };
+    static struct opsd *opsd; /* elsewhere: a page of variables is copied after each fork */
 
     heap_init();
     come_first();
     (void)prctl(PR_SET_NAME, "opsd");
-    opsd.options = options;
-    if (run(&opsd, &why) < 0) {
+    opsd = calloc(1, sizeof *opsd);
+    if (opsd)
+        opsd->options = options;
+    if (!opsd || run(opsd, &why) < 0) {
         (void)fprintf(stderr, "opsd: %s\n", why.text);
         return EXIT_FAILED;
     }

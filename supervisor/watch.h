@@ -1,15 +1,14 @@
 #ifndef OPS_WATCH_H
 #define OPS_WATCH_H
 /*
- * A descriptor watched for reading, as an object of its own on the heap: libuv keeps a handle's
- * memory until its close callback, so what watches must not be part of what is watched for.
+ * A descriptor watched for reading.
  */
 #include <uv.h>
 
 struct watch;
 
-/* ready is called from the loop while fd is readable. Returns 0 or a negative errno; < 0: ready
- * will not be called. */
+/* ready is called from the loop while fd is readable, or has come to its end. Returns 0 or a
+ * negative errno; < 0: ready will not be called. fd should not block. */
 int watch_open(uv_loop_t *loop, int fd, void (*ready)(void *owner), void *owner,
                struct watch **ret);
 

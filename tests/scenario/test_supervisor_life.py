@@ -31,6 +31,19 @@ def test_s1_a_crash_loop_slows_down_and_ends_errored(fleet):
     wait_until(lambda: len(fleet.file("starts").read_text().split()) == 10)
 
 
+@pytest.mark.skipif(SANITIZED, reason="what finds errors comes along everywhere")
+def test_a_keeper_has_neither_the_heap_nor_the_libraries_of_opsd(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    worker = fleet.wait_state("w", "online")["pid"]
+    stat = pathlib.Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+    opsd, keeper = (pathlib.Path(f"/proc/{pid}/maps").read_text()
+                    for pid in (fleet.rpc("workers_stat")["daemon"]["pid"], stat[1]))
+    for what in ("[heap]", "/libuv.so", "/libcjson.so", "/libz.so"):
+        assert what in opsd and what not in keeper
+    assert "/libc.so" in keeper
+
+
 def test_s2_restart_window_counts_long_lives_too(fleet):
     fleet.apps(sh("echo up; sleep 0.1; exit 1", min_uptime=10, max_restarts=4,
                   restart_window="10m", **QUICK))

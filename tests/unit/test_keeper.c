@@ -336,6 +336,23 @@ static void nothing_but_a_kill_ends_it(void **state)
 
 /* --- many */
 
+/* Its start is known by the clock, mostly, and has to be what anybody will read later on. */
+static void its_start_is_that_of_proc(void **state)
+{
+    struct world *world = *state;
+    struct proc_stat stat;
+    struct job job;
+
+    for (int i = 0; i < CROWD; i++) {
+        job_fork(&job, world, "w-0", "exit 0");
+        assert_int_equal(procfs_stat(job.keeper->pid, &stat), 0);
+        assert_int_equal(job.keeper->start, stat.start_ticks);
+        keeper_go(job.keeper);
+        wait_for(world, job_heard(&job, KEEPER_EMPTY));
+        job_end(&job);
+    }
+}
+
 static void two_hundred_at_once(void **state)
 {
     struct job *jobs = calloc(CROWD, sizeof *jobs);
@@ -441,6 +458,7 @@ int main(void)
         TEST(holds_what_it_needs_and_no_more),
         TEST(leads_a_session_of_its_own),
         TEST(nothing_but_a_kill_ends_it),
+        TEST(its_start_is_that_of_proc),
         TEST(two_hundred_at_once),
         TEST(one_after_the_other_with_one_file),
         TEST(too_much_to_say_is_refused),

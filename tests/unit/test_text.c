@@ -96,6 +96,25 @@ static void numbers_fill_the_text_and_the_range(void **state)
     }
 }
 
+static void numbers_are_put_as_they_are_read(void **state)
+{
+    static const int64_t many[] = { 0, 7, -1, 10, 4294967296, INT64_MAX, INT64_MIN, -90 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+        char text[TEXT_INT_MAX + 2], *end;
+        int64_t got;
+
+        memset(text, '#', sizeof text);
+        end = text_put_int(text, many[i]);
+        assert_true(end <= text + TEXT_INT_MAX);
+        assert_int_equal(*end, '#');
+        *end = '\0';
+        assert_int_equal(text_to_int(text, INT64_MIN, INT64_MAX, &got), 0);
+        assert_true(got == many[i]);
+    }
+}
+
 static void one_event_stays_one_line(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
         cmocka_unit_test(numbers_fill_the_text_and_the_range),
+        cmocka_unit_test(numbers_are_put_as_they_are_read),
         cmocka_unit_test(one_event_stays_one_line),
         cmocka_unit_test(escaping_keeps_to_the_buffers_limit),
         cmocka_unit_test(no_byte_can_steer_a_terminal),
