@@ -158,10 +158,9 @@ $$;
 
 -- --- an end ---
 
--- Decides whether to ban the customer of an access that is over from one of its chats, and writes
--- that down. False: another access opens the chat, or this one was prolonged.
-create function accesser.begin_ban(access_id bigint, chat_id bigint, at timestamptz)
-returns boolean
+-- Decides what becomes of the customer of an access that is over in one of its chats: `ban`, which
+-- is written down; `covered`, another access opens it; `prolonged`, it is not over any more.
+create function accesser.begin_ban(access_id bigint, chat_id bigint, at timestamptz) returns text
 language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -176,16 +175,16 @@ begin
     select a.* into access from accesser.access a where a.id = access_id for update;
     if access.active and not accesser.is_over(access, at) then
         delete from accesser.revocation r where r.access_id = access.id;
-        return false;
+        return 'prolonged';
     end if;
     if accesser.is_covered(access.customer_id, chat_id, at) then
-        return false;
+        return 'covered';
     end if;
     insert into accesser.ban (chat_id, user_id)
     values (chat_id, person)
     on conflict on constraint ban_pkey do update
         set asked_at = clock_timestamp(), done_at = null;
-    return true;
+    return 'ban';
 end
 $$;
 
@@ -198,7 +197,36 @@ language sql as $$
        and (b.done_at is not null or b.asked_at < clock_timestamp() - interval '3 minutes')
 $$;
 
+-- Tells a customer, with the button by which the bot prolongs the access (its reply `prolong`).
+-- Returns how many jobs that made.
+create function accesser.offer(person bigint, text text, label text, access_id bigint,
+                               not_after timestamptz default null) returns int
+language sql as $$
+    select count(ops.enqueue(
+               'messages', 'send-message',
+               jsonb_strip_nulls(jsonb_build_object(
+                   'chatId', person, 'text', text, 'not_after', not_after,
+                   'replyMarkup', jsonb_build_object('inline_keyboard', jsonb_build_array(
+                       jsonb_build_array(jsonb_build_object(
+                           'text', label,
+                           'callback_data', 'cashier&2&prolong&' || access_id)))))),
+               bot => 'shop'))::int
+     where not exists (select from ops.recipient r
+                        where r.bot = 'shop' and r.chat_id = person and r.blocked_at is not null)
+$$;
+
 -- --- chats ---
+
+-- The chat of an id of Telegram's, also of one that it had before it moved. Null: none of ours.
+create function accesser.chat_of(telegram_chat_id bigint) returns bigint
+language sql stable as $$
+    select c.id
+      from accesser.chat c
+     where c.telegram_chat_id = coalesce(
+               (select a.new_chat_id from ops.chat_alias a
+                 where a.bot = 'shop' and a.old_chat_id = chat_of.telegram_chat_id),
+               chat_of.telegram_chat_id)
+$$;
 
 -- What Telegram says of the shop's bot in a chat (my_chat_member): present, it can be sold, and
 -- links that are owed can be made; absent, it is kept for what points to it, and chat_updater
