@@ -11,6 +11,8 @@ import socket
 
 import pytest
 
+from harness import wait_until
+
 SECRET = "secret_of_the_webhook-1"
 TOKEN = "token-of-the-api-0123456789"
 
@@ -44,6 +46,7 @@ class Gateway:
         self.port = int(line.rsplit("port=", 1)[1])
         if ready:
             self.process.wait_line("storing updates")
+            wait_until(lambda: self.api("GET", "/api/queues")[0] == 200)
 
     def connection(self, host="127.0.0.1", timeout=20):
         return http.client.HTTPConnection(host, self.port, timeout=timeout)
