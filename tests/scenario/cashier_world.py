@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
 import tron_address  # noqa: E402
 from clock import span_parse  # noqa: E402
+from harness import WorkerRunner  # noqa: E402
 
 ADMIN = "-100777"
 BEGIN = "2026-03-01T10:00:00.000Z"
@@ -25,6 +26,8 @@ SOLID = 19
 BLOCK_S = 3
 PRICE = decimal.Decimal("9.99")
 FAKE = tron_address.make(666)[1]
+TABLES = ("messenger.customer, accesser.plan, cashier.tron_address, ops.job, ops.run, ops.lane,"
+          " ops.lane_arrival, ops.alert")
 
 
 def units(amount):
@@ -39,7 +42,8 @@ class World:
         self.plan = self.customer = None
 
     def begin(self, addresses=3):
-        """A shop that sells one thing, with so many addresses."""
+        """A shop that sells one thing, with so many addresses, and nothing else."""
+        self.database.execute(f"truncate {TABLES} restart identity cascade")
         self.set_clock(BEGIN)
         self.customer = self.database.value(
             "insert into messenger.customer (telegram_id) values (77) returning id")
@@ -159,8 +163,18 @@ class World:
         return row
 
 
+@pytest.fixture(scope="module")
+def cashier_database(cluster, migrated_template):
+    """One for all tests of a module: World.begin makes it as new, in a tenth of the time."""
+    made = cluster.create(migrated_template.name)
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def world(database, worker, sandbox):
-    made = World(database, worker, sandbox)
+def world(cashier_database, tmp_path, sandbox):
+    runner = WorkerRunner(cashier_database, tmp_path)
+    made = World(cashier_database, runner, sandbox)
     made.begin()
-    return made
+    yield made
+    runner.clean_up()

@@ -28,7 +28,8 @@ struct account {
     int64_t since; /* what the next page begins with */
     char *fingerprint;
     int pages;
-    bool whole; /* all of the list was read, and nothing is open about what is in it */
+    bool whole;   /* all of the list was read, and nothing is open about what is in it */
+    bool spoiled; /* and said to be */
 };
 
 struct sighting {
@@ -45,9 +46,13 @@ struct sighting {
 
 static void spoil(struct scan *scan, int account, const char *why)
 {
-    scan->accounts[account].whole = false;
-    log_warn("an address could not be read; the next run reads it again",
-             LOG_TEXT("address", scan->accounts[account].text), LOG_TEXT("why", why));
+    struct account *spoiled = &scan->accounts[account];
+
+    if (!spoiled->spoiled)
+        log_warn("an address could not be read; the next run reads it again",
+                 LOG_TEXT("address", spoiled->text), LOG_TEXT("why", why));
+    spoiled->whole = false;
+    spoiled->spoiled = true;
 }
 
 static int ask_list(const struct scan *scan, int subject, void *tag)
