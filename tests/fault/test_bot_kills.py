@@ -85,7 +85,7 @@ def test_stopped_and_gone_on_with_by_another(shop):
                               f"%/{slow.pid}/%")
         return not open_updates(shop)
 
-    wait_until(over)
+    wait_until(over, 45)  # a server that has just started takes nobody for dead
     slow.signal(18)
     shop.sandbox.control("POST", "release")
     for bot in quick, slow:

@@ -23,6 +23,7 @@ import psycopg2
 import psycopg2.extensions
 
 import seed_coffee
+import seed_shop
 
 EXIT_AGAIN, EXIT_CONFIGURATION = 75, 78
 LOCK = 0x6F707364  # any number, the same for all copies of this program
@@ -205,8 +206,10 @@ def seed(database: psycopg2.extensions.connection, provider: Provider) -> bool:
     base = before or datetime.now(timezone.utc)
     fill_provider(provider, base, tariffs)
     seed_coffee.fill_provider(provider.post, base)
+    seed_shop.fill_provider(provider.post)
     with database, database.cursor() as cursor:
         seed_coffee.fill_database(cursor)
+        seed_shop.fill_database(cursor)
         if not before:
             fill_database(cursor, base, tariffs)
     return before is None

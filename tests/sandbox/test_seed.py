@@ -21,7 +21,8 @@ def run(**settings: str) -> subprocess.CompletedProcess[str]:
 
 def content(database: Any) -> list[tuple[Any, ...]]:
     tables = ("billing.tariff", "billing.subscription", "billing.payment", "coffee.users",
-              "coffee.terminals", "coffee.recipes", "coffee.inventories")
+              "coffee.terminals", "coffee.recipes", "coffee.inventories", "accesser.chat",
+              "accesser.plan")
     return [tuple(row) for table in tables
             for row in database.query(f"select * from {table} order by id")]
 

@@ -212,3 +212,84 @@ def test_where_the_bots_are(shop):
     shop.wait(shop.write("hi", bot="coffee"))
     assert shop.database.query("select * from ops.recipient") == []
     assert shop.said(bot="coffee") == []
+
+
+# --- restoring an access
+
+
+@pytest.fixture
+def restorable(shop):
+    """An access to two chats; the customer is in neither, and has an old link to the first."""
+    plan = shop.plan(chats=(CHAT, OTHER_CHAT))
+    access = shop.access(plan)
+    shop.sandbox.control("POST", "telegram/chats", {"ids": [CHAT, OTHER_CHAT]})
+    shop.serve()
+    return access
+
+
+def restore(shop, access):
+    text = shop.answer(shop.press(f"accesser&2&restore&{access}"))["text"]
+    return text, [word for word in text.split() if word.startswith("https://")]
+
+
+def test_a_new_link_for_each_chat_and_the_old_one_void(shop, restorable):
+    text, first = restore(shop, restorable)
+    assert len(first) == 2 and "Links from before are void" in text
+    text, second = restore(shop, restorable)
+    assert len(set(first + second)) == 4
+    assert shop.sandbox.join(first[0], ANNA) == "revoked"
+    assert shop.sandbox.join(second[0], ANNA) == "" and shop.sandbox.join(second[0], 5) == "used"
+    text, third = restore(shop, restorable)
+    assert f"Chat {CHAT}: you are in there already" in text and len(third) == 1
+    links = shop.sandbox.links()
+    assert all(link["member_limit"] == 1 and link["expires"] for link in links)
+    good = {row.link for row in shop.database.query(
+        "select link from accesser.invite_link where revoked_at is null")}
+    assert good == {second[0], third[0]}
+    assert second[0] in (shown := shop.answer(shop.press(f"accesser&2&access&{restorable}"))["text"])
+    assert third[0] in shown and first[0] not in shown
+
+
+def test_who_was_thrown_out_comes_back_unless_a_person_banned_him(shop, restorable):
+    for chat in CHAT, OTHER_CHAT:
+        shop.sandbox.set_member(chat, ANNA, "kicked")
+    shop.database.execute("insert into accesser.ban (chat_id, user_id, by_hand, done_at)"
+                          " select id, %s, telegram_chat_id = %s, now() from accesser.chat",
+                          ANNA, OTHER_CHAT)
+    text, links = restore(shop, restorable)
+    assert f"Chat {OTHER_CHAT}: I cannot let you in" in text and len(links) == 1
+    assert shop.sandbox.join(links[0], ANNA) == ""
+    assert [row.by_hand for row in shop.database.query("select * from accesser.ban")] == [True]
+
+
+def test_no_link_without_an_access_that_holds(shop, restorable):
+    theirs = shop.access(1, shop.customer(5))
+    assert "does not hold" in restore(shop, theirs)[0]
+    shop.database.execute("update accesser.access set end_date = now() - interval '1 s',"
+                          " start_date = '2026-01-01' where id = %s", restorable)
+    assert "does not hold" in restore(shop, restorable)[0]
+    assert shop.sandbox.links() == []
+
+
+def test_who_needs_ever_more_links_gets_none(shop, restorable):
+    shop.database.execute(
+        "insert into accesser.invite_link (access_id, chat_id, link, revoked_at)"
+        " select %s, 1, 'https://t.me/+' || n, now() from generate_series(1, 10) n", restorable)
+    text, links = restore(shop, restorable)
+    assert "too many links" in text and len(links) == 1
+
+
+def test_a_chat_that_cannot_be_helped_stops_no_other(shop, restorable):
+    shop.sandbox.chats([CHAT], rights={"can_invite_users": False})
+    text, links = restore(shop, restorable)
+    assert f"Chat {CHAT}: I cannot let you in" in text and len(links) == 1
+
+
+def test_a_restored_access_by_hand(shop, restorable):
+    customer = shop.customer()
+    dry = shop.command("call_inline_reply", "--dry-run", customer, "accesser", "restore", restorable)
+    assert dry.returncode == 0 and "would call createChatInviteLink" in dry.stdout, dry
+    assert shop.sandbox.links() == [] and shop.said() == []
+    done = shop.command("call_inline_reply", customer, "accesser", "restore", restorable)
+    assert done.returncode == 0, done.stderr
+    assert len(shop.sandbox.links()) == 2 and len(shop.said()) == 1

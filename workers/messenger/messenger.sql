@@ -158,12 +158,13 @@ select a.id, p.title, a.active, to_char(a.end_date at time zone 'UTC', 'YYYY-MM-
  limit 50;
 
 -- name: access
--- $1 customer, $2 access. One row for each of its chats, with the link where there is a good one.
+-- $1 customer, $2 access, $3 now. One row for each of its chats, with the link where there is a good one.
 select a.id, p.title, a.active,
        to_char(a.end_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
        c.title,
        (select l.link from accesser.invite_link l
          where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null
+           and coalesce(l.expire_date > $3::timestamptz, true)
          order by l.id desc
          limit 1)
   from accesser.access a
@@ -175,20 +176,30 @@ select a.id, p.title, a.active,
 
 -- name: restorable
 -- $1 customer, $2 access, $3 now. One row for each chat of the access, while it holds: with its
--- good links, one on each line, how many there ever were, and when a new one ends: with the access,
--- in a week at the latest.
+-- good links, one on each line, how many there ever were, when a new one ends (with the access, in
+-- a week at the latest, a day at least), and whether a person of ours has banned him there.
 select c.id, c.telegram_chat_id, c.title,
        coalesce((select string_agg(l.link, chr(10) order by l.id) from accesser.invite_link l
                   where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null), ''),
        (select count(*) from accesser.invite_link l
          where l.access_id = a.id and l.chat_id = c.id),
-       floor(extract(epoch from least(a.end_date, $3::timestamptz + interval '7 days')))::bigint
+       floor(extract(epoch from greatest(
+           least(a.end_date, $3::timestamptz + interval '7 days'),
+           $3 + interval '1 day')))::bigint,
+       exists (select from accesser.ban b
+                where b.chat_id = c.id and b.user_id = person.telegram_id and b.by_hand)
   from accesser.access a
+  join messenger.customer person on person.id = a.customer_id
   join accesser.plan_chat pc on pc.plan_id = a.plan_id
   join accesser.chat c on c.id = pc.chat_id and c.active
- where a.id = $2::bigint and a.customer_id = $1::bigint and a.active and a.end_date > $3
+ where a.id = $2::bigint and a.customer_id = $1::bigint and a.active
+   and not accesser.is_over(a, $3)
  order by c.title, c.id
  limit 30;
+
+-- name: ban_lifted
+-- $1 chat, $2 customer
+select accesser.ban_lifted($1::bigint, telegram_id) from messenger.customer where id = $2::bigint;
 
 -- name: link_revoked
 -- $1 access, $2 chat, $3 link, $4 now
@@ -197,13 +208,13 @@ update accesser.invite_link
  where access_id = $1::bigint and chat_id = $2::bigint and link = $3 and revoked_at is null;
 
 -- name: link_made
--- $1 customer, $2 access, $3 chat, $4 link, $5 now. No row: the access has ended meanwhile, and the
--- link is given to nobody.
-insert into accesser.invite_link (access_id, chat_id, link)
-select a.id, $3::bigint, $4
+-- $1 customer, $2 access, $3 chat, $4 link, $5 its end in seconds, $6 now. No row: the access has
+-- ended meanwhile, and the link is given to nobody.
+insert into accesser.invite_link (access_id, chat_id, link, expire_date, sent_at)
+select a.id, $3::bigint, $4, to_timestamp($5::bigint), $6::timestamptz
   from accesser.access a
  where a.id = $2::bigint and a.customer_id = $1::bigint and a.active
-   and a.end_date > $5::timestamptz
+   and not accesser.is_over(a, $6)
    for no key update of a
 on conflict (link) do update set link = excluded.link
 returning link;

@@ -81,7 +81,7 @@ static void run_access(struct talk *talk)
     const char *id = talk_arg_id(talk, 0);
 
     if (id)
-        talk_ask(talk, show, MESSENGER_SQL_ACCESS, talk->customer, id);
+        talk_ask(talk, show, MESSENGER_SQL_ACCESS, talk->customer, id, talk->now);
     else
         talk_stale(talk);
 }

@@ -1,7 +1,7 @@
 /*
  * A customer who cannot get into a chat that he has paid for, since his link ended unused or he was
- * thrown out, gets a new one: chat after chat, ask whether he is in; if not, lift a ban, revoke the
- * old links, make a link and write it down.
+ * thrown out, gets a new one: chat after chat, ask whether he is in; if not, lift a ban (but for
+ * one that an administrator ordered), revoke the old links, make a link and write it down.
  *
  * Each step may be repeated, so the whole may be: a link made by a turn that ended half-way was
  * never shown; if it was written down, the next turn revokes it, and if not, it ends by itself.
@@ -14,7 +14,15 @@
 #include "json.h"
 #include "replies.h"
 
-enum { CHAT_ID, CHAT_TELEGRAM_ID, CHAT_TITLE, CHAT_LINKS, CHAT_LINKS_EVER, CHAT_LINK_ENDS };
+enum {
+    CHAT_ID,
+    CHAT_TELEGRAM_ID,
+    CHAT_TITLE,
+    CHAT_LINKS,
+    CHAT_LINKS_EVER,
+    CHAT_LINK_ENDS,
+    CHAT_BANNED_BY_HAND,
+};
 
 enum {
     CHATS_MAX = 30, /* as the statement has it */
@@ -27,6 +35,7 @@ enum {
 struct chat {
     char id[TALK_ID_TEXT], title[TITLE_BYTES], links[LINKS_BYTES];
     int64_t telegram_id, links_ever, link_ends;
+    bool banned_by_hand;
 };
 
 struct restore {
@@ -95,12 +104,14 @@ static void made(struct talk *talk, const struct telegram_answer *answer)
 {
     const struct restore *restore = talk->state;
     const char *link = json_get_text(answer->result, "invite_link");
+    char ends[TALK_ID_TEXT];
 
+    (void)snprintf(ends, sizeof ends, "%" PRId64, chat_of(talk)->link_ends);
     if (answer->verdict != TELEGRAM_DONE || !link)
         refused(talk);
     else
         talk_ask(talk, recorded, MESSENGER_SQL_LINK_MADE, talk->customer, restore->access,
-                 chat_of(talk)->id, link, talk->now);
+                 chat_of(talk)->id, link, ends, talk->now);
 }
 
 static void make_link(struct talk *talk)
@@ -163,10 +174,16 @@ static void begin_links(struct talk *talk)
 
 /* --- is he in? --- */
 
+static void lifted(struct talk *talk, const struct rows *rows)
+{
+    (void)rows;
+    begin_links(talk);
+}
+
 static void unbanned(struct talk *talk, const struct telegram_answer *answer)
 {
     if (answer->verdict == TELEGRAM_DONE || answer->verdict == TELEGRAM_ALREADY)
-        begin_links(talk);
+        talk_ask(talk, lifted, MESSENGER_SQL_BAN_LIFTED, chat_of(talk)->id, talk->customer);
     else
         refused(talk);
 }
@@ -225,6 +242,8 @@ static void next_chat(struct talk *talk)
 
     if (restore->at == restore->n)
         finish(talk);
+    else if (chat_of(talk)->banned_by_hand)
+        refused(talk);
     else
         call(talk, "getChatMember", person_body(talk), looked);
 }
@@ -237,6 +256,7 @@ static void copy_chat(const struct rows *rows, int row, struct chat *ret)
     ret->telegram_id = rows_int(rows, row, CHAT_TELEGRAM_ID);
     ret->links_ever = rows_int(rows, row, CHAT_LINKS_EVER);
     ret->link_ends = rows_int(rows, row, CHAT_LINK_ENDS);
+    ret->banned_by_hand = rows_bool(rows, row, CHAT_BANNED_BY_HAND);
 }
 
 static void found(struct talk *talk, const struct rows *rows)
