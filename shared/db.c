@@ -50,6 +50,7 @@ void db_error_print(PGconn *conn, const PGresult *result, const char *what,
     (void)snprintf(text, ERR_TEXT_MAX, "%s: %s%s%s%s%s%s", what, sqlstate ? sqlstate : "",
                    sqlstate ? " " : "", message ? message : PQerrorMessage(conn),
                    detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+    text_end_whole(text);
     make_one_line(text);
 }
 

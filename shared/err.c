@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "text.h"
+
 int err_set(struct err *reterr, int code, const char *format, ...)
 {
     va_list arguments;
@@ -12,6 +14,7 @@ int err_set(struct err *reterr, int code, const char *format, ...)
         va_start(arguments, format);
         (void)vsnprintf(reterr->text, sizeof reterr->text, format, arguments);
         va_end(arguments);
+        text_end_whole(reterr->text);
     }
     return code;
 }

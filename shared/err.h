@@ -13,8 +13,8 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-/* Writes the sentence (cut at ERR_TEXT_MAX) and returns code, so that a caller can
- * `return err_set(reterr, -EINVAL, ...)`. reterr may be NULL. */
+/* Writes the sentence (cut at ERR_TEXT_MAX, between two characters) and returns code, so that a
+ * caller can `return err_set(reterr, -EINVAL, ...)`. reterr may be NULL. */
 int err_set(struct err *reterr, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -66,6 +66,19 @@ bool text_is_utf8(const char *bytes, size_t n)
     return true;
 }
 
+void text_end_whole(char *text)
+{
+    size_t n = strlen(text), piece = 0;
+
+    while (piece < n && piece < 3 && ((unsigned char)text[n - 1 - piece] & 0xc0) == 0x80)
+        piece++;
+    if (piece == n)
+        return;
+    piece++;
+    if (!text_utf8_length(text + n - piece, piece))
+        text[n - piece] = '\0';
+}
+
 bool text_equal_secret(const char *given, const char *secret)
 {
     size_t n = strlen(given), m = strlen(secret);

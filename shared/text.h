@@ -18,6 +18,9 @@ size_t text_utf8_length(const char *bytes, size_t n);
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF). */
 bool text_is_utf8(const char *bytes, size_t n);
 
+/* Takes off what is left of a character at the end of a text that was cut to fit. */
+void text_end_whole(char *text);
+
 /* True when the texts are equal; takes time that depends on the length of given only, so that a
  * secret cannot be guessed byte by byte. */
 bool text_equal_secret(const char *given, const char *secret);

@@ -392,6 +392,25 @@ def test_requests_keep_their_distance_across_processes(world):
     assert waits == [0, 1, 0, 2]
 
 
+@pytest.mark.parametrize("first", ["", "x"])
+def test_long_words_of_the_database_arrive(world, first):
+    """They are cut, and a half of a character is no text that the database would take back."""
+    world.owner()
+    world.sell(sale(1))
+    world.database.execute(
+        "create function coffee.no() returns trigger language plpgsql as"
+        f" $$ begin raise exception '{first}%', repeat('ж', 700); end $$")
+    world.database.execute("create trigger no before insert on coffee.transactions"
+                           " for each row execute function coffee.no()")
+    world.run("schedule_imports", "--what", "last24h")
+    world.database.execute("update ops.job set max_attempts = 1")
+    world.serve()
+    [(_, error)] = world.jobs("state", "last_error")
+    assert error.startswith("what came cannot be stored") and error.endswith("жж")
+    assert error in world.database.value("select error from ops.run where exit_code = 1"
+                                         " and worker = 'vendista_import_worker'")
+
+
 @pytest.mark.parametrize("fault", ["500-before", "429"])
 def test_a_repeated_request_keeps_its_distance(world, fault):
     """The page is asked for again, not the whole list, and no sooner than any other request."""

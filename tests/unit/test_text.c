@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,16 @@ static const struct { const char *bytes; size_t n; const char *want; } escapes[]
     { "\xd0\xbf\xd1", 3, "\xd0\xbf\\xd1" },
 };
 
+static const struct { const char *text, *want; } ends[] = {
+    { "", "" },                           { "a", "a" },
+    { "a\xd0\xbf", "a\xd0\xbf" },         { "a\xd0", "a" },
+    { "\xd0", "" },                       { "a\xe2\x82\xac", "a\xe2\x82\xac" },
+    { "a\xe2\x82", "a" },                 { "a\xe2", "a" },
+    { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
+    { "a\xf0\x9f\x98", "a" },             { "a\xf0\x9f", "a" },
+    { "\x80", "\x80" },
+};
+
 static const char *const words[] = { "restart", "start", "stop", "stat", NULL, "describe" };
 
 static const struct { const char *word, *want; } near[] = {
@@ -82,6 +93,18 @@ static void utf8_is_told_from_what_only_looks_like_it(void **state)
     }
     assert_true(text_is_utf8("a\xd0\xbf\0z", 5));
     assert_false(text_is_utf8("a\xd0\xbf\xd0", 4));
+}
+
+static void a_text_that_was_cut_ends_with_a_character(void **state)
+{
+    char text[8];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        (void)snprintf(text, sizeof text, "%s", ends[i].text);
+        text_end_whole(text);
+        assert_string_equal(text, ends[i].want);
+    }
 }
 
 static void numbers_fill_the_text_and_the_range(void **state)
@@ -187,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
+        cmocka_unit_test(a_text_that_was_cut_ends_with_a_character),
         cmocka_unit_test(numbers_fill_the_text_and_the_range),
         cmocka_unit_test(numbers_are_put_as_they_are_read),
         cmocka_unit_test(one_event_stays_one_line),
