@@ -29,9 +29,11 @@ def _postgres_programs():
 class Cluster:
     """A private PostgreSQL server; its superuser is `ops`, trusted on the socket."""
 
-    def __init__(self):
+    def __init__(self, base="/tmp", **settings):
+        """settings: of the server, besides and instead of those in launch()."""
         # A socket's path has at most 107 bytes, hence /tmp and not pytest's own long folders.
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="opspg-", dir="/tmp"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="opspg-", dir=base))
+        self.settings = settings
         self.programs = _postgres_programs()
         self.as_user = []
         if os.geteuid() == 0:
@@ -62,6 +64,7 @@ class Cluster:
             "listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off",
             "synchronous_commit": "off", "full_page_writes": "off", "max_connections": 100,
             "shared_buffers": "64MB", "autovacuum_naptime": "10s", "log_min_messages": "warning",
+            **self.settings,
         }
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(

@@ -1,4 +1,8 @@
-"""The queue beside the floor of one bare libpq connection, in turns on the same server."""
+"""The queue beside the floor of one bare libpq connection and beside others, in turns on one server.
+
+The server writes as one in production does (fsync, synchronous_commit) into BENCH_DIR. Parts, all by
+default: BENCH_PARTS="drain held cycles enqueue latency".
+"""
 import contextlib
 import os
 import statistics
@@ -7,26 +11,48 @@ import tempfile
 import time
 from pathlib import Path
 
+import meter
+import queue_peers
 from consumer import build_consumer
 from harness import BUILD, ROOT, WorkerRunner, wait_until, worker_environment
 from postgres import Cluster
 
 JOBS = int(os.environ.get("QUEUE_BENCH_JOBS", "20000"))
-ROUNDS, SINGLES, PATIENCE_S = 3, 500, 120
-MEMORY_MAX_MB = 15
-# The floor's share that must be reached is 0.6.
-FLOOR_TIMES_MAX = 1 / 0.6
+ROUNDS, SINGLES, STARTS, PATIENCE_S = 5, 5000, 500, 120
+FILL_AT_ONCE, IN_FLIGHT = 1000, 200
+HELD_CYCLES, CYCLES, CYCLE_JOBS = 8, 10, 5 * JOBS
+
+FLOOR_SHARE_MIN, PEER_TIMES_MIN, MEMORY_MAX_MB = 0.6, 1.8, 15
+HELD_MIN, SINGLE_MIN, BULK_MIN = 25_000, 5_000, 80_000
+MEDIAN_MAX_MS, P99_MAX_MS = 1.5, 6
+LAST_OF_FIRST_MIN = 0.8
+
+SERVER = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
+          "shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min",
+          "wal_init_zero": "off"}  # a server that runs for longer has its segments already
+# A table of its own for each drain: the floor has no history and no past.
+FLOOR = """
+    drop table if exists floor_job;
+    create table floor_job (
+        id bigint generated always as identity primary key, run_at timestamptz not null default now(),
+        priority smallint not null default 0, state smallint not null default 0,
+        attempt smallint not null default 0, worker int, started_at timestamptz, payload jsonb
+    ) with (fillfactor = 70);
+    create index floor_next on floor_job (priority, run_at, id) where state = 0
+"""
 FLOOR_FILL = """
-    create table if not exists floor_job (id bigint generated always as identity primary key,
-        taken boolean not null default false, payload jsonb) with (fillfactor = 70);
-    create index if not exists floor_next on floor_job (id) where not taken;
+    insert into floor_job (payload) select jsonb_build_object('n', n) from generate_series(1, %s) n
+"""
+FILL = """
+    truncate floor_job;
     insert into floor_job (payload) select jsonb_build_object('n', n) from generate_series(1, %s) n;
     analyze floor_job
 """
 FILL = """
-    select ops.enqueue_all('work', 'k', array_agg(jsonb_build_object('n', n)))
-    from generate_series(1, %s) n
+    select ops.enqueue_all('{queue}', 'k',
+                           (select array_agg(jsonb_build_object('n', n)) from generate_series(1, {n}) n))
 """
+SINGLE = "select ops.enqueue('single', 'k', '{\"n\": 1}')"
 TOOK = """
     select extract(epoch from max(finished_at) - min(started_at))::float8
     from ops.job_done where id > %s
@@ -45,96 +71,153 @@ def build_floor(folder):
     return folder / "floor"
 
 
-def floor_seconds(database, floor):
-    database.execute(FLOOR_FILL, JOBS)
-    done = subprocess.run([floor], env={"DATABASE_URL": database.url}, check=True, text=True,
-                          capture_output=True, timeout=PATIENCE_S)
-    return float(done.stdout)
+class Bench:
+    def __init__(self, report, server, folder):
+        self.report, self.server, self.folder = report, server, folder
+        self.database = server.create()
+        subprocess.run([BUILD / "workers/main/migrate"], cwd="/", check=True, capture_output=True,
+                       env=worker_environment(DATABASE_URL=self.database.url))
+        # What the consumer's jobs could ask for, and these do not.
+        self.database.execute("create table noted (job_id bigint primary key, word text)")
+        self.runner = WorkerRunner(self.database, folder)
+        self.program, self.floor = build_consumer(folder), build_floor(folder)
+
+    # --- one measurement
+
+    def last_id(self):
+        return self.database.value("select last_value from ops.job_number")
+
+    def is_empty(self):
+        return not self.database.value("select exists (select from ops.job_open)")
+
+    def floor_seconds(self):
+        self.database.execute(FLOOR)
+        for _ in range(JOBS // FILL_AT_ONCE):
+            self.database.execute(FLOOR_FILL, FILL_AT_ONCE)
+        done = subprocess.run([self.floor], env={"DATABASE_URL": self.database.url}, check=True,
+                              text=True, capture_output=True, timeout=PATIENCE_S)
+        return float(done.stdout)
+
+    def drain(self, jobs):
+        """Seconds from the first start to the last outcome, and megabytes of the consumer."""
+        before = self.last_id()
+        for _ in range(jobs // FILL_AT_ONCE):
+            self.database.query(FILL.format(queue="work", n=FILL_AT_ONCE))
+        consumer = self.runner.start(self.program, SENDER_CONCURRENCY=str(IN_FLIGHT))
+        wait_until(self.is_empty, PATIENCE_S)
+        memory = meter.memory_mb(consumer.pid, "VmHWM")
+        consumer.signal(15)
+        consumer.wait()
+        return self.database.value(TOOK, before), memory
+
+    def per_second(self, statement, times):
+        """One connection, prepared, each statement a transaction of its own."""
+        script = self.folder / "script.sql"
+        script.write_text(" ".join(statement.split()) + ";\n")
+        done = subprocess.run(
+            [self.server.programs / "pgbench", "-n", "-M", "prepared", "-t", str(times), "-f", script,
+             self.database.url], check=True, text=True, capture_output=True, timeout=PATIENCE_S)
+        [line] = [line for line in done.stdout.splitlines() if line.startswith("tps = ")]
+        return float(line.split()[2])
+
+    # --- the parts
+
+    def drain_part(self):
+        peers = [queue_peers.Peer(name, self.server.create(), self.folder / "redis.sock")
+                 for name in queue_peers.installed()]
+        names = ["ours", "floor", *(peer.name for peer in peers)]
+        seconds, memory = {name: [] for name in names}, {name: [0] for name in names}
+        with queue_peers.redis(self.folder) if peers else contextlib.nullcontext():
+            for number in range(ROUNDS):
+                seconds["floor"].append(self.floor_seconds())
+                those = [peer for peer in peers if number < peer.rounds]
+                for name, drain in [("ours", self.drain), *((peer.name, peer.drain) for peer in those)]:
+                    took, megabytes = drain(JOBS)
+                    seconds[name].append(took)
+                    memory[name].append(megabytes)
+        speed = {name: JOBS / statistics.median(times) for name, times in seconds.items()}
+        self.report.head(names)
+        self.report.compare("draining jobs that do nothing, jobs/s", speed)
+        self.report.compare("memory of the worker, MB",
+                            {name: max(most) for name, most in memory.items() if name != "floor"},
+                            MEMORY_MAX_MB)
+        self.report.line("speed as a share of the floor's", speed["ours"] / speed["floor"], "",
+                         least=FLOOR_SHARE_MIN)
+        if peers:
+            best = max(speed[peer.name] for peer in peers)
+            self.report.line("speed as so many times the best peer's", speed["ours"] / best, "",
+                             least=PEER_TIMES_MIN)
+
+    def held_part(self):
+        """Somebody else's transaction keeps every row alive that ends after it began."""
+        reader = self.database.connect(autocommit=False)
+        with contextlib.closing(reader), reader.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            cursor.execute("select count(*) from ops.job_open")
+            speed = [JOBS / self.drain(JOBS)[0] for _ in range(HELD_CYCLES)]
+        self.report.line(f"with an old snapshot held, the last of {HELD_CYCLES} drains", speed[-1],
+                         "jobs/s", least=HELD_MIN)
+
+    def cycles_part(self):
+        speed = [CYCLE_JOBS / self.drain(CYCLE_JOBS)[0] for _ in range(CYCLES)]
+        self.report.line(f"{CYCLES} times {CYCLE_JOBS}: the first three", statistics.median(speed[:3]),
+                         "jobs/s")
+        self.report.line("the last three as a share of them",
+                         statistics.median(speed[-3:]) / statistics.median(speed[:3]), "",
+                         least=LAST_OF_FIRST_MIN)
+
+    def enqueue_part(self):
+        self.report.line("enqueueing one at a time, one connection",
+                         statistics.median(self.per_second(SINGLE, SINGLES) for _ in range(3)),
+                         "jobs/s", least=SINGLE_MIN)
+        fill = FILL.format(queue="bulk", n=FILL_AT_ONCE)
+        self.report.line(f"enqueueing {FILL_AT_ONCE} in one statement",
+                         FILL_AT_ONCE * statistics.median(
+                             self.per_second(fill, JOBS // FILL_AT_ONCE) for _ in range(3)),
+                         "jobs/s", least=BULK_MIN)
+        self.database.execute("truncate ops.job_open")
+
+    def latency_part(self):
+        before = self.last_id()
+        consumer = self.runner.start(self.program)
+        consumer.wait_line("serving")
+        self.database.execute("prepare one as select ops.enqueue('work', 'k', '{}')")
+        for _ in range(STARTS):
+            self.database.execute("execute one")
+            time.sleep(0.01)
+        wait_until(self.is_empty)
+        times = sorted(row[0] for row in self.database.query(LATENCY, before))
+        self.report.line("enqueue to start when idle, median", statistics.median(times), "ms",
+                         MEDIAN_MAX_MS)
+        self.report.line("enqueue to start when idle, p99", times[len(times) * 99 // 100], "ms",
+                         P99_MAX_MS)
+        consumer.signal(15)
+        consumer.wait()
 
 
-def last_id(database):
-    return database.value("select last_value from ops.job_number")
-
-
-def peak_mb(pid):
-    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-              if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
-
-
-def is_empty(database):
-    return not database.value("select exists (select from ops.job_open)")
-
-
-def drain_seconds(database, runner, program):
-    """Seconds, and megabytes of the consumer."""
-    before = last_id(database)
-    database.query(FILL, JOBS)
-    consumer = runner.start(program, SENDER_CONCURRENCY="100")
-    wait_until(lambda: is_empty(database), PATIENCE_S)
-    memory = peak_mb(consumer.pid)
-    consumer.signal(15)
-    consumer.wait()
-    return database.value(TOOK, before), memory
-
-
-def enqueue_rates(report, database):
-    began = time.monotonic()
-    for n in range(SINGLES):
-        database.value("select ops.enqueue('later', 'k', '{}', run_at => 'infinity')")
-    report.line("one at a time, one connection", SINGLES / (time.monotonic() - began), "jobs/s")
-    began = time.monotonic()
-    database.query(FILL.replace("'work'", "'bulk'"), JOBS)
-    report.line("many in one statement", JOBS / (time.monotonic() - began), "jobs/s")
-    database.execute("delete from ops.job")
-
-
-def start_latency(report, database, runner, program):
-    before = last_id(database)
-    consumer = runner.start(program)
-    consumer.wait_line("serving")
-    for _ in range(SINGLES):
-        database.value("select ops.enqueue('work', 'k', '{}')")
-        time.sleep(0.01)
-    wait_until(lambda: is_empty(database))
-    times = sorted(row[0] for row in database.query(LATENCY, before))
-    report.line("enqueue to start when idle, median", statistics.median(times), "ms")
-    report.line("enqueue to start when idle, p99", times[len(times) * 99 // 100], "ms")
-    consumer.signal(15)
-    consumer.wait()
+PARTS = {"drain": Bench.drain_part, "held": Bench.held_part, "cycles": Bench.cycles_part,
+         "enqueue": Bench.enqueue_part, "latency": Bench.latency_part}
 
 
 @contextlib.contextmanager
 def served():
-    server = Cluster()
-    with tempfile.TemporaryDirectory() as folder:
+    base = os.environ.get("BENCH_DIR") or ("/dev/shm" if os.path.isdir("/dev/shm") else "/tmp")
+    server = Cluster(base, **SERVER)
+    with tempfile.TemporaryDirectory(dir=base) as folder:
         try:
             server.start()
-            database = server.create()
-            subprocess.run([BUILD / "workers/main/migrate"], cwd="/", check=True,
-                           capture_output=True, env=worker_environment(DATABASE_URL=database.url))
-            # What the consumer's jobs could ask for, and these do not.
-            database.execute("create table noted (job_id bigint primary key, word text)")
-            runner = WorkerRunner(database, folder)
-            yield database, runner, Path(folder)
-            runner.clean_up()
+            yield server, Path(folder)
         finally:
             server.stop()
 
 
 def measure(report):
-    with served() as (database, runner, folder):
-        program, floor = build_consumer(folder), build_floor(folder)
-        enqueue_rates(report, database)
-        start_latency(report, database, runner, program)
-        floors, ours, memory = [], [], []
-        for _ in range(ROUNDS):
-            floors.append(floor_seconds(database, floor))
-            seconds, megabytes = drain_seconds(database, runner, program)
-            ours.append(seconds)
-            memory.append(megabytes)
-        report.line("the floor", JOBS / statistics.median(floors), "jobs/s")
-        report.line("draining jobs that do nothing", JOBS / statistics.median(ours), "jobs/s")
-        report.line("time as so many times the floor's",
-                    statistics.median(ours) / statistics.median(floors), "", FLOOR_TIMES_MAX)
-        report.line("memory of the consumer", max(memory), "MB", MEMORY_MAX_MB)
+    wanted = [part for part in os.environ.get("BENCH_PARTS", " ".join(PARTS)).split() if part in PARTS]
+    with served() as (server, folder):
+        bench = Bench(report, server, folder)
+        try:
+            for part in wanted:
+                PARTS[part](bench)
+        finally:
+            bench.runner.clean_up()
+            bench.database.close()

@@ -9,17 +9,18 @@ class Report:
     def section(self, name):
         print(f"\n{name}", flush=True)
 
-    def _limit(self, what, value, most):
-        """most: the limit that the figure must not pass."""
-        if most is None:
+    def _limit(self, what, value, most, least=None):
+        """most, least: the limit that the figure must not pass."""
+        if most is None and least is None:
             return ""
-        good = value <= most
+        good = value <= most if least is None else value >= least
         if not good:
             self.beyond.append(what)
-        return f"(at most {most:g}) {'' if good else 'BEYOND'}"
+        bound = f"at most {most:g}" if least is None else f"at least {least:g}"
+        return f"({bound}) {'' if good else 'BEYOND'}"
 
-    def line(self, what, value, unit, most=None):
-        limit = self._limit(what, value, most)
+    def line(self, what, value, unit, most=None, least=None):
+        limit = self._limit(what, value, most, least)
         print(f"  {what:<62} {value:>10,.4g} {unit:<10} {limit}".rstrip(), flush=True)
 
     def fact(self, what, holds):
