@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Plays a customer of the shop: writes to the bot, reads what it says, presses, pays, joins.
 
-    DATABASE_URL=... TELEGRAM_API_URL=http://127.0.0.1:8765 customer.py [--person ID] [--lose]
+    tests/sandbox/customer.py [--person ID] [--lose]
 
+DATABASE_URL and TELEGRAM_API_URL are those of the environment, or of .env at the project's root.
 He buys the cheapest plan, pays for it on the stand-in's chain and joins by the links; with --lose his
 access is then ended ahead of time, and he waits to be thrown out. The fleet has to be running: what
 he does only goes through the stand-in Telegram, and what he reads is what was delivered there.
@@ -20,6 +21,7 @@ import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, Callable, TypeVar
 from urllib.parse import urlsplit
 
@@ -55,7 +57,8 @@ class Customer:
         self.connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=20)
         self.database = psycopg2.connect(database_url)
         self.database.autocommit = True
-        self.person, self.bot, self.number = person, bot, token.split(":")[0]
+        self.person, self.bot = person, bot
+        self.token, self.number = token, token.split(":")[0]
         self.patience, self.say = patience, say
         self.numbers = itertools.count(int(time.time() * 1000) % 1_000_000_000)
         self.read = len(self.inbox())
@@ -87,8 +90,11 @@ class Customer:
                    self.bot, number, json.dumps({"update_id": number, **update}))
 
     def webhook_is_set(self) -> bool:
-        return bool(self.number) and bool(self.query(
-            "select 1 from main.webhook where url is not null and healthy"))
+        if not self.number:
+            return False
+        self.connection.request("GET", f"/bot{self.token}/getWebhookInfo")
+        info = json.loads(self.connection.getresponse().read())
+        return info.get("result", {}).get("url", "").endswith(f"/telegram/{self.bot}")
 
     # --- what a person does
 
@@ -191,14 +197,23 @@ def lose(customer: Customer) -> None:
     customer.say("  (he is out)")
 
 
+def settings() -> dict[str, str]:
+    path = Path(__file__).resolve().parent.parent.parent / ".env"
+    lines = path.read_text().splitlines() if path.exists() else []
+    written = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return {**written, **os.environ}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--person", type=int, default=PERSON)
     parser.add_argument("--lose", action="store_true", help="ends his access, too")
     arguments = parser.parse_args()
     try:
-        customer = Customer(os.environ["TELEGRAM_API_URL"], os.environ["DATABASE_URL"],
-                            arguments.person, token=os.environ.get("TELEGRAM_BOT_TOKEN", ""))
+        given = settings()
+        customer = Customer(given["TELEGRAM_API_URL"], given["DATABASE_URL"], arguments.person,
+                            token=given.get("TELEGRAM_BOT_TOKEN_SHOP")
+                            or given.get("TELEGRAM_BOT_TOKEN", ""))
         customer.pay(buy(customer))
         enter(customer)
         if arguments.lose:

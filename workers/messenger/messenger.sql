@@ -158,7 +158,8 @@ select a.id, p.title, a.active, to_char(a.end_date at time zone 'UTC', 'YYYY-MM-
  limit 50;
 
 -- name: access
--- $1 customer, $2 access, $3 now. One row for each of its chats, with the link where there is a good one.
+-- $1 customer, $2 access, $3 now. One row for each of its chats, with its link where there is a
+-- good one.
 select a.id, p.title, a.active,
        to_char(a.end_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
        c.title,
