@@ -1,5 +1,5 @@
--- A job that was cancelled before anybody served its queue has its arrival still: putting it back is
--- no reason to complain about that.
+-- A job that was cancelled before anybody served its queue has its arrival still: that is no reason
+-- not to put it back.
 
 -- Puts a dead or cancelled job back, with all its attempts before it. Returns its state after that,
 -- or null when there is no such job; one that is open or done stays as it is.

@@ -2,7 +2,8 @@
 """What the fleet costs: time, memory and ratios, as medians.
 
     make bench                        everything, some minutes
-    tests/bench/run.py billing        or only one section: billing, coffee, supervisor, logs, queue
+    tests/bench/run.py billing        or only one section: billing, coffee, gateway, supervisor, logs,
+                                      queue
 
 BUILD says where the programs are (default build). Exit code 1 when a figure is beyond its limit.
 Only the ratios can be compared between machines: each has its floor measured in the same run.
@@ -17,12 +18,14 @@ sys.path[1:1] = [str(TESTS), str(TESTS / "scenario"), str(TESTS / "sandbox")]
 
 import bench_billing  # noqa: E402
 import bench_coffee  # noqa: E402
+import bench_gateway  # noqa: E402
 import bench_logs  # noqa: E402
 import bench_queue  # noqa: E402
 import bench_supervisor  # noqa: E402
 from report import Report  # noqa: E402
 
 SECTIONS = {"billing": bench_billing.measure, "coffee": bench_coffee.measure,
+            "gateway": bench_gateway.measure,
             "supervisor": bench_supervisor.measure, "logs": bench_logs.measure,
             "queue": bench_queue.measure}
 

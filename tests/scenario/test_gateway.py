@@ -175,6 +175,31 @@ def test_a_database_that_hangs_is_waited_for_within_limits(gateway, database):
     assert stored(database) == list(range(8))
 
 
+def test_what_was_acknowledged_survives_a_crash_of_postgresql(worker, cluster, database):
+    """In the middle of a stream; what was not acknowledged is sent again, as Telegram does."""
+    database.execute(f"alter database {database.name} set synchronous_commit = on")
+    gateway = Gateway(worker)
+    acknowledged, crashes = [], 0
+
+    def telegram(first):
+        for n in range(first, first + 40):
+            while gateway.post_update(message(n)).status != 200:
+                time.sleep(0.05)
+            acknowledged.append(n)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        sending = [pool.submit(telegram, first) for first in range(0, 320, 40)]
+        for crashes in (1, 2):
+            wait_until(lambda: len(acknowledged) >= crashes * 80)
+            database.close()
+            cluster.restart(signal.SIGQUIT)
+            assert set(acknowledged[:crashes * 80]) <= set(stored(database))
+        for each in sending:
+            each.result()
+    assert crashes == 2 and stored(database) == list(range(320))
+    assert len(jobs(database)) == 320
+
+
 # --- who may ask
 
 def test_an_update_without_the_secret_is_refused_unread(gateway, database):
