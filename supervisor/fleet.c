@@ -190,15 +190,21 @@ struct instance *fleet_find(const struct fleet *fleet, const char *name)
     return found;
 }
 
-struct instance *fleet_present(const struct fleet *fleet, const char *name, int number)
+struct instance *fleet_present_among(const struct fleet *fleet, size_t n, const char *name,
+                                     int number)
 {
-    for (size_t k = 0; k < fleet->count; k++) {
+    for (size_t k = 0; k < n; k++) {
         struct instance *i = fleet->instances[k];
 
         if (!i->run && !i->hidden && i->number == number && strcmp(i->app->name, name) == 0)
             return i;
     }
     return NULL;
+}
+
+struct instance *fleet_present(const struct fleet *fleet, const char *name, int number)
+{
+    return fleet_present_among(fleet, fleet->count, name, number);
 }
 
 struct instance *fleet_member(const struct fleet *fleet, const char *name, int number)

@@ -41,14 +41,15 @@ struct fleet {
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    size_t at;          /* whose turn it is, in fleet_reconcile */
-    int starts_left;    /* in this turn of the loop */
-    size_t starts_from; /* and of whom on */
-    bool leaving;       /* opsd ends once everything is stopped */
-    bool left;          /* everything is */
-    bool recovered;     /* until then nobody knows what runs, and nothing is started or written */
-    bool unswept;       /* control groups of processes that are nobody's were not all cleared yet */
-    bool rolled_back;   /* the opsd of an upgrade did not come up */
+    size_t at;              /* whose turn it is, in fleet_reconcile */
+    int64_t first_start_ms; /* of this turn of the loop; 0: none yet */
+    size_t starts_from;     /* and of whom on it may start */
+    size_t starts_until;    /* nor from here on, which is left to the next turn; 0: to the end */
+    bool leaving;           /* opsd ends once everything is stopped */
+    bool left;              /* everything is */
+    bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
+    bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
+    bool rolled_back; /* the opsd of an upgrade did not come up */
     uv_timer_t timer;
     int clock_fd; /* timerfd(2) on the wall clock, for ticks; tells when that clock is set */
     uv_poll_t clock_poll;
@@ -107,8 +108,11 @@ const struct app *fleet_app(const struct fleet *fleet, const char *name);
  * itself after run->ended. NULL when there is no such app, or no memory. */
 struct instance *fleet_run(struct fleet *fleet, const char *name, struct run *run);
 
-/* The instance of that app with that number, also one that is about to go; or NULL. */
+/* The instance of that app with that number, also one that is about to go; or NULL. And the same
+ * among the n first of the fleet only. */
 struct instance *fleet_present(const struct fleet *fleet, const char *name, int number);
+struct instance *fleet_present_among(const struct fleet *fleet, size_t n, const char *name,
+                                     int number);
 
 /* The same, but only one that people know. */
 struct instance *fleet_member(const struct fleet *fleet, const char *name, int number);

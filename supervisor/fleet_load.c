@@ -30,10 +30,11 @@ static void adopt(struct instance *instance, struct generation *generation, cons
     instance->blocked = NULL;
 }
 
-static int take_instance(struct fleet *fleet, struct generation *generation, const struct app *app,
-                         int number)
+/* known: so many were there before. What a manifest says is said once. */
+static int take_instance(struct fleet *fleet, size_t known, struct generation *generation,
+                         const struct app *app, int number)
 {
-    struct instance *instance = fleet_present(fleet, app->name, number);
+    struct instance *instance = fleet_present_among(fleet, known, app->name, number);
 
     /* There must not be two of it: one that was about to go stays, and is started again. */
     if (instance && instance->retiring) {
@@ -84,6 +85,7 @@ static int set_shell_env(const struct sources *sources, struct generation *gener
 static int take_source(struct fleet *fleet, struct fleet_source *source)
 {
     struct manifest *manifest = &source->generation->manifest;
+    size_t known = fleet->count;
     int r = 0;
 
     for (size_t a = 0; a < manifest->count && r == 0; a++) {
@@ -93,7 +95,7 @@ static int take_source(struct fleet *fleet, struct fleet_source *source)
             continue;
         r = set_shell_env(&fleet->sources, source->generation, app);
         for (int number = 0; number < sources_instances(&fleet->sources, app) && r == 0; number++)
-            r = take_instance(fleet, source->generation, app, number);
+            r = take_instance(fleet, known, source->generation, app, number);
     }
     return r;
 }

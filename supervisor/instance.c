@@ -168,7 +168,8 @@ static void launch(struct instance *i)
     int r;
 
     fleet_touch(i->fleet);
-    i->fleet->starts_left--;
+    if (!i->fleet->first_start_ms)
+        i->fleet->first_start_ms = (int64_t)monotonic_now_ms();
     i->unstarted = false;
     i->ticks.tries++;
     r = instance_open_files(i, &why);
@@ -301,10 +302,10 @@ static void runs(struct instance *i)
     if (i->report.started_ms && i->report.started_ms < now)
         now = i->report.started_ms;
     i->pid = i->report.worker;
+    i->pid_start = i->report.worker_start;
     /* A child of its keeper, it cannot be somebody else yet. */
-    i->pid_start = procfs_stat(i->pid, &stat) == 0 && stat.parent == i->keeper_pid
-                       ? stat.start_ticks
-                       : 0;
+    if (!i->pid_start && procfs_stat(i->pid, &stat) == 0 && stat.parent == i->keeper_pid)
+        i->pid_start = stat.start_ticks;
     log_info("started", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
              LOG_INT("pid", i->pid));
     pid_file_write(i);

@@ -13,6 +13,7 @@
 #include "heap.h"
 #include "instant.h"
 #include "keeper_children.h"
+#include "procfs.h"
 
 struct keeper_life {
     const struct keeper_task *task; /* until the worker runs */
@@ -56,6 +57,9 @@ static _Noreturn void become_worker(void *context)
 {
     struct keeper_life *life = context;
 
+    /* It was started in between. */
+    if (procfs_clock() != life->report.worker_start)
+        life->report.worker_start = 0;
     life->report.failure = become(&life->task->become, life->task->program);
     _exit(EXIT_FAILURE);
 }
@@ -66,6 +70,7 @@ static void start_worker(struct keeper_life *life)
 
     /* Not when vfork(2) returns: on a busy machine the worker has run for seconds by then. */
     life->report.started_ms = (int64_t)monotonic_now_ms();
+    life->report.worker_start = procfs_clock();
     pid = cgroup_vfork(life->task->cgroups_fd, life->task->cgroup, become_worker, life);
     if (pid < 0)
         life->report.failure = (struct become_failure){ .step = STEP_EXEC, .error = errno };

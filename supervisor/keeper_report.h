@@ -4,7 +4,8 @@
  * What a keeper says of its worker, and how that stands in its status file.
  *
  * The file is one record of fixed length, written over in place with one pwrite(2): a disk that is
- * full by then does no harm. Its number stands at both ends of it, so that a torn one is seen.
+ * full by then does no harm. Its number stands at both ends of it, so that a torn one is seen; only
+ * the start of the worker, which earlier keepers did not tell, comes after it.
  */
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,7 @@ struct keeper_report {
     pid_t keeper; /* with its start, the identity of who wrote it */
     int64_t keeper_start;
     pid_t worker;
+    int64_t worker_start;          /* as keeper_start; 0: the keeper does not know it */
     struct become_failure failure; /* KEEPER_FAILED */
     int64_t started_ms;            /* monotonic, just before the worker ran */
     struct exit_status status;     /* KEEPER_ENDED and KEEPER_EMPTY */

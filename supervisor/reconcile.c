@@ -14,8 +14,9 @@
 #include "schedule.h"
 
 enum {
-    /* Each takes a quarter of a millisecond; clients are heard between two turns. */
-    STARTS_PER_TURN = 32,
+    /* From the first on: some twenty where nobody else wants a processor, and where many do, each
+     * waits for its turn. Clients are heard between two turns. */
+    STARTS_MS = 6,
     SWEEP_AGAIN_MS = 50,
 };
 
@@ -127,6 +128,12 @@ static const char *replaced_need(const struct instance *i)
     return NULL;
 }
 
+static bool has_started_enough(const struct fleet *fleet)
+{
+    return fleet->first_start_ms &&
+           (int64_t)monotonic_now_ms() - fleet->first_start_ms >= STARTS_MS;
+}
+
 /* When a turn has started enough, the next goes on from there: in a storm of crashes those that
  * come first would have no room for the others. And the end of one process is written down before
  * the next takes its status file, which tells of that end. */
@@ -136,7 +143,7 @@ static bool may_start(struct fleet *fleet, const struct instance *i)
         fleet_touch(fleet);
         return false;
     }
-    return fleet->starts_left > 0 && fleet->at >= fleet->starts_from;
+    return fleet->at >= fleet->starts_from && !fleet->starts_until;
 }
 
 static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
@@ -171,7 +178,7 @@ static bool may_act(struct fleet *fleet, const struct instance *i)
 
 static void settle(struct fleet *fleet, struct instance *i)
 {
-    int64_t now = (int64_t)monotonic_now_ms();
+    int64_t now = (int64_t)monotonic_now_ms(), wall = instant_now();
     struct machine *m = &i->machine;
 
     events_look(&fleet->events, i);
@@ -189,9 +196,9 @@ static void settle(struct fleet *fleet, struct instance *i)
         instance_act(i, machine_start(m));
     settle_dependencies(fleet, i, now);
     if (may_act(fleet, i))
-        schedule_settle(i, now, instant_now());
+        schedule_settle(i, now, wall);
     fleet_settle_reload(fleet, i, now);
-    renew_look(i, now, instant_now());
+    renew_look(i, now, wall);
     instance_probe(i, now);
     events_look(&fleet->events, i);
     instance_clear(i, now);
@@ -259,16 +266,16 @@ static bool is_there(const struct fleet *fleet, const struct instance *i)
 /* Returns whether some were not started that might have been. */
 static bool settle_all(struct fleet *fleet)
 {
-    size_t next = 0;
     bool more;
 
-    fleet->starts_left = STARTS_PER_TURN;
+    fleet->first_start_ms = 0;
+    fleet->starts_until = 0;
     for (fleet->at = 0; fleet->at < fleet->count;) {
         struct instance *i = fleet->instances[fleet->at];
 
+        if (!fleet->starts_until && has_started_enough(fleet))
+            fleet->starts_until = fleet->at;
         settle(fleet, i);
-        if (fleet->starts_left <= 0 && !next)
-            next = fleet->at + 1;
         if (!is_there(fleet, i))
             continue;
         if (i->retiring && !i->stop_asked && !machine_runs(&i->machine)) {
@@ -279,8 +286,8 @@ static bool settle_all(struct fleet *fleet)
         }
         fleet->at++;
     }
-    more = next || fleet->starts_from;
-    fleet->starts_from = next;
+    more = fleet->starts_until || fleet->starts_from;
+    fleet->starts_from = fleet->starts_until;
     return more;
 }
 

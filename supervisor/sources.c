@@ -154,10 +154,11 @@ const struct app *sources_find(const struct sources *sources, const char *name,
 bool sources_hold(const struct sources *sources, const struct fleet_source *source,
                   const struct app *app)
 {
-    struct generation *generation;
+    const struct fleet_source *later = source->next;
 
-    return is_of_source(source, app->name) && !json_get(sources->deleted, app->name) &&
-           sources_find(sources, app->name, &generation) == app;
+    while (later && !source_find(later, app->name))
+        later = later->next;
+    return !later && is_of_source(source, app->name) && !json_get(sources->deleted, app->name);
 }
 
 int sources_instances(const struct sources *sources, const struct app *app)

@@ -237,6 +237,22 @@ static void refuses_what_is_no_report(void **state)
     assert_true(keeper_read(-1, &report) < 0);
 }
 
+/* A keeper outlives the opsd that forked it, and its successor. */
+static void takes_what_earlier_keepers_wrote(void **state)
+{
+    static const char record[] = "1 1 2 3 4 0 0 0 5 0 0 0 1     \n";
+    int fd = memfd_create("status", MFD_CLOEXEC);
+    struct keeper_report report;
+
+    (void)state;
+    assert_int_equal(write(fd, record, strlen(record)), (ssize_t)strlen(record));
+    assert_int_equal(keeper_read(fd, &report), 0);
+    assert_int_equal(report.worker, 4);
+    assert_int_equal(report.started_ms, 5);
+    assert_int_equal(report.worker_start, 0);
+    (void)close(fd);
+}
+
 /* --- what it holds, and what it is */
 
 static void holds_what_it_needs_and_no_more(void **state)
@@ -336,21 +352,29 @@ static void nothing_but_a_kill_ends_it(void **state)
 
 /* --- many */
 
-/* Its start is known by the clock, mostly, and has to be what anybody will read later on. */
-static void its_start_is_that_of_proc(void **state)
+/* Both are known by the clock, mostly, and have to be what anybody will read later on. */
+static void the_starts_are_those_of_proc(void **state)
 {
     struct world *world = *state;
     struct proc_stat stat;
     struct job job;
+    int known = 0;
 
-    for (int i = 0; i < CROWD; i++) {
-        job_fork(&job, world, "w-0", "exit 0");
+    for (int i = 0; i < CROWD / 4; i++) {
+        job_fork(&job, world, "w-0", "exec sleep 120");
         assert_int_equal(procfs_stat(job.keeper->pid, &stat), 0);
         assert_int_equal(job.keeper->start, stat.start_ticks);
         keeper_go(job.keeper);
+        wait_for(world, job_heard(&job, KEEPER_RUNS));
+        assert_int_equal(procfs_stat(job.report.worker, &stat), 0);
+        known += job.report.worker_start != 0;
+        if (job.report.worker_start)
+            assert_int_equal(job.report.worker_start, stat.start_ticks);
+        assert_int_equal(keeper_order(job.keeper, KEEPER_KILL), 0);
         wait_for(world, job_heard(&job, KEEPER_EMPTY));
         job_end(&job);
     }
+    assert_true(known > 0);
 }
 
 static void two_hundred_at_once(void **state)
@@ -455,10 +479,11 @@ int main(void)
         TEST(every_phase_is_heard_of),
         TEST(a_report_is_never_half_of_two),
         TEST(refuses_what_is_no_report),
+        TEST(takes_what_earlier_keepers_wrote),
         TEST(holds_what_it_needs_and_no_more),
         TEST(leads_a_session_of_its_own),
         TEST(nothing_but_a_kill_ends_it),
-        TEST(its_start_is_that_of_proc),
+        TEST(the_starts_are_those_of_proc),
         TEST(two_hundred_at_once),
         TEST(one_after_the_other_with_one_file),
         TEST(too_much_to_say_is_refused),
