@@ -52,6 +52,8 @@ const struct telegram_error telegram_errors[] = {
     { 400, "member not found",                        TELEGRAM_ALREADY,   "not_in_chat" },
     { 400, "user not found",                          TELEGRAM_ALREADY,   "not_in_chat" },
 
+    { 400, "invite_hash_expired",                     TELEGRAM_ALREADY,   "no_link" },
+
     { 400, "message can't be deleted",                TELEGRAM_SKIP,      "undeletable" },
     { 400, "user is an administrator of the chat",    TELEGRAM_SKIP,      "administrator" },
     { 400, "can't remove chat owner",                 TELEGRAM_SKIP,      "administrator" },

@@ -53,6 +53,7 @@ static const struct row rows[] = {
     { 400, "Bad Request: USER_NOT_PARTICIPANT", TELEGRAM_ALREADY, "not_in_chat" },
     { 400, "Bad Request: PARTICIPANT_ID_INVALID", TELEGRAM_ALREADY, "not_in_chat" },
     { 400, "Bad Request: USER_ID_INVALID", TELEGRAM_ALREADY, "not_in_chat" },
+    { 400, "Bad Request: INVITE_HASH_EXPIRED", TELEGRAM_ALREADY, "no_link" },
     { 400, "Bad Request: member not found", TELEGRAM_ALREADY, "not_in_chat" },
     { 400, "Bad Request: user not found", TELEGRAM_ALREADY, "not_in_chat" },
     { 400, "Bad Request: message can't be deleted", TELEGRAM_SKIP, "undeletable" },
