@@ -1,5 +1,5 @@
 """The whole way of a purchase, as in the demo: /start, an invoice, a payment on the chain, an access
-with links, and its end; every worker of the shop and both stand-ins, one customer (customer.py)."""
+with links, and its end; every worker of the shop, the gateway, and the stand-ins, one customer (customer.py)."""
 import os
 import subprocess
 import sys
@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from bot_world import sandbox_process, shop, wait_until  # noqa: F401
+from gateway_world import SECRET, Gateway
 from harness import ROOT
+from sender_world import BOT_TOKEN
 
 sys.path.insert(0, str(ROOT / "tests/sandbox"))
 import customer as customers  # noqa: E402
@@ -31,7 +33,16 @@ def demo(shop):
 
 @pytest.fixture
 def customer(demo):
-    return customers.Customer(demo.sandbox.url, demo.database.url, patience=30)
+    """What he does comes by the webhook, through the gateway."""
+    gateway = Gateway(demo.worker, **demo.settings())
+    demo.sandbox.control("POST", "telegram/webhook", {"first_delay_s": 0.1})
+    demo.worker.start("main/webhook_tunneler", **demo.settings(
+        WEBHOOK_TYPE="HOST", WEBHOOK_HOST=f"http://127.0.0.1:{gateway.port}",
+        WEBHOOK_SECRET=SECRET, HTTP_LISTEN=f"127.0.0.1:{gateway.port}",
+        WEBHOOK_CHECK_INTERVAL="200ms"))
+    made = customers.Customer(demo.sandbox.url, demo.database.url, token=BOT_TOKEN, patience=30)
+    wait_until(made.webhook_is_set)
+    return made
 
 
 def run(shop, worker):
