@@ -305,3 +305,16 @@ def test_a_plan_that_does_not_exist_takes_no_address(world):
         world.database.value("select (cashier.open_invoice(%s, 99, null, now())).id",
                              world.customer)
     assert world.pool() == {"FREE": 3}
+
+
+def test_what_was_written_by_hand_is_believed(world):
+    """A transaction that no chain can know keeps its invoice paid, and nobody is asked about it."""
+    invoice = world.open()
+    world.database.execute(
+        "insert into cashier.crypto_transaction (invoice_id, txid, from_address, amount, required)"
+        " values (%s, 'in cash', '', %s, 19)", invoice, PRICE)
+    world.later("61m")
+    world.check()
+    world.expire()
+    assert world.status(invoice) == "PAID" and world.last_run().stats["failed"] == 0
+    assert len(world.asked("wallet/gettransactioninfobyid")) == 0

@@ -27,7 +27,7 @@ select a.address, floor(extract(epoch from min(w.create_date)) * 1000)::bigint
 -- $1 now, $2 the addresses that were scanned, $3 transactions that were listed there [{"account",
 -- "txid", "time"}], account being the address's place from 0. All that the chain must be asked
 -- about, with the time in milliseconds when it was seen there: those, and known ones that may be
--- listed no more, but not what is final.
+-- listed no more, but not what is final, nor what somebody wrote by hand and no chain can know.
 with scanned as (
     select address, (n - 1)::int as account
       from jsonb_array_elements_text($2::jsonb) with ordinality as a (address, n)
@@ -41,6 +41,7 @@ with scanned as (
       from scanned s
       join cashier.crypto_invoice i on i.address = s.address
       join cashier.crypto_transaction t on t.invoice_id = i.id
+     where t.txid ~ '^[0-9a-f]{64}$'
 )
 select coalesce(listed.txid, known.txid) as txid, coalesce(listed.account, known.account),
        coalesce(listed.time, known.time)

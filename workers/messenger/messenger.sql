@@ -138,7 +138,7 @@ select i.id, p.title, i.status, trim_scale(i.amount)::text, i.address,
   join accesser.plan p on p.id = i.plan_id
   left join lateral (select confirmations, required
                        from cashier.crypto_transaction t
-                      where t.invoice_id = i.id
+                      where t.invoice_id = i.id and t.pays
                       order by confirmations desc
                       limit 1) as t on true
  where i.customer_id = $1::bigint and ($2::bigint is null or i.id = $2)

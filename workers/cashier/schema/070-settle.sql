@@ -18,12 +18,12 @@ language sql stable as $$
                     where t.invoice_id = is_paid.invoice_id and t.pays)
 $$;
 
--- True when so much money, moved at that time, pays the invoice, if nothing else does. An expired
--- invoice is paid by what was in time and seen late.
+-- True when so much money, moved to its address at that time, pays it if nothing else does.
+-- An expired invoice is paid by what was in time and seen late.
 create function cashier.fits(i cashier.crypto_invoice, amount numeric, at timestamptz)
 returns boolean
 language sql immutable as $$
-    select i.amount = fits.amount and at >= i.create_date
+    select i.amount = fits.amount
        and (i.status in ('PAYING', 'PAID') or (i.status = 'EXPIRED' and at <= i.expire_date))
 $$;
 
