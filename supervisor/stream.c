@@ -184,7 +184,7 @@ static void run_queue(uv_idle_t *idle)
 
 /* A pipe that could not be made larger shows less, in the worst case half of what it holds: its
  * pages need not be full. */
-static size_t long_line_of(int scratch)
+static size_t look_of(int scratch)
 {
     size_t shows = (size_t)fcntl(scratch, F_GETPIPE_SZ) / 2;
 
@@ -202,7 +202,7 @@ int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd)
     if (pump->epoll_fd < 0 || pump->null_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, PIPE_BYTES);
-    pump->long_line = long_line_of(pump->scratch[1]);
+    pump->look = look_of(pump->scratch[1]);
     pump->bytes = malloc(STREAM_LOOK_BYTES);
     if (!pump->bytes)
         return -ENOMEM;

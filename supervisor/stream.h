@@ -84,7 +84,8 @@ struct pump {
     uint64_t again_ms;
     uint64_t round, round_at_ns;
     double gather_ms, fullest; /* of the pipes in this round, 0 to 1 */
-    size_t long_line;          /* this much without its end is not waited for any longer */
+    size_t look; /* where a pipe holds more, this much is shown; without a line's end in it, that
+                  * is not waited for any longer */
     struct stream *first_queued, **last_queued, *streams;
     struct log_sinks sinks;
 };

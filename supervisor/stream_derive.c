@@ -444,16 +444,14 @@ size_t derive_step(struct step *step, bool *ret_more)
     d = stream->derivation;
     if (d->pending && !finish(step, d))
         return 0;
-    shown = step_show(step, STEP_LOOK_BYTES);
-    if (shown == STEP_LOOK_BYTES && !memrchr(stream->pump->bytes, '\n', shown))
-        shown = step_show(step, STREAM_LOOK_BYTES);
+    shown = step_show(step);
     n = shown ? step_whole_lines(step, shown) : 0;
     if (!n && owes_a_word(stream) && step_try(step, stream->sink) == 0)
         step_worked(stream->sink);
     took = n ? new_batch(step, d, n) : 0;
     if (!took && n)
         took = drop(step, d, n);
-    *ret_more = took && (took < n || shown >= STEP_LOOK_BYTES);
+    *ret_more = took && (took < n || shown >= stream->pump->look);
     stream->left = took < shown || d->pending || owes_a_word(stream);
     return took;
 }

@@ -65,9 +65,9 @@ static void note_gathered(struct stream *stream, size_t n)
 }
 
 /* Duplicates what the pipe holds into the scratch pipe. */
-static size_t duplicate(struct stream *stream, size_t most)
+static size_t duplicate(struct stream *stream)
 {
-    ssize_t n = tee(stream->fd, stream->pump->scratch[1], most, SPLICE_F_NONBLOCK);
+    ssize_t n = tee(stream->fd, stream->pump->scratch[1], STREAM_LOOK_BYTES, SPLICE_F_NONBLOCK);
 
     return n > 0 ? (size_t)n : 0;
 }
@@ -88,10 +88,10 @@ static void read_duplicate(struct pump *pump, size_t n, size_t last)
     }
 }
 
-size_t step_show(struct step *step, size_t most)
+size_t step_show(struct step *step)
 {
     struct stream *stream = step->stream;
-    size_t n = duplicate(stream, most);
+    size_t n = duplicate(stream);
 
     read_duplicate(stream->pump, n, n);
     note_gathered(stream, n);
@@ -124,8 +124,7 @@ size_t step_whole_lines(const struct step *step, size_t n)
         return (size_t)(end - pump->bytes) + 1;
     if (step->drain)
         return n;
-    return n >= pump->long_line || pipe_is_full(step->stream) ? whole_characters(pump->bytes, n)
-                                                              : 0;
+    return n >= pump->look || pipe_is_full(step->stream) ? whole_characters(pump->bytes, n) : 0;
 }
 
 /* --- a log that takes nothing */
@@ -295,7 +294,7 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
 {
     struct stream *stream = step->stream;
     struct pump *pump = stream->pump;
-    size_t n = duplicate(stream, STEP_LOOK_BYTES), last = TAIL_BYTES;
+    size_t n = duplicate(stream), last = TAIL_BYTES;
     const char *end;
 
     note_gathered(stream, n);
@@ -310,8 +309,8 @@ static size_t show(struct step *step, const struct log_sink *sink, bool all, siz
         *ret_lines = (size_t)(end - pump->bytes) + 1;
         return n;
     }
-    if (last < n || n >= STEP_LOOK_BYTES) {
-        n = duplicate(stream, STREAM_LOOK_BYTES);
+    if (last < n) {
+        n = duplicate(stream);
         read_duplicate(pump, n, n);
     }
     *ret_lines = step_whole_lines(step, n);
@@ -354,7 +353,7 @@ static size_t raw_step(struct step *step, bool *ret_more)
         *ret_more = done > 0;
         return done;
     }
-    *ret_more = done && (done < lines || shown >= STEP_LOOK_BYTES || stream->left);
+    *ret_more = done && (done < lines || shown >= stream->pump->look || stream->left);
     stream->left = done < shown || sink->stall.lost;
     if (works && !lines && sink->stall.told)
         step_worked(sink);

@@ -15,12 +15,6 @@
  */
 #include "stream.h"
 
-enum {
-    /* Looked at first: all that is done with it stays in the processor's cache. Where a line is
-     * longer, STREAM_LOOK_BYTES are. */
-    STEP_LOOK_BYTES = 64 << 10,
-};
-
 /* What a look goes by. */
 struct step {
     struct stream *stream;
@@ -38,9 +32,9 @@ void stream_release(struct stream *stream, struct log_sink *sink);
 
 /* --- for stream_derive.c */
 
-/* Shows what the pipe holds, up to most (at most STREAM_LOOK_BYTES), in pump->bytes. Returns the
- * number of bytes. */
-size_t step_show(struct step *step, size_t most);
+/* Shows what the pipe holds, up to STREAM_LOOK_BYTES, in pump->bytes. Returns the number of bytes.
+ */
+size_t step_show(struct step *step);
 
 /* How many of the n bytes shown may be moved now: whole lines, unless there is a reason not to
  * wait for the end of one. */
