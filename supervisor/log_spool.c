@@ -4,18 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "own.h"
 
 #define FOLDER "spool"
-#define MAGIC UINT64_C(0x3130676f6c73706f) /* opslog01 */
+#define MAGIC UINT64_C(0x3230676f6c73706f) /* opslog02 */
 
 enum {
     HEAD = 4096, /* the note has a page of its own, so that a kill cannot tear it */
-    /* From where on the file is begun anew: small enough that the memory is warm still. */
-    END_MOST = 256 << 10,
+    BLANKS = 64 << 10,
     NAME_MAX_HERE = 300,
 };
 
@@ -29,7 +29,7 @@ static int begin_file(struct log_spool *spool)
     if (ftruncate(spool->fd, HEAD) < 0)
         return -errno;
     spool->end = HEAD;
-    spool->batch = (struct log_batch){ .magic = MAGIC, .from = HEAD };
+    spool->batch = (struct log_batch){ .magic = MAGIC, .from = HEAD, .at = HEAD };
     return log_spool_note(spool);
 }
 
@@ -40,17 +40,61 @@ int log_spool_note(struct log_spool *spool)
     return n == sizeof spool->batch ? 0 : n < 0 ? -errno : -ENOSPC;
 }
 
+static int read_at(int fd, char *to, size_t n, int64_t at)
+{
+    size_t done = 0;
+    ssize_t got;
+
+    while (done < n) {
+        got = pread(fd, to + done, n - done, at + (int64_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EIO;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+/* Of the n bytes of the batch that were to be taken, those that were. Returns 0 or a negative
+ * errno.
+ */
+static int find_end(struct log_spool *spool, int64_t n, int64_t size)
+{
+    const struct log_batch *batch = &spool->batch;
+    OWN(free) char *bytes = NULL;
+    const char *end;
+    int r;
+
+    spool->end = batch->blank < 0 ? size : batch->at;
+    if (batch->blank < 0 || !n)
+        return 0;
+    bytes = malloc((size_t)n);
+    if (!bytes)
+        return -ENOMEM;
+    r = read_at(spool->fd, bytes, (size_t)n, batch->at);
+    if (r < 0)
+        return r;
+    end = memchr(bytes, (int)batch->blank, (size_t)n);
+    spool->end += end ? end - bytes : n;
+    return 0;
+}
+
 static int read_note(struct log_spool *spool)
 {
+    struct log_batch *batch = &spool->batch;
     struct stat st;
+    int64_t n;
 
     if (fstat(spool->fd, &st) < 0)
         return -errno;
-    spool->end = st.st_size;
-    if (pread(spool->fd, &spool->batch, sizeof spool->batch, 0) != sizeof spool->batch ||
-        spool->batch.magic != MAGIC || spool->batch.from < HEAD || spool->batch.from > st.st_size)
+    if (pread(spool->fd, batch, sizeof *batch, 0) != sizeof *batch || batch->magic != MAGIC ||
+        batch->from < HEAD || batch->at < batch->from || batch->at > st.st_size)
         return begin_file(spool);
-    return 0;
+    n = batch->length ? batch->length - (batch->at - batch->from) : 0;
+    if (n < 0 || (batch->blank >= 0 && n > st.st_size - batch->at))
+        return begin_file(spool);
+    return find_end(spool, n, st.st_size);
 }
 
 int log_spool_open(struct log_spool *spool, int home_fd, const char *name, bool create)
@@ -87,7 +131,42 @@ void log_spool_close(struct log_spool *spool, int home_fd, const char *name, boo
         (void)unlinkat(home_fd, path, 0);
 }
 
-int64_t log_spool_take(struct log_spool *spool, int pipe_fd, int64_t n)
+/* A byte that is not one of them; -1: there is none. */
+static int missing_byte(const char *bytes, size_t n)
+{
+    bool there[256] = { false };
+    int c = 0;
+
+    if (!memchr(bytes, 0, n))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        there[(unsigned char)bytes[i]] = true;
+    while (c < 256 && there[c])
+        c++;
+    return c < 256 ? c : -1;
+}
+
+/* Makes room for n bytes behind what is there. Returns 0 or a negative errno. */
+static int make_room(struct log_spool *spool, int64_t n)
+{
+    static char blanks[BLANKS]; /* all of the same byte; zeros are memory that nobody has */
+    int64_t blank = spool->batch.blank, part;
+    ssize_t wrote;
+
+    if (blank < 0)
+        return ftruncate(spool->fd, spool->end) < 0 ? -errno : 0;
+    if (blanks[0] != (char)blank)
+        memset(blanks, (int)blank, sizeof blanks);
+    for (int64_t done = 0; done < n; done += wrote) {
+        part = n - done < BLANKS ? n - done : BLANKS;
+        wrote = pwrite(spool->fd, blanks, (size_t)part, spool->end + done);
+        if (wrote <= 0)
+            return wrote < 0 ? -errno : -ENOSPC;
+    }
+    return 0;
+}
+
+static int64_t move(struct log_spool *spool, int pipe_fd, int64_t n)
 {
     int64_t done = 0;
     ssize_t moved;
@@ -109,32 +188,35 @@ int64_t log_spool_take(struct log_spool *spool, int pipe_fd, int64_t n)
     return done || !error ? done : -error;
 }
 
+int64_t log_spool_take(struct log_spool *spool, int pipe_fd, const char *bytes, int64_t n)
+{
+    int r;
+
+    spool->batch.at = spool->end;
+    spool->batch.blank = missing_byte(bytes, (size_t)n);
+    r = make_room(spool, n);
+    if (r == 0)
+        r = log_spool_note(spool);
+    return r < 0 ? r : move(spool, pipe_fd, n);
+}
+
 int log_spool_read(const struct log_spool *spool, struct buf *to)
 {
-    size_t n = (size_t)(spool->end - spool->batch.from), done = 0;
+    size_t n = (size_t)(spool->end - spool->batch.from);
     char *room = buf_room(to, n);
-    ssize_t got;
+    int r = room ? read_at(spool->fd, room, n, spool->batch.from) : -ENOMEM;
 
-    if (!room)
-        return -ENOMEM;
-    while (done < n) {
-        got = pread(spool->fd, room + done, n - done, spool->batch.from + (int64_t)done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -errno : -EIO;
-        done += (size_t)got;
-    }
-    buf_grew(to, n);
-    return 0;
+    if (r == 0)
+        buf_grew(to, n);
+    return r;
 }
 
 int log_spool_done(struct log_spool *spool, int64_t kept, bool within)
 {
-    if (!kept && spool->end > END_MOST && !within)
-        return begin_file(spool);
-    spool->batch = (struct log_batch){ .magic = MAGIC,
-                                       .from = spool->end - kept,
-                                       .within = within };
+    if (!kept)
+        spool->end = HEAD;
+    spool->batch = (struct log_batch){
+        .magic = MAGIC, .from = spool->end - kept, .at = spool->end, .within = within
+    };
     return log_spool_note(spool);
 }

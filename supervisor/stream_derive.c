@@ -328,7 +328,6 @@ static int64_t take(const struct step *step, struct derivation *d, const struct 
                     int64_t n)
 {
     int64_t took;
-    int r;
 
     for (int i = 0; i < LOG_PLACES; i++) {
         const struct log_sink *sink = ready->sinks[i];
@@ -337,8 +336,7 @@ static int64_t take(const struct step *step, struct derivation *d, const struct 
             d->spool.batch.places[i] = (struct log_place){ sink->device, sink->inode,
                                                            sink->offset };
     }
-    r = log_spool_note(&d->spool);
-    took = r < 0 ? r : log_spool_take(&d->spool, step->stream->fd, n);
+    took = log_spool_take(&d->spool, step->stream->fd, step->stream->pump->bytes, n);
     if (took < 0)
         step_failed(step, step->stream->sink, (int)-took);
     return took;

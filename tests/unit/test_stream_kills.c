@@ -19,19 +19,25 @@
 #include "own.h"
 #include "stream.h"
 
-enum { LINES = 60, KEEP = 5 };
+enum { LINES = 60, BINARY_LINE = 31, LINE_MAX_HERE = 300, KEEP = 5 };
 
 struct form {
     const char *name;
     struct log_style style;
     bool both;
     int64_t max_size; /* two rotations or three */
+    bool binary;      /* one line has bytes of all values */
 };
 
 static const struct form forms[] = {
-    { "raw", { .app = "w" }, false, 200 },
-    { "dated", { .app = "w", .date_format = "[t]" }, false, 250 },
-    { "json to both", { .app = "w", .type = LOG_TYPE_JSON, .date_format = "[t]" }, true, 2000 },
+    { "raw", { .app = "w" }, false, 200, false },
+    { "dated", { .app = "w", .date_format = "[t]" }, false, 250, false },
+    { "dated bytes", { .app = "w", .date_format = "[t]" }, false, 350, true },
+    { "json to both",
+      { .app = "w", .type = LOG_TYPE_JSON, .date_format = "[t]" },
+      true,
+      2000,
+      false },
 };
 
 static char folder[] = "/tmp/stream-kills-XXXXXX";
@@ -132,31 +138,48 @@ static size_t take_log(const char *name, char *to, size_t room)
     return n;
 }
 
+/* The i-th line, without its newline. Returns its length. */
+static size_t put_line(const struct form *form, int i, char to[static LINE_MAX_HERE])
+{
+    size_t n = 0;
+
+    if (!form->binary || i != BINARY_LINE)
+        return (size_t)snprintf(to, LINE_MAX_HERE, "line %d", i);
+    for (int c = 0; c < 256; c++)
+        if (c != '\n')
+            to[n++] = (char)c;
+    return n;
+}
+
 static void check(const struct form *form, const char *name, int killed_at)
 {
     static char text[LINES * 100], want[LINES * 100];
     size_t n = take_log(name, text, sizeof text), at = 0;
+    bool json = form->style.type == LOG_TYPE_JSON;
 
-    for (int i = 0; i < LINES; i++)
-        at += (size_t)snprintf(want + at, sizeof want - at,
-                               form->style.type
-                                   ? "{\"timestamp\":\"t\",\"type\":\"out\",\"process_id\":0,"
-                                     "\"app_name\":\"w\",\"message\":\"line %d\"}\n"
-                               : form->style.date_format ? "t: line %d\n"
-                                                         : "line %d\n",
-                               i);
+    for (int i = 0; i < LINES; i++) {
+        at += (size_t)snprintf(want + at, sizeof want - at, "%s",
+                               json ? "{\"timestamp\":\"t\",\"type\":\"out\",\"process_id\":0,"
+                                      "\"app_name\":\"w\",\"message\":\""
+                               : form->style.date_format ? "t: "
+                                                         : "");
+        at += put_line(form, i, want + at);
+        at += (size_t)snprintf(want + at, sizeof want - at, "%s", json ? "\"}\n" : "\n");
+    }
     if (n != at || memcmp(text, want, n) != 0)
         fail_msg("%s, %s, killed at %d: %zu bytes instead of %zu", form->name, name, killed_at, n,
                  at);
 }
 
-static void fill(int pipe_fd)
+static void fill(const struct form *form, int pipe_fd)
 {
-    static char text[LINES * 16];
+    static char text[LINES * 16 + LINE_MAX_HERE];
     size_t n = 0;
 
-    for (int i = 0; i < LINES; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "line %d\n", i);
+    for (int i = 0; i < LINES; i++) {
+        n += put_line(form, i, text + n);
+        text[n++] = '\n';
+    }
     assert_int_equal(write(pipe_fd, text, n), n);
 }
 
@@ -171,7 +194,7 @@ static void nothing_is_lost_or_doubled(void **state)
             struct err why;
             OWN(close) int pipe_fd = stream_make_pipe(getuid(), &why);
 
-            fill(pipe_fd);
+            fill(&forms[f], pipe_fd);
             killed = serve_until(&forms[f], pipe_fd, n);
             serve(&forms[f], pipe_fd);
             check(&forms[f], "out", n);
