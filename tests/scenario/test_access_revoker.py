@@ -340,3 +340,13 @@ def test_texts_are_translated(world, anna):
     world.has_access(anna, world.plan("VIP"), ends=-HOUR)
     world.revoke(TRANSLATION="ru")
     assert world.texts(ANNA) == ["Доступ к VIP закончился"]
+
+
+def test_who_chose_a_language_is_told_in_it(world, anna):
+    world.database.execute(
+        "insert into messenger.translation (name, from_text, to_text) values"
+        " ('pt', 'Your access to <b>{{plan}}</b> has ended.', 'O acesso a {{plan}} terminou')")
+    world.database.execute(f"update messenger.customer set translation = 'pt' where id = {anna}")
+    world.has_access(anna, world.plan("VIP"), ends=-HOUR)
+    world.revoke(TRANSLATION="ru")
+    assert world.texts(ANNA) == ["O acesso a VIP terminou"]

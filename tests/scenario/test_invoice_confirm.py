@@ -66,6 +66,16 @@ def test_titles_are_escaped_and_texts_translated(world, anna):
     assert "&lt;b&gt;Клуб &amp; Ко&lt;/b&gt;" in text
 
 
+def test_who_chose_a_language_is_told_in_it(world, anna):
+    world.confirmed(anna, world.plan("VIP"))
+    world.database.execute(f"update messenger.customer set translation = 'pt' where id = {anna}")
+    world.database.execute(
+        "insert into messenger.translation (name, from_text, to_text) values ('pt', 'Payment received,"
+        " thank you! <b>{{plan}}</b> is open to you until {{until}} UTC.', 'Pago: {{plan}}')")
+    world.redeem(TRANSLATION="ru")
+    assert world.texts(ANNA)[0].startswith("Pago: VIP\n")
+
+
 def test_many_links_are_ten_to_a_message(world, anna):
     world.confirmed(anna, world.plan(chats=range(-1025, -1000)))
     world.redeem()

@@ -1,6 +1,6 @@
 -- name: warn
--- $1 now, $2 translation set. Once a day, from two days before the end; in the days of grace of a
--- GENTLE plan, too. Not while the money for more is on its way.
+-- $1 now, $2 translation set in use. Once a day, from two days before the end; in the days of grace
+-- of a GENTLE plan, too. Not while the money for more is on its way.
 with due as materialized (
     select a.id, greatest(a.end_date, case when plan.revoke_mode = 'GENTLE' and not a.trial
                                            then a.end_date + interval '6 days' end) as closed_at
@@ -22,15 +22,16 @@ with due as materialized (
 )
 select count(*), coalesce(sum(accesser.offer(
            person.telegram_id,
-           case when w.end_date > $1 then messenger.translate($2,
+           case when w.end_date > $1 then messenger.translate(words,
                'Your access to <b>{{plan}}</b> ends on {{until}} UTC.', fields)
-                else messenger.translate($2,
+                else messenger.translate(words,
                'Your access to <b>{{plan}}</b> has ended, and is closed on {{closed}} UTC.', fields)
            end,
-           messenger.translate($2, 'Prolong'), w.id, w.closed_at)), 0)
+           messenger.translate(words, 'Prolong'), w.id, w.closed_at)), 0)
   from warned w
   join accesser.plan on plan.id = w.plan_id
   join messenger.customer person on person.id = w.customer_id,
+       lateral messenger.set_of(person.id, $2) as words,
        lateral jsonb_build_object(
            'plan', plan.title,
            'until', to_char(w.end_date at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
@@ -96,9 +97,9 @@ delete from accesser.revocation r
  where r.access_id = $1 and r.chat_id = $2 and not exists (select from kept);
 
 -- name: finish
--- $1 now, $2 translation set, $3 administrators' chat or '', $4 whether mail goes out. Ends the
--- accesses of which nothing is left to be tried, and tells their customers; the administrators,
--- once for each, where somebody could not be banned.
+-- $1 now, $2 translation set in use, $3 administrators' chat or '', $4 whether mail goes out. Ends
+-- the accesses of which nothing is left to be tried, and tells their customers; the
+-- administrators, once for each, where somebody could not be banned.
 with over as (
     update accesser.access a
        set active = false, revoked_date = $1
@@ -114,12 +115,13 @@ with over as (
      using over
      where r.access_id = over.id and r.state <> 'stuck'
 ), told as (
-    select accesser.offer(person.telegram_id, messenger.translate($2,
+    select accesser.offer(person.telegram_id, messenger.translate(words,
                'Your access to <b>{{plan}}</b> has ended.', jsonb_build_object('plan', plan.title)),
-               messenger.translate($2, 'Prolong'), over.id) as jobs
+               messenger.translate(words, 'Prolong'), over.id) as jobs
       from over
       join accesser.plan on plan.id = over.plan_id
-      join messenger.customer person on person.id = over.customer_id
+      join messenger.customer person on person.id = over.customer_id,
+           lateral messenger.set_of(person.id, $2) as words
 ), alerted as (
     select ops.alert('access:' || over.id, $3, $4::boolean, format(
                'Доступ %s («%s») закончился, но бот не может удалить пользователя %s: %s. '

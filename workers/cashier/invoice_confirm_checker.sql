@@ -67,9 +67,10 @@ select ops.alert('shop-links:' || c.telegram_chat_id, $3, $4::boolean, format(
  where c.id = $1::bigint;
 
 -- name: deliver
--- $1 invoice, $2 now, $3 translation set. Sends the links that were made, once there is nothing to
--- wait for: the message, REDEEMED and the free address at once. What is owed follows in a message
--- of its own. The time of an access that began with this payment begins with its first link.
+-- $1 invoice, $2 now, $3 translation set in use. Sends the links that were made, once there is
+-- nothing to wait for: the message, REDEEMED and the free address at once. What is owed follows in
+-- a message of its own. The time of an access that began with this payment begins with its first
+-- link.
 with redeemed as (
     update cashier.crypto_invoice i
        set status = 'REDEEMED'
@@ -111,24 +112,25 @@ with redeemed as (
     returning a.id, a.end_date
 ), news as (
     select person.telegram_id,
-           case when not exists (select from redeemed) then messenger.translate($3,
+           case when not exists (select from redeemed) then messenger.translate(words,
                'The links to <b>{{plan}}</b> that were still missing:', fields)
-                when a.start_date = r.granted_at then messenger.translate($3,
+                when a.start_date = r.granted_at then messenger.translate(words,
                'Payment received, thank you! <b>{{plan}}</b> is open to you until {{until}} UTC.',
                fields)
-                else messenger.translate($3,
+                else messenger.translate(words,
                'Payment received, thank you! <b>{{plan}}</b> is prolonged until {{until}} UTC.',
                fields) end as head,
-           case when exists (select from sent) then messenger.translate($3,
+           case when exists (select from sent) then messenger.translate(words,
                'Each link lets one person in, once. Where you are a member, you do not need it.')
            end as rule,
-           case when owed <> '' then messenger.translate($3,
+           case when owed <> '' then messenger.translate(words,
                'No link can be made right now to {{chats}}; it follows as soon as possible.',
                jsonb_build_object('chats', owed)) end as missing
       from accesser.redemption r
       join accesser.access a on a.id = r.access_id
       join accesser.plan on plan.id = a.plan_id
       join messenger.customer person on person.id = a.customer_id,
+           lateral messenger.set_of(person.id, $3) as words,
            lateral (select coalesce((select end_date from begun), a.end_date)) as over (end_date),
            lateral jsonb_build_object(
                'plan', plan.title,
