@@ -231,7 +231,7 @@ def test_a_keeper_that_was_dismissed_and_still_is_there_brings_nobody_back():
         home.apps(sh("touch up; while [ ! -e go ]; do sleep 0.01; done"), sh("exec sleep 1000", "rest"))
         home.start()
         wait_until(home.file("up").exists)
-        pid = home.row("w")["pid"]
+        pid = wait_until(lambda: home.row("w")["pid"])
         keeper = parent_of(pid)
         home.kill("both")
         home.file("go").touch()
