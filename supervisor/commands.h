@@ -29,7 +29,9 @@
  *   apply                 {"timeout_ms":N?} → the same with "workers":[row…], of those that were
  *                         touched, once it is done
  *   workers_stat          {"name":…?,"sparse":bool?} → the document of `stat --json`; sparse:
- *                         without the members that are null or false, half of the price
+ *                         without the members that are null or false, empty stats, and the
+ *                         counts instance, restarts and unstable_restarts where they are 0: less
+ *                         than half of the price
  *   describe              {"name":…} → {"workers":[{row…, "script","args","cwd","interpreter",
  *                         "schedule","timezone","depends_on":[{"name","condition","met"}],
  *                         "out_file","error_file","next_try_in_ms","started","exits":[{"at",

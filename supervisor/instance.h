@@ -19,6 +19,7 @@
 #include "spawn.h"
 #include "stream.h"
 #include "ticks.h"
+#include "usage.h"
 #include "watch.h"
 #include "zone.h"
 
@@ -62,13 +63,6 @@ struct last_run {
     bool known;
     int64_t tick, started, duration_ms;
     struct exit_status status;
-};
-
-/* What the process used, as it was measured last. */
-struct usage {
-    int64_t at; /* monotonic; 0: it was not yet */
-    int64_t cpu_ms, memory_bytes;
-    uint64_t cpu_tenths; /* per mille of a processor since the time before */
 };
 
 struct instance {

@@ -11,7 +11,7 @@
 #include "own.h"
 #include "procfs.h"
 
-enum { LAST_LINES = 10, USAGE_WINDOW_MS = 1000 };
+enum { LAST_LINES = 10 };
 
 /* --- a row, as text: there may be thousands of them */
 
@@ -30,32 +30,36 @@ static void write_number_or_null(struct json_writer *w, const char *name, bool k
         json_write_null(w, name);
 }
 
+/* Where rows are sparse, nothing counted is nothing said. */
+static void write_count(struct json_writer *w, const char *name, int64_t count)
+{
+    if (count || !w->sparse)
+        json_write_int(w, name, count);
+}
+
 static void write_status(struct json_writer *w, bool known, struct exit_status status)
 {
     write_number_or_null(w, "exit_code", known && !status.signal, status.code);
     write_number_or_null(w, "exit_signal", known && status.signal, status.signal);
 }
 
-/* What was measured within the last second is told again. */
 static int measure(struct instance *i)
 {
-    int64_t now = (int64_t)monotonic_now_ms();
-    int64_t since = i->usage.at ? i->usage.at : i->machine.started_ms;
-    struct proc_usage usage;
+    int64_t now = (int64_t)monotonic_now_ms(), cpu_ns, bytes;
     int r;
 
-    if (i->usage.at && now - since < USAGE_WINDOW_MS)
+    if (!usage_is_due(&i->usage, now))
         return 0;
-    r = procfs_usage(i->pid, &usage);
+    r = procfs_cpu(i->pid, &cpu_ns);
     if (r < 0)
         return r;
-    i->usage.memory_bytes = usage.memory_bytes;
-    if (now - since < USAGE_WINDOW_MS)
-        return 0;
-    if (usage.cpu_ms >= i->usage.cpu_ms)
-        i->usage.cpu_tenths = (uint64_t)((usage.cpu_ms - i->usage.cpu_ms) * 1000 / (now - since));
-    i->usage.cpu_ms = usage.cpu_ms;
-    i->usage.at = now;
+    if (usage_memory_is_due(&i->usage, cpu_ns, now)) {
+        r = procfs_memory(i->pid, &bytes);
+        if (r < 0)
+            return r;
+        usage_take_memory(&i->usage, bytes, cpu_ns, now);
+    }
+    usage_take_cpu(&i->usage, cpu_ns, i->machine.started_ms, now);
     return 0;
 }
 
@@ -104,6 +108,8 @@ static void write_stats(struct json_writer *w, const struct instance *i)
         json_write_item(w, "stats", stats);
         return;
     }
+    if (w->sparse)
+        return;
     json_write_open(w, "stats", '{');
     json_write_close(w, '}');
 }
@@ -117,13 +123,13 @@ static void write_row(struct json_writer *w, struct instance *i)
     json_write_int(w, "id", i->id);
     json_write_text(w, "name", i->app->name);
     json_write_text(w, "namespace", i->app->space);
-    json_write_int(w, "instance", i->number);
+    write_count(w, "instance", i->number);
     json_write_text(w, "state", state_name(m->state));
     json_write_text(w, "wanted", m->wanted ? "up" : "down");
     json_write_bool(w, "ready", m->ready);
     write_process(w, i);
-    json_write_int(w, "restarts", m->restarts);
-    json_write_int(w, "unstable_restarts", m->unstable_restarts);
+    write_count(w, "restarts", m->restarts);
+    write_count(w, "unstable_restarts", m->unstable_restarts);
     write_status(w, m->exited, m->last_exit);
     json_write_text(w, "reason", m->reason.text[0] ? m->reason.text : NULL);
     write_instant(w, "next_run", i->app->scheduled && m->wanted ? i->ticks.next : 0);
@@ -148,15 +154,15 @@ cJSON *report_row(struct instance *i)
 
 static void write_daemon(struct json_writer *w, const struct fleet *fleet)
 {
-    struct proc_usage usage = { 0 };
+    int64_t bytes = 0;
 
-    (void)procfs_usage(getpid(), &usage);
+    (void)procfs_memory(getpid(), &bytes);
     json_write_open(w, "daemon", '{');
     json_write_int(w, "pid", getpid());
     json_write_int(w, "guard_pid", getppid());
     json_write_text(w, "version", OPS_VERSION);
     json_write_int(w, "uptime_ms", (int64_t)monotonic_now_ms() - fleet->started_ms);
-    json_write_int(w, "memory_bytes", usage.memory_bytes);
+    json_write_int(w, "memory_bytes", bytes);
     json_write_text(w, "home", fleet->home->path);
     json_write_text(w, "manifest", fleet->home->manifest);
     json_write_close(w, '}');

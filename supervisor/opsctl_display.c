@@ -13,6 +13,9 @@
 
 #include "text.h"
 
+/* Above it a double has no digit to spare for what is behind the point. */
+#define TENTHS_MOST 1e14
+
 /* Bidirectional controls print nothing and turn the order of what follows (Unicode annex 9,
  * section 2), so a name could pose as another. */
 static bool is_bidi(wchar_t c)
@@ -109,9 +112,9 @@ static size_t character(const char *text, size_t n, size_t *ret_width)
 
 size_t display_width(const char *text, size_t n)
 {
-    size_t columns = 0, width;
+    size_t columns = plain_length(text, n), width;
 
-    for (size_t i = 0; i < n; i += character(text + i, n - i, &width), columns += width)
+    for (size_t i = columns; i < n; i += character(text + i, n - i, &width), columns += width)
         ;
     return columns;
 }
@@ -138,39 +141,66 @@ size_t display_fold(const char *text, size_t columns, const char **ret_rest)
     return (size_t)(p - text);
 }
 
+/* Numbers for people stand in every row of a table: none needs a format. */
+static char *put_number(char *to, int64_t number, const char *unit)
+{
+    char *end = mempcpy(text_put_int(to, number), unit, strlen(unit));
+
+    *end = '\0';
+    return end;
+}
+
 const char *display_span(int64_t ms, char text[static DISPLAY_TEXT_MAX])
 {
     static const struct {
         int64_t ms;
-        char letter;
-    } units[] = { { 86400000, 'd' }, { 3600000, 'h' }, { 60000, 'm' }, { 1000, 's' } };
+        const char *name;
+    } units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" } };
     size_t i = 0;
-    int n;
+    char *end;
 
     if (ms < 1000) {
-        (void)snprintf(text, DISPLAY_TEXT_MAX, "%dms", ms > 0 ? (int)ms : 0);
+        (void)put_number(text, ms > 0 ? ms : 0, "ms");
         return text;
     }
     while (ms < units[i].ms)
         i++;
-    n = snprintf(text, DISPLAY_TEXT_MAX, "%lld%c", (long long)(ms / units[i].ms), units[i].letter);
+    end = put_number(text, ms / units[i].ms, units[i].name);
     ms %= units[i].ms;
-    if (units[i].letter != 's' && ms / units[i + 1].ms > 0)
-        (void)snprintf(text + n, DISPLAY_TEXT_MAX - (size_t)n, "%lld%c",
-                       (long long)(ms / units[i + 1].ms), units[i + 1].letter);
+    if (units[i].ms > 1000 && ms / units[i + 1].ms > 0)
+        (void)put_number(end, ms / units[i + 1].ms, units[i + 1].name);
+    return text;
+}
+
+const char *display_tenths(double number, const char *unit, char text[static DISPLAY_TEXT_MAX])
+{
+    double tenths = number * 10;
+    int64_t whole;
+
+    if (!(number >= 0 && number < TENTHS_MOST)) {
+        (void)snprintf(text, DISPLAY_TEXT_MAX, "%.1f%s", number, unit);
+        return text;
+    }
+    whole = (int64_t)tenths;
+    tenths -= (double)whole;
+    /* Half-way goes to the even one, as in printf(3). */
+    whole += tenths > 0.5 || (tenths == 0.5 && whole % 2);
+    (void)put_number(put_number(text, whole / 10, "."), whole % 10, unit);
     return text;
 }
 
 const char *display_bytes(double bytes, char text[static DISPLAY_TEXT_MAX])
 {
-    static const char letters[] = "BKMGT";
+    static const char *const units[] = { "B", "K", "M", "G", "T" };
     size_t i = 0;
 
-    while (bytes >= 1024 && i < sizeof letters - 2) {
+    while (bytes >= 1024 && i < sizeof units / sizeof units[0] - 1) {
         bytes /= 1024;
         i++;
     }
-    (void)snprintf(text, DISPLAY_TEXT_MAX, i ? "%.1f%c" : "%.0f%c", bytes, letters[i]);
+    if (i)
+        return display_tenths(bytes, units[i], text);
+    (void)snprintf(text, DISPLAY_TEXT_MAX, "%.0fB", bytes);
     return text;
 }
 

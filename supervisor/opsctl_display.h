@@ -38,6 +38,11 @@ enum { DISPLAY_TEXT_MAX = 32 };
 /* "350ms", "12s", "5m12s", "3h2m", "2d4h". */
 const char *display_span(int64_t ms, char text[static DISPLAY_TEXT_MAX]);
 
+/* A number with one digit behind the point, and its unit of a few letters: as "%.1f%s" prints it,
+ * in a fraction of the time; but a number a last bit away from half a tenth may go the other way.
+ */
+const char *display_tenths(double number, const char *unit, char text[static DISPLAY_TEXT_MAX]);
+
 /* "512B", "12.4M": powers of 1,024. */
 const char *display_bytes(double bytes, char text[static DISPLAY_TEXT_MAX]);
 

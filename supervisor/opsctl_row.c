@@ -9,19 +9,25 @@
 #include "instant.h"
 #include "json.h"
 #include "opsctl_display.h"
+#include "text.h"
 
 static int add_text(struct buf *to, const char *text_or_null)
 {
     return text_or_null ? buf_add_text(to, text_or_null) : 0;
 }
 
+static int add_whole(struct buf *to, int64_t number)
+{
+    char text[TEXT_INT_MAX];
+
+    return buf_add(to, text, (size_t)(text_put_int(text, number) - text));
+}
+
 static int add_int(const struct row_context *context, const char *member, struct buf *to)
 {
     int64_t value;
 
-    if (json_get_id(context->row, member, &value) < 0)
-        return 0;
-    return buf_printf(to, "%lld", (long long)value);
+    return json_get_id(context->row, member, &value) < 0 ? 0 : add_whole(to, value);
 }
 
 int row_id(const struct row_context *context, struct buf *to)
@@ -44,12 +50,12 @@ static bool has_namesake(const cJSON *row, const char *name)
 int row_name(const struct row_context *context, struct buf *to)
 {
     const char *name = json_get_text(context->row, "name");
-    int64_t instance;
+    int64_t instance = 0;
 
     if (!name)
         return 0;
-    if (json_get_id(context->row, "instance", &instance) < 0 ||
-        (instance == 0 && !has_namesake(context->row, name)))
+    (void)json_get_id(context->row, "instance", &instance);
+    if (instance == 0 && !has_namesake(context->row, name))
         return buf_add_text(to, name);
     return buf_printf(to, "%s:%lld", name, (long long)instance);
 }
@@ -89,16 +95,23 @@ int row_uptime(const struct row_context *context, struct buf *to)
     return buf_add_text(to, display_span(ms, text));
 }
 
+/* A sparse row has it only when there were any. */
 int row_restarts(const struct row_context *context, struct buf *to)
 {
-    return add_int(context, "restarts", to);
+    int64_t restarts = 0;
+
+    (void)json_get_id(context->row, "restarts", &restarts);
+    return add_whole(to, restarts);
 }
 
 int row_cpu(const struct row_context *context, struct buf *to)
 {
     const cJSON *percent = json_get(context->row, "cpu_percent");
+    char text[DISPLAY_TEXT_MAX];
 
-    return cJSON_IsNumber(percent) ? buf_printf(to, "%.1f%%", percent->valuedouble) : 0;
+    if (!cJSON_IsNumber(percent))
+        return 0;
+    return buf_add_text(to, display_tenths(percent->valuedouble, "%", text));
 }
 
 int row_memory(const struct row_context *context, struct buf *to)

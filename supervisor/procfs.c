@@ -60,8 +60,8 @@ int64_t procfs_clock(void)
     return (now.tv_sec * second + now.tv_nsec) / (second / sysconf(_SC_CLK_TCK));
 }
 
-/* The second number: resident pages. */
-static int read_resident(pid_t pid, int64_t *ret_bytes)
+/* The second number of statm: resident pages. */
+int procfs_memory(pid_t pid, int64_t *ret_bytes)
 {
     OWN(close) int fd = -1;
     char path[32], text[128], *p;
@@ -82,23 +82,15 @@ static int read_resident(pid_t pid, int64_t *ret_bytes)
     return 0;
 }
 
-/* clock_getcpuclockid(3): the time of all threads, without a file. */
-int procfs_usage(pid_t pid, struct proc_usage *ret)
+/* Without a file. The clock is no clock once the process is gone. */
+int procfs_cpu(pid_t pid, int64_t *ret_ns)
 {
     struct timespec used;
-    int64_t bytes = 0;
     clockid_t id;
-    int r;
 
-    r = -clock_getcpuclockid(pid, &id);
-    if (r == 0 && clock_gettime(id, &used) < 0)
-        r = -errno;
-    if (r == 0)
-        r = read_resident(pid, &bytes);
-    if (r < 0)
-        return r;
-    ret->cpu_ms = (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
-    ret->memory_bytes = bytes;
+    if (clock_getcpuclockid(pid, &id) || clock_gettime(id, &used) < 0)
+        return -ESRCH;
+    *ret_ns = (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
     return 0;
 }
 

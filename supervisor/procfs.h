@@ -26,13 +26,14 @@ bool procfs_is_alive(pid_t pid, int64_t start_ticks);
 /* Reads /proc/PID/stat. Returns 0 or a negative errno. */
 int procfs_stat(pid_t pid, struct proc_stat *ret);
 
-/* What a process has used: half the price of procfs_stat, for whoever asks about thousands. */
-struct proc_usage {
-    int64_t cpu_ms, memory_bytes; /* as in struct proc_stat */
-};
+/* What a process uses, one figure at a time, for whoever asks about thousands: both together are
+ * half the price of procfs_stat. */
 
-/* Returns 0 or a negative errno. */
-int procfs_usage(pid_t pid, struct proc_usage *ret);
+/* User and system time of all its threads. Returns 0 or -ESRCH. */
+int procfs_cpu(pid_t pid, int64_t *ret_ns);
+
+/* Resident memory, several times the price of procfs_cpu. Returns 0 or a negative errno. */
+int procfs_memory(pid_t pid, int64_t *ret_bytes);
 
 /* True when pid is ancestor or a descendant of it. */
 bool procfs_descends(pid_t pid, pid_t ancestor);

@@ -184,15 +184,33 @@ def test_with_json_everything_is_one_document(fleet):
             assert set(json.loads(got.stdout)) == {"error"}, line
 
 
-def test_sparse_rows_leave_out_what_is_null_or_false(fleet):
+def test_sparse_rows_leave_out_what_says_nothing(fleet):
     """What the table is made of; the document of --json is always whole."""
-    fleet.apps(sh("exec sleep 1000"), sh("exec sleep 1000", "off", autostart=False))
+    counts = {"instance", "restarts", "unstable_restarts"}
+
+    def says_something(name, value):
+        return not (value is None or value is False or value == {} or (name in counts and value == 0))
+
+    fleet.apps(sh("exec sleep 1000", instances=2), sh("exec sleep 1000", "off", autostart=False))
     fleet.start()
     fleet.wait_state("w", "online")
+    assert fleet.opsctl("restart", "w:1").returncode == 0
+    wait_until(lambda: [row["state"] for row in fleet.rows()] == ["online", "online", "stopped"])
     whole, sparse = fleet.rpc("workers_stat"), fleet.rpc("workers_stat", sparse=True)
-    for one, other in zip(whole["workers"], sparse["workers"]):
-        assert {k for k, v in one.items() if v is not None and v is not False} == set(other)
-    assert None in json.loads(fleet.opsctl("stat", "--json").stdout)["workers"][1].values()
+    for one, other in zip(whole["workers"], sparse["workers"], strict=True):
+        assert {name for name, value in one.items() if says_something(name, value)} == set(other)
+    assert None in json.loads(fleet.opsctl("stat", "--json").stdout)["workers"][2].values()
+    restarts = [line.split()[6] for line in fleet.opsctl("stat").stdout.splitlines()[1:]]
+    assert restarts == ["0", "1", "0"]
+
+
+def test_memory_is_that_of_now(fleet):
+    """That of a worker which sleeps is not read for every question; when it wakes up, it is."""
+    fleet.apps(py("input(); held = b'x' * (64 << 20); input()", stdin=True))
+    fleet.start()
+    before = wait_until(lambda: fleet.row("w")["memory_bytes"])
+    assert fleet.opsctl("send", "w", "go").returncode == 0
+    wait_until(lambda: fleet.row("w")["memory_bytes"] > before + (60 << 20), seconds=5)
 
 
 def test_help_as_a_document_is_what_help_says():

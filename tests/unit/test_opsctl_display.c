@@ -95,9 +95,15 @@ static void says_spans_and_sizes_in_few_characters(void **state)
     } sizes[] = {
         { 0, "0B" }, { 1023, "1023B" }, { 1024, "1.0K" }, { 13000000, "12.4M" }, { 5e15, "4547.5T" }
     };
-    char text[DISPLAY_TEXT_MAX];
+    static const double tenths[] = { 0,     0.1, 0.25,    0.75,       1.25, 12.5, 99.9,
+                                     99.96, 400, 4547.47, 1e13 + 0.5, 2e14, -1.25 };
+    char text[DISPLAY_TEXT_MAX], wanted[DISPLAY_TEXT_MAX];
 
     (void)state;
+    for (size_t i = 0; i < sizeof tenths / sizeof tenths[0]; i++) {
+        (void)snprintf(wanted, sizeof wanted, "%.1f%%", tenths[i]);
+        assert_string_equal(display_tenths(tenths[i], "%", text), wanted);
+    }
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++)
         assert_string_equal(display_span(spans[i].ms, text), spans[i].text);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
