@@ -49,7 +49,7 @@ class Customer:
     where the gateway would put them."""
 
     def __init__(self, sandbox_url: str, database_url: str, person: int = PERSON,
-                 bot: str = "shop", token: str = "", patience: float = 240,
+                 bot: str = "shop", token: str = "", patience: float = 330,
                  say: Callable[[str], None] = print) -> None:
         parts = urlsplit(sandbox_url)
         if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -191,7 +191,7 @@ def lose(customer: Customer) -> None:
         " where c.id = a.customer_id and c.telegram_id = %s and a.active"
         " and pc.plan_id = a.plan_id and chat.id = pc.chat_id returning telegram_chat_id",
         customer.person)]
-    customer.say("  (his time is over)")
+    customer.say("  (his time is over; customer_access_revoker looks every five minutes)")
     until(lambda: all(customer.status(chat) == "kicked" for chat in chats),
           "he is thrown out", customer.patience)
     customer.say("  (he is out)")
