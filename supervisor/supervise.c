@@ -484,7 +484,8 @@ static void come_first(void)
 int supervise(const struct options *options)
 {
     struct err why = { "out of memory" };
-    static struct opsd *opsd; /* elsewhere: a page of variables is copied after each fork */
+    /* Not among the variables, whose pages are copied after each fork. */
+    OWN(free) struct opsd *opsd = NULL;
 
     heap_init();
     come_first();
