@@ -264,8 +264,9 @@ def command_ms(words):
 
 
 def measure_stat(bench):
-    """At rest, what the workers use is measured for each question; asked again within a second,
-    the answer is the same. The floor is the start of a program that does nothing."""
+    """At rest: the time that the workers use is looked at for each question, the memory of those that
+    slept every ten seconds; asked again within a second, the answer is the same. The floor is the
+    start of a program that does nothing."""
     for count in (FEW, MANY):
         with bench.started(peers.Opsd, count) as peer:
             settle(peer)
