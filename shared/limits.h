@@ -62,6 +62,8 @@ enum {
      * which is well under a minute. */
     QUEUE_BEAT_MS = 5000,
     QUEUE_SILENCE_S = 20,
+    /* The rate is that of the last minute. */
+    QUEUE_BEATS_KEPT = 60 * 1000 / QUEUE_BEAT_MS + 1,
     /* A job that takes its process down each time is not tried for ever. */
     QUEUE_INTERRUPTIONS_MAX = 5,
     /* Notifications may be lost together with a connection; nothing else depends on this. */

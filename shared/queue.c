@@ -57,15 +57,17 @@ static void pruned(void *tag, const struct db_batch *batch)
 static void beat(uv_timer_t *timer)
 {
     struct service *service = timer->data;
-    char silence[16], interruptions[16];
+    char silence[16], interruptions[16], done[24], kept[16];
 
     run_progress(service->run);
     if (!db_stream_is_ready(service->stream))
         return;
     (void)snprintf(silence, sizeof silence, "%d", QUEUE_SILENCE_S);
     (void)snprintf(interruptions, sizeof interruptions, "%d", QUEUE_INTERRUPTIONS_MAX);
+    (void)snprintf(done, sizeof done, "%" PRId64, service->done);
+    (void)snprintf(kept, sizeof kept, "%d", QUEUE_BEATS_KEPT);
     DB_STREAM_ADD(service->stream, &sql[SQL_BEAT], service->owner, service->queue->name,
-                  service->host, service->pid);
+                  service->host, service->pid, done, kept);
     DB_STREAM_ADD(service->stream, &sql[SQL_TAKE_BACK], silence, interruptions);
     db_stream_send(service->stream, heard, service);
     if (monotonic_now_ms() - service->pruned_ms < QUEUE_PRUNE_MS)

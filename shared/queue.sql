@@ -14,11 +14,18 @@ insert into ops.owner (owner, queue, host, pid) values ($1, $2, $3, $4::int)
 on conflict (owner) do update set beat_at = clock_timestamp();
 
 -- name: beat
--- Says that the owner lives; returns those of its jobs that somebody cancelled meanwhile.
--- $1 owner, $2 queue, $3 host, $4 pid
+-- Says that the owner lives and what it has done; returns those of its jobs that somebody
+-- cancelled meanwhile.
+-- $1 owner, $2 queue, $3 host, $4 pid, $5 jobs done so far, $6 how many beats are kept
 with beat as (
-    insert into ops.owner (owner, queue, host, pid) values ($1, $2, $3, $4::int)
-    on conflict (owner) do update set beat_at = clock_timestamp()
+    insert into ops.owner as owner (owner, queue, host, pid, beats, dones)
+    values ($1, $2, $3, $4::int, array[clock_timestamp()], array[$5::bigint])
+    on conflict (owner) do update
+    set beat_at = clock_timestamp(),
+        beats = (owner.beats || excluded.beats)
+                    [greatest(1, cardinality(owner.beats) - $6::int + 2):],
+        dones = (owner.dones || excluded.dones)
+                    [greatest(1, cardinality(owner.dones) - $6::int + 2):]
 )
 select id from ops.job_open where cancelling and locked_by = $1 and state = 'running';
 

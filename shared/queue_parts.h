@@ -92,7 +92,8 @@ struct service {
     bool resting;             /* ... or could not be done at present */
     bool stopping, leaving;
     uint64_t pruned_ms;
-    int code; /* what queue_serve returns */
+    int64_t done; /* jobs that worked, since the process began: its heartbeat says so */
+    int code;     /* what queue_serve returns */
 };
 
 /* --- queue --- */

@@ -92,6 +92,7 @@ static void count_and_tell(struct service *service, struct entry *entry,
     entry->told = true;
     if (strcmp(fate->state, "done") == 0) {
         stats->changed++;
+        service->done++;
     } else if (strcmp(fate->state, "dead") == 0) {
         stats->failed++;
         log_warn("job is dead", LOG_INT("id", entry->job.id), LOG_TEXT("kind", entry->job.kind),

@@ -100,6 +100,7 @@ def test_metrics_of_queues_and_runs(gateway, database):
     assert sample(families, "ops_opsd_up") == 0, "there is none here"
     assert sample(families, "ops_queue_depth", queue=r'odd\"\\\n') == 1
     assert sample(families, "ops_queue_depth", queue="updates") == 1
+    assert sample(families, "ops_queue_depth_estimated", queue="updates") == 0
     assert sample(families, "ops_gateway_updates_total", outcome="stored") == 1
     assert sample(families, "ops_gateway_updates_total", outcome="duplicate") == 1
     assert sample(families, "ops_run_exit_code", app="a") == 75

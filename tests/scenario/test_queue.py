@@ -316,3 +316,21 @@ def test_two_that_enqueue_the_same_keys_in_other_orders_do_not_deadlock(world, w
         assert cursor.fetchone()[0] == 0
     first.close()
     second.close()
+
+
+# --- what is told of it
+
+
+def test_a_heartbeat_tells_what_was_done(world, wait_until):
+    """The rate in ops.queue is made of it."""
+    world.consumer()
+    world.enqueue_many([{}] * 30 + [{"do": "dead"}])
+    wait_until(world.over)
+    # Connected anew, it beats at once.
+    world.database.execute("select pg_terminate_backend(pid) from pg_stat_activity"
+                           " where datname = current_database() and pid <> pg_backend_pid()")
+    wait_until(lambda: world.database.value(
+        "select cardinality(beats) > 1 and dones[1] = 0 and dones[cardinality(dones)] = 30"
+        " from ops.owner"))
+    [told] = world.database.query("select * from ops.queue")
+    assert told.queue == "work" and told.rate > 0 and told.dead == 1 and told.depth == 0

@@ -62,3 +62,16 @@ def test_queues_tell_depth_age_and_failures(command, jobs):
         ("a", 1, 1, 1), ("b", 1, 0, 0)]
     assert told[0]["oldest_ms"] >= 0 and told[0]["rate"] == 0
     assert command("queues").stdout.splitlines()[0].split()[0] == "queue"
+
+
+def test_a_count_that_is_an_estimate_is_marked(command, database):
+    database.execute("select ops.enqueue_all('long', 'k', array(select jsonb_build_object('n', n)"
+                     " from generate_series(1, 10100) n))")
+    database.execute("select ops.enqueue('short', 'k', '{}')")
+    database.execute("analyze ops.job_open")
+    told = json.loads(command("queues", "--json").stdout)["queues"]
+    assert [(q["depth_estimated"], q["dead_estimated"]) for q in told] == [(True, False),
+                                                                          (False, False)]
+    assert 10_000 < told[0]["depth"] < 11_000 and told[1]["depth"] == 1
+    _, long, short = (line.split() for line in command("queues").stdout.splitlines())
+    assert long[1] == f"~{told[0]['depth']}" and long[2] == "0" and short[1] == "1"

@@ -43,6 +43,7 @@ static const struct family daemon_families[] = {
 
 static const struct family queue_families[] = {
     { "ops_queue_depth",             "gauge", "Jobs that could run now.", "depth", 1, { "queue" } },
+    { "ops_queue_depth_estimated",   "gauge", "Whether the depth is an estimate, being too large to be counted.", "depth_estimated", 1, { "queue" } },
     { "ops_queue_delayed",           "gauge", "Jobs whose time has not come.", "delayed", 1, { "queue" } },
     { "ops_queue_running",           "gauge", "Jobs that are being done.", "running", 1, { "queue" } },
     { "ops_queue_dead",              "gauge", "Jobs that failed for good and are kept.", "dead", 1, { "queue" } },

@@ -1,6 +1,6 @@
 /*
  * opsctl queues [--json]: how many jobs wait in each queue and for how long, how fast they are
- * done, and how many failed.
+ * done, and how many failed. A count with ~ is an estimate: there is too much to be counted.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +10,17 @@
 #include "queues_sql.h"
 #include "worker.h"
 
-enum column { QUEUE, DEPTH, DELAYED, RUNNING, OLDEST_MS, RATE, FAILURES, DEAD };
+/* After the counts, in the same order: whether each is an estimate. */
+enum column { QUEUE, OLDEST_MS, RATE, DEPTH, DELAYED, RUNNING, FAILURES, DEAD, ESTIMATED };
+
+static void print_count(const struct rows *rows, int row, enum column count)
+{
+    bool estimated = rows_bool(rows, row, (int)(ESTIMATED + count - DEPTH));
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%s%s", estimated ? "~" : "", rows_text(rows, row, count));
+    (void)printf(" %9s", text);
+}
 
 static void print(const struct rows *rows)
 {
@@ -22,10 +32,14 @@ static void print(const struct rows *rows)
         if (rows_text(rows, row, OLDEST_MS))
             (void)snprintf(oldest, sizeof oldest, "%" PRId64,
                            rows_int(rows, row, OLDEST_MS) / 1000);
-        (void)printf("%-20s %9s %9s %9s %9s %9s %9s %9s\n", rows_text(rows, row, QUEUE),
-                     rows_text(rows, row, DEPTH), rows_text(rows, row, DELAYED),
-                     rows_text(rows, row, RUNNING), oldest, rows_text(rows, row, RATE),
-                     rows_text(rows, row, FAILURES), rows_text(rows, row, DEAD));
+        (void)printf("%-20s", rows_text(rows, row, QUEUE));
+        print_count(rows, row, DEPTH);
+        print_count(rows, row, DELAYED);
+        print_count(rows, row, RUNNING);
+        (void)printf(" %9s %9s", oldest, rows_text(rows, row, RATE));
+        print_count(rows, row, FAILURES);
+        print_count(rows, row, DEAD);
+        (void)putchar('\n');
     }
 }
 

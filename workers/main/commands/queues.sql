@@ -1,7 +1,8 @@
 -- opsctl queues: how far behind each queue is.
 
 -- name: queues
-select queue, depth, delayed, running, oldest_ms, rate, failures, dead
+select queue, oldest_ms, rate, depth, delayed, running, failures, dead,
+       depth_estimated, delayed_estimated, running_estimated, failures_estimated, dead_estimated
 from ops.queue
 order by queue;
 
