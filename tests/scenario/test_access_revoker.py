@@ -82,6 +82,23 @@ def test_a_chat_that_another_access_covers_is_spared(world, anna):
     assert banned(world) == {GROUP} and not world.accesses()[0].active
 
 
+def test_a_chat_that_moved_to_a_known_one_is_spared_too(world, anna):
+    """Its links are from before, and lead to the chat by the name that it had."""
+    bought(world, anna, world.plan(chats=[GROUP]))
+    world.later(20 * DAY)
+    bought(world, anna, world.plan("More", chats=[GROUP]))
+    world.chat(THIRD)
+    world.sandbox.chats([GROUP], "migrated", to=THIRD)
+    world.database.execute("select ops.chat_moved('shop', %s, %s)", GROUP, THIRD)
+    world.later(10 * DAY)
+    world.revoke()
+    assert not banned(world)
+    assert [access.active for access in world.accesses()] == [False, True]
+    world.later(20 * DAY)
+    world.revoke()
+    assert banned(world) == {THIRD} and not any(access.active for access in world.accesses())
+
+
 def test_of_two_that_are_over_neither_covers(world, anna):
     for title in "A", "B":
         world.has_access(anna, world.plan(title), ends=-HOUR)
