@@ -181,6 +181,40 @@ def test_the_time_begins_with_the_first_link(world, anna):
     assert (access.start_date, access.end_date) == (NOW + 2 * DAY, NOW + 32 * DAY)
 
 
+def test_who_got_nothing_until_the_end_gets_all_of_it_later(world, anna):
+    """And not for ever: an access that goes on is one that ends."""
+    world.confirmed(anna, world.plan(days=30))
+    world.sandbox.chats([GROUP], "kicked")
+    world.redeem()
+    world.later(31 * DAY)
+    world.revoke()
+    assert not world.accesses()[0].active
+    world.sandbox.chats([GROUP])
+    world.redeem()
+    [link] = world.sent_links(ANNA)
+    assert world.sandbox.join(link, ANNA) == ""
+    [access] = world.accesses()
+    assert access.active and access.end_date == NOW + 61 * DAY
+    world.later(30 * DAY)
+    world.revoke()
+    assert world.sandbox.member(GROUP, ANNA) == "kicked" and not world.accesses()[0].active
+
+
+def test_what_is_owed_ends_with_the_access(world, anna):
+    """He had the other chat all the time."""
+    world.confirmed(anna, world.plan(days=30, chats=[GROUP, OTHER]))
+    world.sandbox.chats([GROUP], "kicked")
+    world.redeem()
+    world.later(30 * DAY)
+    world.sandbox.chats([GROUP])
+    world.redeem()
+    world.revoke()
+    world.later(DAY)
+    world.redeem()
+    assert len(world.sent_links(ANNA)) == len(world.sandbox.links()) == 1
+    assert world.database.query("select * from accesser.link_due") == []
+
+
 def test_a_bot_that_is_back_makes_what_is_owed_at_once(world, anna):
     world.confirmed(anna, world.plan())
     world.sandbox.chats([GROUP], "kicked")

@@ -114,6 +114,10 @@ with over as (
     delete from accesser.revocation r
      using over
      where r.access_id = over.id and r.state <> 'stuck'
+), given_up as (
+    delete from accesser.link_due d
+     using over join accesser.redemption r on r.access_id = over.id
+     where d.invoice_id = r.invoice_id and not accesser.may_enter(r, $1)
 ), told as (
     select accesser.offer(person.telegram_id, messenger.translate(words,
                'Your access to <b>{{plan}}</b> has ended.', jsonb_build_object('plan', plan.title)),

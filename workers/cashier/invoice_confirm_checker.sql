@@ -26,7 +26,7 @@ select c.id, c.telegram_chat_id, person.telegram_id,
   join accesser.redemption r on r.invoice_id = d.invoice_id
   join accesser.access a on a.id = r.access_id
   join messenger.customer person on person.id = a.customer_id
- where d.invoice_id = $1::bigint and d.next_attempt_at <= $2
+ where d.invoice_id = $1::bigint and d.next_attempt_at <= $2 and accesser.may_enter(r, $2)
    and not exists (select from accesser.invite_link l
                     where l.invoice_id = d.invoice_id and l.chat_id = d.chat_id)
  order by c.id;
@@ -70,7 +70,7 @@ select ops.alert('shop-links:' || c.telegram_chat_id, $3, $4::boolean, format(
 -- $1 invoice, $2 now, $3 translation set in use. Sends the links that were made, once there is
 -- nothing to wait for: the message, REDEEMED and the free address at once. What is owed follows in
 -- a message of its own. The time of an access that began with this payment begins with its first
--- link.
+-- link, even where it was over before that.
 with redeemed as (
     update cashier.crypto_invoice i
        set status = 'REDEEMED'
@@ -103,7 +103,8 @@ with redeemed as (
      where d.invoice_id = $1 and d.chat_id = sent.chat_id
 ), begun as (
     update accesser.access a
-       set start_date = $2, end_date = a.end_date + ($2::timestamptz - r.granted_at)
+       set start_date = $2, end_date = a.end_date + ($2::timestamptz - r.granted_at),
+           active = true, revoked_date = null, expiry_notified_at = null
       from accesser.redemption r
      where r.invoice_id = $1 and a.id = r.access_id and a.start_date = r.granted_at
        and $2 > r.granted_at and exists (select from sent)
