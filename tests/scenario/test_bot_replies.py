@@ -1,7 +1,7 @@
 """messenger/bot: what each reply says to stored updates."""
 import pytest
 
-from bot_world import ANNA, CHAT, OTHER_CHAT, sandbox_process, shop, wait_until  # noqa: F401
+from bot_world import ADDRESSES, ANNA, CHAT, OTHER_CHAT, sandbox_process, shop, wait_until  # noqa: F401
 
 MENU = ["Plans", "My accesses", "My last invoice", "Language"]
 
@@ -283,6 +283,27 @@ def test_a_chat_that_cannot_be_helped_stops_no_other(shop, restorable):
     shop.sandbox.chats([CHAT], rights={"can_invite_users": False})
     text, links = restore(shop, restorable)
     assert f"Chat {CHAT}: I cannot let you in" in text and len(links) == 1
+
+
+def test_a_link_that_was_owed_is_not_made_again(shop, restorable):
+    """He asks for it before the worker that owes it comes round; his time begins with it."""
+    shop.addresses()
+    invoice = shop.database.value(
+        "insert into cashier.crypto_invoice (customer_id, plan_id, address, amount, status, expire_date)"
+        " select customer_id, plan_id, %s, 1, 'REDEEMED', now() from accesser.access where id = %s"
+        " returning id", ADDRESSES[0], restorable)
+    shop.database.execute(
+        "update accesser.access set start_date = now() - interval '2 days' where id = %s", restorable)
+    shop.database.execute("insert into accesser.redemption select %s, id, start_date"
+                          " from accesser.access where id = %s", invoice, restorable)
+    shop.database.execute("insert into accesser.link_due (invoice_id, chat_id, owed, next_attempt_at)"
+                          " select %s, id, true, now() from accesser.chat", invoice)
+    assert len(restore(shop, restorable)[1]) == 2
+    assert shop.database.query("select * from accesser.link_due") == []
+    [access] = shop.database.query("select start_date > now() - interval '1 min' as begun,"
+                                   " round(extract(epoch from end_date - start_date) / 86400) as days"
+                                   " from accesser.access")
+    assert access.begun and access.days == 12
 
 
 def test_a_restored_access_by_hand(shop, restorable):

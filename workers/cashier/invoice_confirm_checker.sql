@@ -36,12 +36,14 @@ select c.id, c.telegram_chat_id, person.telegram_id,
 select accesser.ban_lifted($1::bigint, $2::bigint);
 
 -- name: record_link
--- $1 invoice, $2 chat, $3 link, $4 its end in seconds. No row where another copy of us was faster:
--- then this link is sent to nobody.
+-- $1 invoice, $2 chat, $3 link, $4 its end in seconds. No row where another copy of us was faster,
+-- or the bot has given him one meanwhile: then this link is sent to nobody.
 insert into accesser.invite_link (access_id, invoice_id, chat_id, link, expire_date)
 select r.access_id, r.invoice_id, $2::bigint, $3, to_timestamp($4::bigint)
   from accesser.redemption r
+  join accesser.link_due d on d.invoice_id = r.invoice_id and d.chat_id = $2
  where r.invoice_id = $1::bigint
+   for no key update of d
 on conflict (invoice_id, chat_id) do nothing
 returning id;
 
@@ -92,7 +94,7 @@ with redeemed as (
 ), sent as (
     update accesser.invite_link l
        set sent_at = $2
-     where l.invoice_id = $1 and l.sent_at is null
+     where l.invoice_id = $1 and l.sent_at is null and l.revoked_at is null
        and (exists (select from redeemed)
             or exists (select from cashier.crypto_invoice i
                         where i.id = $1 and i.status = 'REDEEMED'))

@@ -210,15 +210,32 @@ update accesser.invite_link
 
 -- name: link_made
 -- $1 customer, $2 access, $3 chat, $4 link, $5 its end in seconds, $6 now. No row: the access has
--- ended meanwhile, and the link is given to nobody.
-insert into accesser.invite_link (access_id, chat_id, link, expire_date, sent_at)
-select a.id, $3::bigint, $4, to_timestamp($5::bigint), $6::timestamptz
-  from accesser.access a
- where a.id = $2::bigint and a.customer_id = $1::bigint and a.active
-   and not accesser.is_over(a, $6)
-   for no key update of a
-on conflict (link) do update set link = excluded.link
-returning link;
+-- ended meanwhile, and the link is given to nobody. It is the link that was owed, where one was,
+-- and the access begins with it when it is the first.
+with made as (
+    insert into accesser.invite_link (access_id, chat_id, link, expire_date, sent_at)
+    select a.id, $3::bigint, $4, to_timestamp($5::bigint), $6::timestamptz
+      from accesser.access a
+     where a.id = $2::bigint and a.customer_id = $1::bigint and a.active
+       and not accesser.is_over(a, $6)
+       for no key update of a
+    on conflict (link) do update set link = excluded.link
+    returning link
+), settled as (
+    delete from accesser.link_due d
+     using accesser.redemption r
+     where r.access_id = $2 and d.invoice_id = r.invoice_id and d.chat_id = $3
+       and exists (select from made)
+    returning d.invoice_id
+), begun as (
+    update accesser.access a
+       set start_date = $6, end_date = a.end_date + ($6 - r.granted_at)
+      from settled s join accesser.redemption r on r.invoice_id = s.invoice_id
+     where a.id = r.access_id and a.start_date = r.granted_at and $6 > r.granted_at
+       and not exists (select from accesser.invite_link l
+                        where l.access_id = a.id and l.sent_at is not null)
+)
+select link from made;
 
 -- --- document 003 ---
 
