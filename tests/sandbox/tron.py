@@ -64,6 +64,13 @@ async def without_fingerprint(case: Case) -> web.StreamResponse:
     return web.json_response(page)
 
 
+async def short(case: Case) -> web.StreamResponse:
+    """A page is not full, and goes on: the index applied a filter after the limit."""
+    page = json.loads(bytes(case.right().body))
+    page["meta"]["page_size"] = len(page["data"][:-1])
+    return web.json_response(page | {"data": page["data"][:-1]})
+
+
 async def changed(case: Case) -> web.StreamResponse:
     """"set": members of the answer that are something else; null takes them out."""
     answer = json.loads(bytes(case.right().body))
@@ -85,6 +92,7 @@ class Tron(Service):
         "tron-lite": FaultKind(False, lambda case: say(case, LITE, "text/plain")),
         "tron-behind": FaultKind(False, lambda case: say(case, "{}")),
         "no-fingerprint": FaultKind(True, without_fingerprint),
+        "short-page": FaultKind(True, short),
         "tron-changed": FaultKind(True, changed, frozenset({"set"})),
     }
 

@@ -98,6 +98,15 @@ def test_pages_are_turned_to_the_last(world, fingerprint):
     assert world.last_run().stats["failed"] == 0
 
 
+def test_a_page_that_is_not_full_and_goes_on_is_not_the_last(world):
+    invoice = world.open()
+    dust(world, world.address(invoice), 201)
+    world.pay(invoice)
+    world.sandbox.fault("short-page", path="/tron/v1/*")
+    world.check()
+    assert len(world.asked("v1/")) == 2 and world.status(invoice) == "PAID"
+
+
 def test_a_list_that_does_not_go_on_is_no_list(world):
     """A full page of one instant, and no fingerprint: what follows cannot be asked for."""
     invoice, other = world.open(), world.open()

@@ -100,8 +100,8 @@ static int take_items(struct scan *scan, int subject, const struct trongrid_page
     return 0;
 }
 
-/* After a full page: by its fingerprint, or where the index forgot that, from its last instant on
- * anew; what comes twice is noticed later. */
+/* After a page that is full, or says how to go on: by its fingerprint, or where the index forgot
+ * that, from its last instant on anew; what comes twice is noticed later. */
 static int turn_page(struct scan *scan, int subject, const char *fingerprint, int64_t last,
                      struct err *reterr)
 {
@@ -132,7 +132,7 @@ static int take_list(struct scan *scan, int subject, const struct trongrid_answe
         r = trongrid_read_page(answer->json, &page, &why);
     if (r == 0)
         r = take_items(scan, subject, &page, &last, &why);
-    if (r == 0 && page.count >= TRON_PAGE_ITEMS)
+    if (r == 0 && (page.count >= TRON_PAGE_ITEMS || (page.count && page.fingerprint)))
         r = turn_page(scan, subject, page.fingerprint, last, &why);
     else if (r == 0)
         scan->accounts[subject].whole = true;
