@@ -85,6 +85,14 @@ def test_nul_is_stripped_and_nothing_else(gateway, database):
     assert row.payload["message"]["text"] == "ab\\u0000c\\d\n1"
 
 
+def test_what_was_stripped_is_not_under_way_any_more(gateway):
+    """Bodies that are under way may be 64 MiB together."""
+    text = '{"update_id":%d,"message":{"text":"' + r"\u0000" * 170_000 + '","chat":{"id":1}}}'
+    with contextlib.closing(gateway.connection()) as connection:
+        for number in range(70):
+            assert gateway.post_update(text % number, connection=connection).status == 200
+
+
 NO_UPDATES = [
     "", "{", "[]", "7", '"x"', "null", "{}", '{"message":{}}', '{"update_id":"5","message":{}}',
     '{"update_id":1.5,"message":{}}', '{"update_id":1,"update_id":2,"message":{}}',

@@ -64,8 +64,9 @@ struct exchange {
     const struct route *route;
     char name[NAME_BYTES_MAX]; /* what stands for {} in the route's path */
     struct buf body;
-    struct buf draft; /* of an answer that is put together bit by bit */
-    int status;       /* 0: not answered yet */
+    size_t body_bytes; /* that came, and count as under way; body may be shorter by now */
+    struct buf draft;  /* of an answer that is put together bit by bit */
+    int status;        /* 0: not answered yet */
     struct MHD_Response *response;
     bool suspended;
     uint64_t late_ms; /* when it is answered that it takes too long */

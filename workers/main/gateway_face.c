@@ -60,7 +60,8 @@ static void due(uv_timer_t *timer)
 
 static void drop_body(struct exchange *x)
 {
-    face.bodies_bytes -= x->body.len;
+    face.bodies_bytes -= x->body_bytes;
+    x->body_bytes = 0;
     buf_done(&x->body);
     buf_init(&x->body, 0);
 }
@@ -192,9 +193,10 @@ static void take_body(struct exchange *x, const char *bytes, size_t n)
         return;
     }
     r = buf_add(&x->body, bytes, n);
-    if (r == 0)
+    if (r == 0) {
         face.bodies_bytes += n;
-    else if (r == -EMSGSIZE)
+        x->body_bytes += n;
+    } else if (r == -EMSGSIZE)
         too_large(x);
     else
         exchange_error(x, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory; try again later");
