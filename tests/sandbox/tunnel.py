@@ -78,7 +78,8 @@ class Tunnel:
             say("Warning: Permanently added 'serveo.net' to the list of known hosts.")
             say("see https://docs.example.com/tunnels for help")
         if self.options.colour:
-            say(f"\x1b[32mForwarding HTTP traffic from \x1b[1;4m{address}\x1b[0m\x1b[K")
+            say("\x1b]0;tunnel\x1b\\"
+                f"\x1b[32mForwarding HTTP traffic from \x1b[1;4m{address}\x1b[0m\x1b[K")
         else:
             say(f"Forwarding HTTP traffic from {address}")
         say("Press g to start a GUI session and ctrl-c to quit.")

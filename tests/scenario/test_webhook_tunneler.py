@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -316,6 +317,28 @@ def test_a_lost_database_does_not_cost_the_tunnel(world, cluster):
     row = wait_until(lambda: world.row.checked_at > checked and world.row.healthy and world.row)
     assert (row.pid, row.url) == (first.pid, first.url)
     assert tunneler.process.poll() is None
+
+
+def test_while_another_host_has_the_lock_nothing_wakes_it_up(world):
+    """Not what its tunnel goes on to print."""
+    world.tunnel("--noise")
+    world.wait_healthy()
+    ours = "application_name = 'main/webhook_tunneler'"
+    with contextlib.closing(world.database.connect()) as other, other.cursor() as cursor:
+        waiting = threading.Thread(target=cursor.execute, args=(
+            "select pg_advisory_lock(hashtextextended('main/webhook_tunneler', 0))",))
+        waiting.start()
+        wait_until(lambda: world.database.value("select count(*) from pg_locks where not granted"
+                                            " and locktype = 'advisory'"))
+        world.database.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {ours}")
+        waiting.join()
+        asked = (f"select query_start from pg_stat_activity where {ours}"
+                 " and query like '%%pg_try_advisory_lock%%'")
+        wait_until(lambda: world.database.query(asked))
+        times, until = set(), time.monotonic() + 1
+        while time.monotonic() < until:
+            times.update(world.database.query(asked))
+        assert len(times) <= 2
 
 
 # --- settings and commands

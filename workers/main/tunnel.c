@@ -128,9 +128,10 @@ char *tunnel_plain(char *line)
             at += strspn(at, "0123456789:;<=>? !\"#$%&'()*+,-./");
             at += *at != '\0';
         } else if (at[0] == '\x1b' && at[1] == ']') {
-            /* An operating system command, which a bell or a string terminator ends. */
-            at += strcspn(at, "\a");
-            at += *at != '\0';
+            /* An operating system command, which a bell or a string terminator (ESC \) ends. */
+            at += 2;
+            at += strcspn(at, "\a\x1b");
+            at += at[0] == '\x1b' && at[1] == '\\' ? 2 : at[0] == '\a';
         } else if ((unsigned char)*at < ' ' && *at != '\t') {
             at++;
         } else {

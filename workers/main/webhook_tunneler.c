@@ -127,17 +127,22 @@ static void put_off(unsigned *pause_ms, uint64_t *next_ms)
     *pause_ms = *pause_ms * 2 < PAUSE_MOST_MS ? *pause_ms * 2 : PAUSE_MOST_MS;
 }
 
-/* Waits for the stop, for what the tunnel prints, or until then. Returns false once told to stop.
- */
-static bool wait_until(uint64_t until_ms)
+/* Waits for the stop, for something to read unless fd is -1, or until then. Returns false once told
+ * to stop. */
+static bool wait_for(int fd, uint64_t until_ms)
 {
     struct pollfd waits[] = { { .fd = worker_stop_fd(), .events = POLLIN },
-                              { .fd = all.tunnel.minder ? all.tunnel.output_fd : -1,
-                                .events = POLLIN } };
+                              { .fd = fd, .events = POLLIN } };
     uint64_t now_ms = monotonic_now_ms();
 
     (void)poll(waits, 2, until_ms > now_ms ? (int)(until_ms - now_ms) : 0);
     return !worker_stopping();
+}
+
+/* The same, or for what the tunnel prints. */
+static bool wait_until(uint64_t until_ms)
+{
+    return wait_for(all.tunnel.minder ? all.tunnel.output_fd : -1, until_ms);
 }
 
 static int close_tunnel(void)
@@ -424,7 +429,8 @@ static int begin(void)
 
     while (r == 0 && !mine) {
         (void)notify_send("STATUS=another host keeps the webhook");
-        if (!wait_until(monotonic_now_ms() + LOCK_MS))
+        /* What the tunnel prints meanwhile is read later. */
+        if (!wait_for(-1, monotonic_now_ms() + LOCK_MS))
             return 0;
         r = take_lock(&mine);
     }
