@@ -74,7 +74,8 @@ def test_the_fleet_is_told_and_one_of_it_restarted(watched, fleet):
     assert status == 200 and told["workers"][0]["name"] == "good"
     assert fleet.wait_state("good", "online")["pid"] != before
     assert watched.api("POST", "/api/workers/nobody/restart")[0] == 404
-    assert watched.api("POST", "/api/workers/all/restart")[0] == 400
+    for name in "all", "a", "0":
+        assert watched.api("POST", f"/api/workers/{name}/restart")[0] == 404, name
     assert fleet.row("good")["restarts"] == 1
 
 
@@ -185,6 +186,8 @@ def test_queues_and_jobs_are_told_and_a_dead_one_goes_back(gateway, database):
         200, {"id": newest, "state": "available"})
     assert gateway.api("POST", "/api/jobs/999999/retry")[0] == 404
     assert gateway.api("POST", "/api/jobs/x/retry")[0] == 400
+    database.execute("select ops.job_cancel(%s)", newest)
+    assert gateway.api("POST", f"/api/jobs/00{newest}/retry")[1]["id"] == newest
 
 
 # --- coffee

@@ -65,18 +65,40 @@ void api_workers(struct exchange *x)
     fleet_ask(x, "workers_stat", cJSON_CreateObject(), STORE_MS, tell_fleet);
 }
 
+static bool is_worker(const cJSON *fleet, const char *name)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, json_get(fleet, "workers"))
+    {
+        const char *known = json_get_text(row, "name");
+
+        if (known && strcmp(known, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void restart(struct exchange *x, const struct fleet_answer *fleet)
+{
+    cJSON *params, *names;
+
+    if (fleet->code) {
+        tell_fleet(x, fleet);
+    } else if (!is_worker(fleet->result, x->name)) {
+        exchange_error(x, MHD_HTTP_NOT_FOUND, "no worker has this name: see GET /api/workers");
+    } else {
+        params = cJSON_CreateObject();
+        names = cJSON_AddArrayToObject(params, "names");
+        (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));
+        fleet_ask(x, "restart", params, RESTART_MS, tell_fleet);
+    }
+}
+
+/* To opsd a name may also be that of an app, an id, or all; here one worker is meant. */
 void api_restart(struct exchange *x)
 {
-    cJSON *params = cJSON_CreateObject(), *names = cJSON_AddArrayToObject(params, "names");
-
-    /* Names select all and whole apps, too; here one worker is meant. */
-    if (strcmp(x->name, "all") == 0) {
-        cJSON_Delete(params);
-        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the name of a worker: see GET /api/workers");
-        return;
-    }
-    (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));
-    fleet_ask(x, "restart", params, RESTART_MS, tell_fleet);
+    fleet_ask(x, "workers_stat", cJSON_CreateObject(), STORE_MS, restart);
 }
 
 /* --- queues --- */
@@ -150,10 +172,13 @@ void api_retry(struct exchange *x)
 {
     int64_t id;
 
-    if (text_to_int(x->name, 1, INT64_MAX, &id) < 0)
+    if (text_to_int(x->name, 1, INT64_MAX, &id) < 0) {
         exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the number of a job: see GET /api/jobs");
-    else
-        ASK(x, &sql[SQL_RETRY], tell_retry, x->name);
+        return;
+    }
+    /* As JSON has numbers: without zeros before it. */
+    (void)snprintf(x->name, sizeof x->name, "%" PRId64, id);
+    ASK(x, &sql[SQL_RETRY], tell_retry, x->name);
 }
 
 /* --- coffee --- */
