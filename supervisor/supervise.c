@@ -484,8 +484,7 @@ static void come_first(void)
 int supervise(const struct options *options)
 {
     struct err why = { "out of memory" };
-    /* Not among the variables, whose pages are copied after each fork. */
-    OWN(free) struct opsd *opsd = NULL;
+    OWN(free) struct opsd *opsd = NULL; /* not static: those pages are copied after each fork */
 
     heap_init();
     come_first();
