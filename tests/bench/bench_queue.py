@@ -1,7 +1,7 @@
 """The queue beside the floor of one bare libpq connection and beside others, in turns on one server.
 
 The server writes as one in production does (fsync, synchronous_commit) into BENCH_DIR. Parts, all by
-default: BENCH_PARTS="drain held cycles enqueue latency".
+default: BENCH_PARTS="drain held cycles enqueue latency figures rate".
 """
 import contextlib
 import os
@@ -16,16 +16,20 @@ import queue_peers
 from consumer import build_consumer
 from harness import BUILD, ROOT, WorkerRunner, wait_until, worker_environment
 from postgres import Cluster
+from sender_world import BOTS, Sandbox, rate, tokens
 
 JOBS = int(os.environ.get("QUEUE_BENCH_JOBS", "20000"))
 ROUNDS, SINGLES, STARTS, PATIENCE_S = 5, 5000, 500, 120
 FILL_AT_ONCE, IN_FLIGHT = 1000, 200
 HELD_CYCLES, CYCLES, CYCLE_JOBS = 8, 10, 5 * JOBS
+OPEN, LOOKS = 50 * JOBS, 9
+MESSAGES, TELEGRAM_S = 300, 0.15
 
 FLOOR_SHARE_MIN, PEER_TIMES_MIN, MEMORY_MAX_MB = 0.6, 1.8, 15
 HELD_MIN, SINGLE_MIN, BULK_MIN = 25_000, 5_000, 80_000
 MEDIAN_MAX_MS, P99_MAX_MS = 1.5, 6
 LAST_OF_FIRST_MIN = 0.8
+FIGURES_MAX_MS, MESSAGES_MIN = 50, 29
 
 SERVER = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
           "shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min",
@@ -56,6 +60,15 @@ SINGLE = "select ops.enqueue('single', 'k', '{\"n\": 1}')"
 TOOK = """
     select extract(epoch from max(finished_at) - min(started_at))::float8
     from ops.job_done where id > %s
+"""
+# A third each are due, have a lane, or are delayed. Nothing of what is asked for is in the history.
+PILE = """
+    insert into ops.job_open (queue, kind, payload, group_key, run_at, is_due)
+    select case when n %% 10 = 0 then 'small' else 'pile' end, 'k', '{}',
+           case when n %% 3 = 0 then 'lane' || n %% 10000 end,
+           now() + case when n %% 3 = 1 then interval '1 day' else interval '-1 hour' end,
+           n %% 3 <> 1
+    from generate_series(1, %s) n
 """
 LATENCY = """
     select (extract(epoch from started_at - created_at) * 1000)::float8
@@ -194,9 +207,50 @@ class Bench:
         consumer.signal(15)
         consumer.wait()
 
+    def figures_part(self):
+        """What opsctl queues and the gateway ask for, with very much in the queue."""
+        self.database.execute(PILE, OPEN)
+        self.database.execute("analyze ops.job_open")
+        times = []
+        for _ in range(LOOKS):
+            began = time.monotonic()
+            self.database.query("select * from ops.queue")
+            times.append((time.monotonic() - began) * 1000)
+        self.report.line(f"figures of two queues with {OPEN} open jobs",
+                         statistics.median(times), "ms", FIGURES_MAX_MS)
+        self.database.execute("truncate ops.job_open")
+
+    def rate_part(self):
+        """Telegram is the stand-in, which answers late and refuses what the real one would."""
+        with Sandbox(self.folder) as telegram:
+            for bots in BOTS[:1], BOTS:
+                slowest, refused = self.send(telegram, bots)
+                self.report.line(f"messages to Telegram, each of {len(bots)} at least", slowest,
+                                 "a second", least=MESSAGES_MIN)
+                self.report.line("of them told to wait (429)", refused, "", most=0)
+
+    def send(self, telegram, bots):
+        """Messages a second of the slowest bot, and how many requests were one too many."""
+        telegram.reset()
+        telegram.fault("stall", seconds=TELEGRAM_S, times=None, path="/bot*")
+        for bot in bots:
+            self.database.execute(
+                "select ops.enqueue('messages', 'send-message',"
+                " jsonb_build_object('chatId', i, 'text', 'm'), bot => %s)"
+                " from generate_series(1, %s) i", bot, MESSAGES)
+        sender = self.runner.start("messenger/sender", SENDER_CONCURRENCY="64",
+                                   **telegram.environment(), **tokens(bots))
+        wait_until(self.is_empty, PATIENCE_S)
+        sender.signal(15)
+        sender.wait()
+        numbers = [token.split(":")[0] for token in tokens(bots).values()]
+        return (min(rate(telegram.messages(bot=number)) for number in numbers),
+                telegram.limits()["refused"])
+
 
 PARTS = {"drain": Bench.drain_part, "held": Bench.held_part, "cycles": Bench.cycles_part,
-         "enqueue": Bench.enqueue_part, "latency": Bench.latency_part}
+         "enqueue": Bench.enqueue_part, "latency": Bench.latency_part,
+         "figures": Bench.figures_part, "rate": Bench.rate_part}
 
 
 @contextlib.contextmanager

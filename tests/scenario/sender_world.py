@@ -10,6 +10,18 @@ sys.path.insert(0, str(ROOT / "tests/sandbox"))
 from fixture import BOT_TOKEN, Sandbox, sandbox_process  # noqa: E402
 
 ADMIN = "4242"
+BOTS = ["shop", "coffee", "billing", "tgadmin", "ozhivlyator"]
+
+
+def tokens(bots):
+    """Settings that give each its own; its number at Telegram is before the colon."""
+    return {f"TELEGRAM_BOT_TOKEN_{bot.upper()}": f"{200 + i}:token" for i, bot in enumerate(bots)}
+
+
+def rate(messages):
+    """Messages a second from the first to the last, as Telegram received them."""
+    times = [message["date_ms"] for message in messages]
+    return (len(times) - 1) * 1000 / max(1, times[-1] - times[0])
 
 
 class World:
@@ -69,4 +81,5 @@ def world(database, worker, sandbox_process):
         print(started.output)  # pytest shows it of a test that failed
 
 
-__all__ = ["ADMIN", "BOT_TOKEN", "Sandbox", "World", "sandbox_process", "world"]
+__all__ = ["ADMIN", "BOTS", "BOT_TOKEN", "Sandbox", "World", "rate", "sandbox_process", "tokens",
+           "world"]

@@ -4,26 +4,19 @@ OPS_MESSAGES is how many messages each bot has (default 60); the rates are print
 """
 import os
 
-from sender_world import sandbox_process, world  # noqa: F401
+from sender_world import BOTS, rate, sandbox_process, tokens, world  # noqa: F401
 
 MESSAGES = int(os.environ.get("OPS_MESSAGES", "60"))
-BOTS = ["shop", "coffee", "billing", "tgadmin", "ozhivlyator"]
-
-
-def rate(messages):
-    times = [message["date_ms"] for message in messages]
-    return (len(times) - 1) * 1000 / max(1, times[-1] - times[0])
 
 
 def test_every_bot_has_its_own_rate_and_none_is_told_to_wait(world):
-    tokens = {f"TELEGRAM_BOT_TOKEN_{bot.upper()}": f"{200 + i}:token" for i, bot in enumerate(BOTS)}
     world.sandbox.fault("stall", seconds=0.15, times=None, path="/bot*")
     for bot in BOTS:
         world.database.execute(
             "select ops.enqueue('messages', 'send-message',"
             " jsonb_build_object('chatId', i, 'text', 'm'), bot => %s)"
             " from generate_series(1, %s) i", bot, MESSAGES)
-    world.start(SENDER_CONCURRENCY=64, **tokens)
+    world.start(SENDER_CONCURRENCY=64, **tokens(BOTS))
     world.wait_all(60 + MESSAGES / 5)
     assert world.count("done") == MESSAGES * len(BOTS)
     assert world.sandbox.limits()["refused"] == 0
