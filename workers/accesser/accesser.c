@@ -62,3 +62,13 @@ int accesser_read_id(const char *text, int64_t *ret)
     /* Ids have at most 52 significant bits (core.telegram.org/bots/api, Chat). */
     return text_to_int(text, -(INT64_C(1) << 53), INT64_C(1) << 53, ret);
 }
+
+int accesser_read_member(struct run *run, int64_t *ret_chat)
+{
+    int64_t user_id;
+
+    if (run->argc != 2 || accesser_read_id(run->argv[0], ret_chat) < 0 ||
+        accesser_read_id(run->argv[1], &user_id) < 0 || user_id < 0)
+        return run_failed(run, -EDOM, "want a chat and a user, both by their numbers");
+    return 0;
+}

@@ -28,4 +28,8 @@ int accesser_must(struct run *run, const struct telegram_answer *answer);
 /* Reads the number of a chat or a person from the command line. Returns 0 or a negative errno. */
 int accesser_read_id(const char *text, int64_t *ret);
 
+/* For a command with the arguments CHAT USER: checks both, and hands out the chat. Returns 0 or
+ * -EDOM, logged. */
+int accesser_read_member(struct run *run, int64_t *ret_chat);
+
 #endif

@@ -149,3 +149,26 @@ int webhook_info(struct run *run, const char *bot, struct telegram_answer *ret)
 {
     return call(run, bot, "getWebhookInfo", NULL, ret);
 }
+
+int webhook_each(struct run *run, int (*act)(struct run *run, const char *address, const char *bot))
+{
+    const char *bots[WEBHOOK_BOTS_MAX];
+    char address[WEBHOOK_URL_MAX];
+    struct err why = { "" };
+    size_t n = 0;
+    int r;
+
+    if (run->argc) {
+        (void)err_set(&why, 0, "%s takes no arguments", worker.name);
+        return run_failed(run, -EDOM, why.text);
+    }
+    r = webhook_check_settings(&why);
+    if (r < 0)
+        return run_failed(run, r, why.text);
+    r = webhook_address(run, address);
+    if (r == 0)
+        r = webhook_open(run, bots, &n);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = act(run, address, bots[i]);
+    return r;
+}

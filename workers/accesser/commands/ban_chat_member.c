@@ -63,12 +63,12 @@ static int ban(struct run *run, int64_t chat_id)
 
 static int ban_chat_member(struct run *run)
 {
-    int64_t chat_id, user_id;
-    int r, links = 0;
+    int64_t chat_id;
+    int links = 0, r;
 
-    if (run->argc != 2 || accesser_read_id(run->argv[0], &chat_id) < 0 ||
-        accesser_read_id(run->argv[1], &user_id) < 0 || user_id < 0)
-        return run_failed(run, -EDOM, "want a chat and a user, both by their numbers");
+    r = accesser_read_member(run, &chat_id);
+    if (r < 0)
+        return r;
     if (run->dry_run) {
         (void)printf("User %s would be banned in chat %s\n", run->argv[1], run->argv[0]);
         return 0;

@@ -2,7 +2,6 @@
  * unban_chat_member: lets somebody who was banned into a chat again. Who is not banned stays as he
  * is. Telegram cannot bring a revoked link back, so his stay revoked.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -27,12 +26,12 @@ static int record(struct run *run)
 static int unban_chat_member(struct run *run)
 {
     OWN_TELEGRAM_ANSWER struct telegram_answer answer = { 0 };
-    int64_t chat_id, user_id;
+    int64_t chat_id;
     int r;
 
-    if (run->argc != 2 || accesser_read_id(run->argv[0], &chat_id) < 0 ||
-        accesser_read_id(run->argv[1], &user_id) < 0 || user_id < 0)
-        return run_failed(run, -EDOM, "want a chat and a user, both by their numbers");
+    r = accesser_read_member(run, &chat_id);
+    if (r < 0)
+        return r;
     if (run->dry_run) {
         (void)printf("User %s would be unbanned in chat %s\n", run->argv[1], run->argv[0]);
         return 0;

@@ -38,23 +38,7 @@ static int set_one(struct run *run, const char *address, const char *bot)
 
 static int setup_webhook(struct run *run)
 {
-    const char *bots[WEBHOOK_BOTS_MAX];
-    char address[WEBHOOK_URL_MAX];
-    struct err why = { "" };
-    size_t n = 0;
-    int r;
-
-    if (run->argc)
-        return run_failed(run, -EDOM, "setup_webhook takes no arguments");
-    r = webhook_check_settings(&why);
-    if (r < 0)
-        return run_failed(run, r, why.text);
-    r = webhook_address(run, address);
-    if (r == 0)
-        r = webhook_open(run, bots, &n);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = set_one(run, address, bots[i]);
-    return r;
+    return webhook_each(run, set_one);
 }
 
 const struct worker worker = {

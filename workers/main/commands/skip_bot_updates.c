@@ -17,7 +17,10 @@ static int count(struct run *run, const char *bot, int64_t *ret)
 
     if (r == 0 && answer.verdict != TELEGRAM_DONE)
         r = run_failed(run, -EIO, answer.why.text);
-    return r < 0 ? r : json_get_id(answer.result, "pending_update_count", ret);
+    if (r < 0)
+        return r;
+    r = json_get_id(answer.result, "pending_update_count", ret);
+    return r < 0 ? run_failed(run, r, "Telegram does not say how many updates wait") : 0;
 }
 
 static int skip(struct run *run, const char *address, const char *bot)
@@ -39,23 +42,7 @@ static int skip(struct run *run, const char *address, const char *bot)
 
 static int skip_bot_updates(struct run *run)
 {
-    const char *bots[WEBHOOK_BOTS_MAX];
-    char address[WEBHOOK_URL_MAX];
-    struct err why = { "" };
-    size_t n = 0;
-    int r;
-
-    if (run->argc)
-        return run_failed(run, -EDOM, "skip_bot_updates takes no arguments");
-    r = webhook_check_settings(&why);
-    if (r < 0)
-        return run_failed(run, r, why.text);
-    r = webhook_address(run, address);
-    if (r == 0)
-        r = webhook_open(run, bots, &n);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = skip(run, address, bots[i]);
-    return r;
+    return webhook_each(run, skip);
 }
 
 const struct worker worker = {
