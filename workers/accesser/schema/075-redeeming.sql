@@ -249,8 +249,54 @@ language sql as $$
      where c.telegram_chat_id = bot_seen.chat_id and not bot_seen.present;
 $$;
 
--- A group that became a supergroup has a new id, whoever was told. Where that one is known already,
--- the plans follow and the old row stays for what points to it.
+-- A chat that moved to one that is known already has two rows, and what is told by rows (who is
+-- covered, banned, let in) would differ between them. So all that points to the one row points to
+-- the other one, and the first is gone. Of what both have, the other's stays.
+create function accesser.merge_chats(here bigint, there bigint) returns void
+language plpgsql as $$
+begin
+    insert into accesser.plan_chat (plan_id, chat_id)
+    select p.plan_id, there from accesser.plan_chat p where p.chat_id = here
+    on conflict do nothing;
+    delete from accesser.plan_chat p where p.chat_id = here;
+
+    -- A payment has one link in one chat; another one still is the access's.
+    update accesser.invite_link l
+       set chat_id = there,
+           invoice_id = case when not exists (select from accesser.invite_link other
+                                               where other.invoice_id = l.invoice_id
+                                                 and other.chat_id = there)
+                             then l.invoice_id end
+     where l.chat_id = here;
+
+    insert into accesser.link_due
+                (invoice_id, chat_id, owed, attempts, next_attempt_at, last_error)
+    select d.invoice_id, there, d.owed, d.attempts, d.next_attempt_at, d.last_error
+      from accesser.link_due d
+     where d.chat_id = here
+       and not exists (select from accesser.invite_link l
+                        where l.invoice_id = d.invoice_id and l.chat_id = there
+                          and l.sent_at is not null)
+    on conflict do nothing;
+    delete from accesser.link_due d where d.chat_id = here;
+
+    insert into accesser.ban as b (chat_id, user_id, by_hand, asked_at, done_at)
+    select there, old.user_id, old.by_hand, old.asked_at, old.done_at
+      from accesser.ban old where old.chat_id = here
+    on conflict on constraint ban_pkey do update set by_hand = b.by_hand or excluded.by_hand;
+
+    insert into accesser.revocation
+                (access_id, chat_id, state, attempts, next_attempt_at, last_error)
+    select r.access_id, there, r.state, r.attempts, r.next_attempt_at, r.last_error
+      from accesser.revocation r where r.chat_id = here
+    on conflict do nothing;
+    delete from accesser.revocation r where r.chat_id = here;
+
+    delete from accesser.chat c where c.id = here;
+end
+$$;
+
+-- A group that became a supergroup has a new id, whoever was told.
 create function accesser.chat_moved() returns trigger
 language plpgsql as $$
 declare
@@ -261,15 +307,24 @@ begin
         update accesser.chat
            set telegram_chat_id = new.new_chat_id, type = 'supergroup'
          where id = here;
-    else
-        insert into accesser.plan_chat (plan_id, chat_id)
-        select plan_id, there from accesser.plan_chat where chat_id = here
-        on conflict do nothing;
-        delete from accesser.plan_chat where chat_id = here;
-        update accesser.chat set active = false where id = here;
+    elsif here <> there then
+        perform accesser.merge_chats(here, there);
     end if;
     return null;
 end
 $$;
 create trigger chat_moved after insert or update on ops.chat_alias
     for each row when (new.bot = 'shop') execute function accesser.chat_moved();
+
+-- Whether a link of this payment may still be made: while its access goes on; and, however late, as
+-- long as the customer has got nothing for it, since his time begins with the first link.
+create function accesser.may_enter(payment accesser.redemption, at timestamptz) returns boolean
+language sql stable as $$
+    select (a.active and not accesser.is_over(a, at))
+           or (a.start_date = payment.granted_at
+               and not exists (select from accesser.invite_link l
+                                where l.invoice_id = payment.invoice_id
+                                  and l.sent_at is not null))
+      from accesser.access a
+     where a.id = payment.access_id
+$$;
