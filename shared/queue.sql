@@ -238,7 +238,7 @@ with arrived as (
 select count(*), max(job_id) from arrived;
 
 -- name: lock_lanes
--- Lanes that are due, the urgent ones first.
+-- Lanes that are due, the urgent ones first. Starts are free here: only a pause holds a bot back.
 -- $1 queue, $2 owner, $3 how many
 with recursive bots (bot) as (
     (select bot from ops.lane
@@ -260,7 +260,7 @@ where queue = $1 and group_key = any (array(
         order by rank, due_at
         limit $3::int
         for update skip locked) lane
-    where coalesce(rate.next_at, '-infinity') <= clock_timestamp()
+    where coalesce(rate.paused_until, '-infinity') <= clock_timestamp()
     limit $3::int));
 
 -- name: lock_paced_lanes
@@ -336,7 +336,8 @@ where id = any (array(select id from mine))
 returning id, attempt, max_attempts, kind, coalesce(bot, ''), group_key, payload;
 
 -- name: wake
--- In how many milliseconds there may be something to claim; null: nobody knows of anything.
+-- In how many milliseconds there may be something to claim; null: nobody knows of anything. now()
+-- is when the turn began: what has become due since then was not seen by the statements before.
 -- $1 queue, $2 starts a second of a bot; 0: no limit
 with recursive bots (bot) as (
     (select bot from ops.lane
@@ -353,11 +354,13 @@ select ceil(extract(epoch from least(
      where queue = $1 and state = 'available' and not is_due and group_key is null
      order by run_at limit 1),
     (select due_at from ops.lane
-     where queue = $1 and locked_by is null and wake_at < 'infinity' and due_at > clock_timestamp()
+     where queue = $1 and locked_by is null and wake_at < 'infinity' and due_at > now()
      order by due_at limit 1),
-    (select min(next_at) from ops.rate
-     where $2::int > 0 and bot = any (array(select bot from bots where bot is not null))
-       and next_at > clock_timestamp())) - clock_timestamp()) * 1000)::bigint;
+    (select min(turn)
+     from ops.rate,
+         lateral (select case when $2::int > 0 then next_at else paused_until end) t (turn)
+     where bot = any (array(select bot from bots where bot is not null)) and turn > now()))
+    - clock_timestamp()) * 1000)::bigint;
 
 -- name: rate_take
 -- Milliseconds until the first of n may leave.
@@ -367,9 +370,11 @@ select ceil(extract(epoch from ops.rate_take($1, $2::int, $3::int) - clock_times
 
 -- name: pause_bot
 -- $1 bot, $2 ms
-insert into ops.rate as rate (bot, next_at)
-values ($1, clock_timestamp() + $2::bigint * interval '1 ms')
-on conflict (bot) do update set next_at = greatest(rate.next_at, excluded.next_at);
+insert into ops.rate as rate (bot, next_at, paused_until)
+select $1, until, until from (select clock_timestamp() + $2::bigint * interval '1 ms') t (until)
+on conflict (bot) do update
+set next_at = greatest(rate.next_at, excluded.next_at),
+    paused_until = greatest(rate.paused_until, excluded.paused_until);
 
 -- name: prune
 select ops.job_prune();

@@ -187,7 +187,7 @@ class Webhooks:
 
     def deliver(self, bot: str, lane: str) -> None:
         name = f"{bot}/{lane}"
-        if any(task.get_name() == name for task in self.tasks):
+        if any(task.get_name() == name and not task.done() for task in self.tasks):
             return
         task = asyncio.get_running_loop().create_task(self.drain(bot, lane), name=name)
         self.tasks.add(task)

@@ -207,6 +207,18 @@ def test_a_bot_that_pauses_keeps_its_jobs(world, wait_until):
         "select count(*) from ops.job where bot = 'other' and state = 'done'") == 5)
     assert [start.bot for start in world.starts()].count("b") == 1
     assert world.job(1).state == "available" and world.job(1).attempt == 0
+    for bot in ("b", "other"):
+        world.enqueue_many([{}], "free", bot, group_keys=[bot])
+    world.consumer(CONSUMER_QUEUE="free")
+    wait_until(lambda: world.database.value(
+        "select array_agg(bot) from ops.job where queue = 'free' and state = 'done'") == ["other"])
+
+
+def test_starts_that_are_free_do_not_wait_for_the_turn_of_their_bot(world, wait_until):
+    world.database.execute("insert into ops.rate (bot, next_at) values ('b', now() + interval '1 h')")
+    world.consumer(CONSUMER_QUEUE="messages")
+    world.enqueue_many([{"chatId": n} for n in range(5)], "messages", "b")
+    wait_until(lambda: world.states() == {"done": 5})
 
 
 # --- the end of a consumer

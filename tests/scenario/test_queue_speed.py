@@ -4,7 +4,9 @@ import time
 import pytest
 
 from consumer import build_consumer
+from harness import ROOT
 from queue_world import QueueWorld
+from test_sql import statements
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +51,23 @@ def test_where_there_is_room_for_one_job_both_kinds_are_started_at_once(world, w
         wait_until(lambda job=job: world.job(job).state == "done")
     # One that waits for the poll waits a second.
     assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("late, rate", [("lane", 0), ("bot", 30), ("pause", 0)])
+def test_what_becomes_due_while_a_turn_is_under_way_is_not_slept_over(world, late, rate):
+    """Due after the turn began, and before it asks how long it may sleep."""
+    wake = {name: text for name, _, text in statements(ROOT / "shared/queue.sql")}["queue.wake"]
+    connection = world.database.connect(autocommit=False)
+    with connection.cursor() as turn:
+        turn.execute("select now()")
+        turn.execute("insert into ops.lane (queue, group_key, bot, wake_at) values ('work', 'g', 'b',"
+                     " case when %s then clock_timestamp() else now() - interval '1 s' end)",
+                     (late == "lane",))
+        turn.execute("insert into ops.rate (bot, next_at, paused_until) values ('b',"
+                     " case when %s then clock_timestamp() else now() end,"
+                     " case when %s then clock_timestamp() else now() end)",
+                     (late == "bot", late == "pause"))
+        turn.execute(f"prepare wake as {wake}")
+        turn.execute("execute wake ('work', %s)", (rate,))
+        assert turn.fetchone()[0] <= 0
+    connection.close()

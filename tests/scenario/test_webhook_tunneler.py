@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from gateway_world import SECRET, gateway, message
-from harness import BUILD, ROOT, wait_until, worker_environment
+from harness import BUILD, DEADLINE_S, ROOT, wait_until, worker_environment
 
 sys.path[:0] = [str(ROOT / "tests/sandbox"), str(ROOT / "tests/fault")]
 from fixture import BOT_TOKEN, sandbox, sandbox_process  # noqa: E402
@@ -76,9 +76,11 @@ class World:
         with urllib.request.urlopen(f"{self.sandbox.url}/bot{bot_token}/getWebhookInfo") as answer:
             return json.loads(answer.read())["result"]
 
-    def wait_healthy(self, healthy=True):
+    def wait_healthy(self, healthy=True, *, but=None, since=None, seconds=DEADLINE_S):
+        """The row when it says so; but: not of this process; since: checked after that."""
         return wait_until(lambda: (row := self.row) and row.checked_at and row.healthy is healthy
-                          and row, what=f"healthy={healthy}")
+                          and row.pid != (but or -1) and (not since or row.checked_at > since)
+                          and row, seconds, f"healthy={healthy}")
 
     def happen(self, *updates):
         return self.sandbox.control("POST", "telegram/updates",
@@ -203,8 +205,7 @@ def test_a_tunnel_that_dies_is_replaced_and_the_webhook_follows(world):
     world.tunnel()
     first = world.wait_healthy()
     os.kill(first.pid, signal.SIGKILL)
-    row = wait_until(lambda: world.row.url and world.row.healthy and world.row.pid != first.pid
-                     and world.row)
+    row = world.wait_healthy(but=first.pid)
     assert row.url != first.url
     wait_until(lambda: world.info()["url"] == row.url + "/telegram/shop")
 
@@ -216,7 +217,7 @@ def test_a_tunnel_that_lets_nothing_through_is_replaced(world, switch):
     world.switch(switch)
     tunneler.wait_line("nothing comes through", 40)
     world.switch(switch, False)
-    wait_until(lambda: world.row.healthy and world.row.pid != first.pid, 40)
+    world.wait_healthy(but=first.pid, seconds=40)
     assert not is_alive(first.pid)
 
 
@@ -252,7 +253,7 @@ def test_when_the_process_between_is_killed_too_the_tunnel_dies(world):
     assert between != tunneler.pid
     os.kill(between, signal.SIGKILL)
     wait_until(lambda: not is_alive(pid))
-    again = wait_until(lambda: world.row.healthy and world.row.pid != pid and world.row).pid
+    again = world.wait_healthy(but=pid).pid
     tunneler.signal(signal.SIGSTOP)
     os.kill(minder_of(again), signal.SIGKILL)
     os.kill(tunneler.pid, signal.SIGKILL)
@@ -314,7 +315,7 @@ def test_a_lost_database_does_not_cost_the_tunnel(world, cluster):
     world.database.execute("select pg_terminate_backend(pid) from pg_stat_activity"
                            " where application_name = 'main/webhook_tunneler'")
     checked = world.row.checked_at
-    row = wait_until(lambda: world.row.checked_at > checked and world.row.healthy and world.row)
+    row = world.wait_healthy(since=checked)
     assert (row.pid, row.url) == (first.pid, first.url)
     assert tunneler.process.poll() is None
 
