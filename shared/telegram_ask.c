@@ -60,6 +60,11 @@ void telegram_ask_close(void)
     bots_free(TAKE(bots));
 }
 
+const struct bots *telegram_ask_bots(void)
+{
+    return bots;
+}
+
 /* --- what is kept --- */
 
 static int keep_move(struct asking *asking, int64_t to)
@@ -205,6 +210,15 @@ static int send_once(const struct asking *asking, struct telegram_answer *ret)
     return 0;
 }
 
+/* Asked about somebody in a group, "user is deactivated" is said of him: he is there no more, and
+ * the group is as well as before. */
+static void blame_person(const struct asking *asking, struct telegram_answer *answer)
+{
+    if (asking->chat_id < 0 && answer->verdict == TELEGRAM_GONE &&
+        strcmp(answer->reason, "deactivated") == 0)
+        answer->verdict = TELEGRAM_ALREADY;
+}
+
 /* Whether the same is to be asked again, after what has to happen before: 1, 0, or a negative errno
  * that ends the question. */
 static int ask_again(struct asking *asking, const struct telegram_answer *answer)
@@ -293,6 +307,7 @@ int telegram_ask(struct run *run, const struct telegram_question *question,
     r = find_chat(&asking);
     if (r == 0)
         r = ask(&asking, &answer);
+    blame_person(&asking, &answer);
     if (r == 0)
         count_vain(answer.verdict);
     if (r == 0 && answer.verdict == TELEGRAM_BOT_DEAD)

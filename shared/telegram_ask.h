@@ -40,6 +40,9 @@ struct telegram_question {
 int telegram_ask_open(struct run *run);
 void telegram_ask_close(void);
 
+/* The tokens that were read; they live until the next open or close. */
+const struct bots *telegram_ask_bots(void);
+
 /* Asks; call it outside of a transaction, since it holds the bot's rate until the end of one. A dry
  * run takes no rate and keeps nothing: ask only what changes nothing there.
  *

@@ -15,10 +15,11 @@ import telegram_check as check
 from clock import instant_text
 from control import read_order
 from store import Store
-from telegram_check import bad
+from telegram_check import Refusal, bad
 
 NAME_MAX, LIMIT_MAX = 32, 99999
-STATUSES = {"creator", "administrator", "member", "restricted", "left", "kicked", "unknown"}
+STATUSES = {"creator", "administrator", "member", "restricted", "left", "kicked", "unknown",
+            "deactivated"}
 
 SCHEMA = """
 create table if not exists telegram_member (
@@ -71,6 +72,8 @@ class Members:
         status = self.status(chat, user)
         if status == "unknown":
             raise bad("PARTICIPANT_ID_INVALID")
+        if status == "deactivated":
+            raise Refusal(403, "Forbidden: user is deactivated")
         found = {"status": status, "user": {"id": user, "is_bot": False, "first_name": "?"}}
         return {**found, "until_date": 0} if status == "kicked" else found
 

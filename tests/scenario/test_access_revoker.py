@@ -264,6 +264,14 @@ def test_who_is_not_there_is_as_good_as_banned(world, anna):
     assert not world.accesses()[0].active and not world.alerts()
 
 
+def test_who_deleted_his_account_is_gone_and_the_chat_is_not(world, anna):
+    world.has_access(anna, world.plan(), ends=-HOUR)
+    world.sandbox.set_member(GROUP, ANNA, "deactivated")
+    world.revoke()
+    assert not world.accesses()[0].active and not world.alerts()
+    assert world.database.query("select chat_id from ops.recipient") == []
+
+
 @pytest.mark.parametrize("trouble", [{"rights": {"can_invite_users": False}}, None])
 def test_a_link_that_cannot_be_revoked_does_not_keep_the_access(world, anna, trouble):
     access = bought(world, anna, world.plan())

@@ -206,8 +206,26 @@ def test_a_ban_follows_a_chat_that_moved(world):
     ("administrator", "user is an administrator of the chat"), ("creator", "can't remove chat owner"),
     ("unknown", "knows no such user")])
 def test_a_ban_that_is_refused_says_why(world, status, want):
+    world.chat(GROUP)
     world.sandbox.set_member(GROUP, ANNA, status)
     assert want in command(world, "ban_chat_member", GROUP, ANNA, code=1)
+    assert not world.database.query("select from accesser.ban"), "what was refused is not so"
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_ban_that_is_refused_leaves_the_one_before(world, by_hand):
+    world.insert("accesser.ban", returning="user_id", chat_id=world.chat(GROUP), user_id=ANNA,
+                 by_hand=by_hand)
+    world.sandbox.set_member(GROUP, ANNA, "administrator")
+    command(world, "ban_chat_member", GROUP, ANNA, code=1)
+    assert world.database.value("select by_hand from accesser.ban") == by_hand
+
+
+def test_a_ban_of_which_nothing_is_heard_stays_written_down(world):
+    world.chat(GROUP)
+    world.sandbox.fault("500-after", times=None)
+    command(world, "ban_chat_member", GROUP, ANNA, code=75)
+    assert world.database.value("select by_hand and done_at is null from accesser.ban")
 
 
 @pytest.mark.parametrize("name, args", [

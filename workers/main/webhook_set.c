@@ -50,26 +50,18 @@ static bool is_token_of(const struct bots *bots, const char *token, const char *
 
 int webhook_open(struct run *run, const char *ret[static WEBHOOK_BOTS_MAX], size_t *ret_n)
 {
-    OWN_ROWS struct rows rows = { 0 };
-    struct bots *bots = NULL;
-    struct err why = { "" };
+    const struct bots *bots;
     const char *bot;
     int r;
 
     r = telegram_ask_open(run);
     if (r < 0)
         return r;
-    r = db_run0(run->db, &main_sql[MAIN_SQL_TOKENS], &rows);
-    if (r < 0)
-        return run_db_failed(run, r, "read the bots' tokens");
-    r = bots_load(&rows, &bots, &why);
-    if (r < 0)
-        return run_failed(run, r, why.text);
+    bots = telegram_ask_bots();
     *ret_n = 0;
     for (size_t i = 0; (bot = bots_name(i)) && *ret_n < WEBHOOK_BOTS_MAX; i++)
         if (!is_token_of(bots, bots_token(bots, bot), ret, *ret_n))
             ret[(*ret_n)++] = bot;
-    bots_free(bots);
     return 0;
 }
 

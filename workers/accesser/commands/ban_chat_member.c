@@ -41,16 +41,36 @@ static int revoke_links(struct run *run, int64_t chat_id, int *ret_count)
     return r;
 }
 
+/* What may have happened all the same (no answer, or none yet) stays written down. */
+static bool is_refused(enum telegram_verdict verdict)
+{
+    return verdict == TELEGRAM_ALREADY || verdict == TELEGRAM_SKIP ||
+           verdict == TELEGRAM_FORBIDDEN || verdict == TELEGRAM_GONE;
+}
+
+static int take_back(struct run *run, const struct rows *begun)
+{
+    int r = 0;
+
+    if (begun->count)
+        r = db_run(run->db, &sql[SQL_REFUSED], NULL, run->argv[0], run->argv[1],
+                   rows_text(begun, 0, 0), rows_text(begun, 0, 1));
+    return r < 0 ? run_db_failed(run, r, "take back the ban that was refused") : 0;
+}
+
 static int ban(struct run *run, int64_t chat_id)
 {
     OWN_TELEGRAM_ANSWER struct telegram_answer answer = { 0 };
+    OWN_ROWS struct rows begun = { 0 };
     int r;
 
-    r = db_run(run->db, &sql[SQL_BEGIN], NULL, run->argv[0], run->argv[1]);
+    r = db_run(run->db, &sql[SQL_BEGIN], &begun, run->argv[0], run->argv[1]);
     if (r < 0)
         return run_db_failed(run, r, "write down the ban");
     r = accesser_ask(run, "banChatMember", chat_id, accesser_body("user_id", run->argv[1]),
                      &answer);
+    if (r == 0 && is_refused(answer.verdict))
+        r = take_back(run, &begun);
     if (r == 0 && answer.verdict == TELEGRAM_ALREADY)
         return run_failed(run, -ENOENT, "Telegram knows no such user in this chat");
     if (r == 0)
