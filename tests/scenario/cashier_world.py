@@ -70,11 +70,16 @@ class World:
         at -= datetime.timedelta(milliseconds=span_parse(span))
         return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
-    def open(self):
-        """The invoice's id; None when no address is free."""
+    def another_customer(self):
+        return self.database.value("insert into messenger.customer (telegram_id)"
+                                   " select max(telegram_id) + 1 from messenger.customer"
+                                   " returning id")
+
+    def open(self, customer=None):
+        """The invoice's id; None when no address is free. Each is somebody else's, unless said."""
         return self.database.value(
-            "select (cashier.open_invoice(%s, %s, null, %s)).id", self.customer, self.plan,
-            self.now)
+            "select (cashier.open_invoice(%s, %s, null, %s)).id",
+            customer or self.another_customer(), self.plan, self.now)
 
     def insert(self, address, **columns):
         """An invoice as somebody writes it by hand."""

@@ -75,6 +75,43 @@ def test_no_free_address_is_said_and_costs_nothing(shop):
     assert "<code>" in shop.follow(offer, "Try again")["text"]
 
 
+def test_one_person_opens_a_few_invoices_and_may_give_one_up(shop):
+    for title in "One", "Two", "Three", "Four":
+        shop.plan(title)
+    shop.addresses(*[f"T{n}" for n in range(9)])
+    shop.serve()
+    offers = [shop.answer(shop.write(f"/start buy_{plan}")) for plan in (1, 2, 3, 4)]
+    pay = "Pay with USDT (TRC-20)"
+    assert all("<code>" in shop.follow(offer, pay)["text"] for offer in offers[:3])
+    enough = shop.follow(offers[3], pay)
+    assert "as many as one person may" in enough["text"]
+    assert list(shop.buttons(enough)) == [f"{title}: 12.5 USDT" for title in ("One", "Two", "Three")]
+    taken = "select count(*) from cashier.tron_address where status = 'BUSY'"
+    assert shop.database.value(taken) == 3
+    assert "<code>" in shop.follow(offers[0], pay)["text"], "an open one is shown as ever"
+    invoice = shop.follow(enough, "Two: 12.5 USDT")
+    assert "does not lead" not in shop.follow(invoice, "I do not want it any more")["text"]
+    assert [row.status for row in shop.database.query(
+        "select status from cashier.crypto_invoice order by id")] == ["PAYING", "EXPIRED", "PAYING"]
+    assert "<code>" in shop.follow(offers[3], pay)["text"]
+    assert shop.database.value(taken) == 3, "the one that he gave up is kept for him"
+    assert "Not paid in time" in shop.follow(invoice, "I do not want it any more")["text"]
+
+
+def test_an_invoice_that_is_paid_or_somebody_elses_cannot_be_given_up(shop):
+    shop.plan()
+    shop.addresses()
+    shop.serve()
+    invoice = shop.follow(shop.answer(shop.write("/start buy_1")), "Pay with USDT (TRC-20)")
+    assert "You have no invoice" in shop.answer(shop.press("cashier&2&cancel&1", person=5),
+                                                person=5)["text"]
+    assert "You have no invoice" in shop.answer(shop.press("cashier&2&invoice&1", person=5),
+                                                person=5)["text"]
+    shop.database.execute("update cashier.crypto_invoice set status = 'PAID'")
+    assert "confirmations" in shop.follow(invoice, "I do not want it any more")["text"]
+    assert shop.database.value("select status from cashier.crypto_invoice") == "PAID"
+
+
 def test_an_offer_that_is_over(shop):
     shop.plan()
     shop.addresses()

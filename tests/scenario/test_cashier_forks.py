@@ -284,20 +284,74 @@ def test_an_invoice_has_an_address_of_its_own(world):
 
 def test_two_customers_at_once_get_two_addresses(world):
     world.add_addresses(tron_address.make(50)[1])
-    connections = [world.database.connect(autocommit=False) for _ in range(4)]
+    customers = [world.another_customer() for _ in range(4)]
+    connections = [world.database.connect(autocommit=False) for _ in customers]
     try:
         taken = []
-        for connection in connections:
+        for connection, customer in zip(connections, customers):
             with connection.cursor() as cursor:
                 cursor.execute("set lock_timeout = '5s'")
                 cursor.execute("select (cashier.open_invoice(%s, %s, null, now())).address",
-                               (world.customer, world.plan))
+                               (customer, world.plan))
                 taken.append(cursor.fetchone()[0])
         assert len(set(taken)) == 4 and None not in taken
     finally:
         for connection in connections:
             connection.close()
     assert world.pool() == {"FREE": 4}
+
+
+def test_one_person_never_holds_more_addresses_than_open_invoices(world):
+    """His next invoice gets the address that waits for late money of his last one, nobody else's."""
+    mine = world.customer
+    first = world.open(mine)
+    world.later("61m")
+    world.check()
+    world.expire()
+    theirs, again = world.open(), world.open(mine)
+    assert world.address(again) == world.address(first) != world.address(theirs)
+    assert world.tron_address(again).free_at is None and world.pool() == {"BUSY": 2, "FREE": 1}
+    assert world.address(world.open(mine)) != world.address(again), "that one is awaited"
+    world.later("25h")
+    world.expire()
+    assert world.tron_address(again).status == "BUSY"
+
+
+def test_at_an_address_that_is_used_again_money_goes_where_it_was_meant(world):
+    """In time for the old one but seen late, and after its end: by the block, not by luck."""
+    mine = world.customer
+    old = world.open(mine)
+    world.pay(old, listed_after_ms=64 * 60_000)
+    world.later("61m")
+    world.database.execute("update cashier.crypto_invoice set status = 'EXPIRED', expired_at = %s",
+                           world.now)
+    between = world.pay(old)
+    world.later("1m")
+    new = world.open(mine)
+    assert world.address(new) == world.address(old)
+    world.later("1m")
+    world.pay(new)
+    world.check()
+    assert world.status(old, new) == ["EXPIRED", "PAID"]
+    world.later("2m")
+    world.check()
+    assert world.status(old, new) == ["CONFIRMED", "CONFIRMED"]
+    assert [between in alert for alert in world.alerts()] == [True]
+
+
+def test_a_cancelled_invoice_is_paid_by_what_was_sent_all_the_same(world):
+    mine = world.customer
+    invoice = world.open(mine)
+    cancel = "select cashier.cancel(%s, %s, %s)"
+    assert not world.database.value(cancel, world.another_customer(), invoice, world.now)
+    assert world.database.value(cancel, mine, invoice, world.now)
+    assert not world.database.value(cancel, mine, invoice, world.now), "it is over already"
+    assert world.status(invoice) == "EXPIRED" and world.open() and world.pool()["BUSY"] == 2
+    world.later("1m")
+    world.pay(invoice)
+    world.check()
+    assert world.status(invoice) == "PAID"
+    assert not world.database.value(cancel, mine, invoice, world.now), "money was seen"
 
 
 def test_a_plan_that_does_not_exist_takes_no_address(world):

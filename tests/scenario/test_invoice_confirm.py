@@ -9,6 +9,7 @@ from access_world import (DAY, GROUP, NOW, OTHER, THIRD, sandbox, sandbox_proces
 from harness import wait_until
 
 ANNA = 7
+HOUR = DAY / 24
 
 
 @pytest.fixture
@@ -111,6 +112,51 @@ def test_prolonging_an_active_access_adds_to_its_end(world, anna):
     assert (row.end_date, row.expiry_notified_at) == (NOW + 35 * DAY, None)
     assert "prolonged until 2035-04-14" in world.texts(ANNA)[0]
     assert len(world.sent_links(ANNA)) == 1
+
+
+def test_a_link_from_before_is_void_once_there_is_another(world, anna):
+    plan = world.plan(days=30, chats=[GROUP, OTHER])
+    world.confirmed(anna, plan)
+    world.redeem()
+    access = world.accesses()[0].id
+    old = world.sent_links(ANNA)
+    world.confirmed(anna, plan, access=access)
+    world.redeem()
+    new = world.sent_links(ANNA)[2:]
+    assert [world.sandbox.join(link, ANNA) for link in old] == ["revoked"] * 2
+    assert [world.sandbox.join(link, ANNA) for link in new] == [""] * 2
+    assert {row.link for row in world.database.query(
+        "select link from accesser.invite_link where revoked_at is null")} == set(new)
+
+
+def test_of_two_payments_at_once_one_link_of_each_chat_is_good(world, anna):
+    """The first one's was made and waits for the other chat's when the second one takes its place."""
+    plan = world.plan(days=30, chats=[GROUP, OTHER])
+    access = world.has_access(anna, plan)
+    invoices = [world.confirmed(anna, plan, access=access) for _ in range(2)]
+    world.sandbox.fault("429", path="/bot*/createChatInviteLink", nth=2, retry_after=600)
+    world.redeem()
+    world.later(HOUR)
+    world.redeem()
+    assert [world.status(invoice) for invoice in invoices] == ["REDEEMED"] * 2
+    assert not world.database.query("select from accesser.link_due")
+    good = [link["link"] for link in world.sandbox.links() if not link["revoked"]]
+    assert len(good) == 2 and set(good) <= set(world.sent_links(ANNA))
+
+
+@pytest.mark.parametrize("trouble", [{"rights": {"can_invite_users": False}}, {"state": "deleted"}])
+def test_while_the_old_link_cannot_be_revoked_there_is_no_new_one(world, anna, trouble):
+    plan = world.plan(days=30)
+    world.confirmed(anna, plan)
+    world.redeem()
+    world.confirmed(anna, plan, access=world.accesses()[0].id)
+    world.sandbox.chats([GROUP], **trouble)
+    world.redeem()
+    assert len(world.sandbox.links()) == len(world.alerts()) == 1
+    world.sandbox.chats([GROUP], rights={})
+    world.later(HOUR)
+    world.redeem()
+    assert [link["revoked"] for link in world.sandbox.links()] == [True, False]
 
 
 def test_one_that_ended_long_ago_and_still_is_active_gets_its_time_from_now(world, anna):

@@ -43,6 +43,7 @@ insert into accesser.revocation (access_id, chat_id, next_attempt_at)
 select a.id, chat_id, $1::timestamptz
   from accesser.access a, accesser.chats_of(a) as chat_id
  where a.active and a.end_date <= $1 and accesser.is_over(a, $1)
+ order by a.id, chat_id
 on conflict do nothing;
 
 -- name: tasks
@@ -100,15 +101,22 @@ delete from accesser.revocation r
 -- $1 now, $2 translation set in use, $3 administrators' chat or '', $4 whether mail goes out. Ends
 -- the accesses of which nothing is left to be tried, and tells their customers; the
 -- administrators, once for each, where somebody could not be banned.
-with over as (
-    update accesser.access a
-       set active = false, revoked_date = $1
+with ending as materialized (
+    select a.id
+      from accesser.access a
      where a.active and a.end_date <= $1::timestamptz and accesser.is_over(a, $1)
        and not exists (select from accesser.revocation r
                         where r.access_id = a.id and r.state = 'open')
        and not exists (select from accesser.chats_of(a) as chat_id
                         where chat_id not in (select r.chat_id from accesser.revocation r
                                                where r.access_id = a.id))
+     order by a.id
+       for no key update of a
+), over as (
+    update accesser.access a
+       set active = false, revoked_date = $1
+      from ending
+     where a.id = ending.id
     returning a.id, a.customer_id, a.plan_id
 ), settled as (
     delete from accesser.revocation r

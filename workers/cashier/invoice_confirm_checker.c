@@ -2,7 +2,8 @@
  * invoice_confirm_checker: turns confirmed payments into accesses, and hands out their links.
  *
  * Selects   CONFIRMED invoices, and links that are to be tried again.
- * Does      one single-use invite link for each chat; unbans whom the end of an access banned.
+ * Does      one single-use invite link for each chat, in the place of the one before; unbans whom
+ *           the end of an access banned.
  * Records   the access before anything is asked (accesser.redeem), each link before it is sent, and
  *           then the message, REDEEMED and the free address at once. A link that was made and not
  *           recorded is sent to nobody, and ends by itself.
@@ -108,6 +109,37 @@ static int unban(struct pass *pass, const char *invoice, const struct rows *rows
     return r < 0 ? run_db_failed(pass->run, r, "record a lifted ban") : 1;
 }
 
+/* Revokes what let him in before. Returns 1 when that is so, 0 when it has to wait. */
+static int revoke_links(struct pass *pass, const char *invoice, const char *chat,
+                        int64_t telegram_chat)
+{
+    OWN_ROWS struct rows links = { 0 };
+    int r;
+
+    r = db_run(pass->run->db, &sql[SQL_GOOD_LINKS], &links, invoice, chat);
+    if (r < 0)
+        return run_db_failed(pass->run, r, "find the links from before");
+    r = 1;
+    for (int row = 0; r == 1 && row < links.count; row++) {
+        OWN_TELEGRAM_ANSWER struct telegram_answer answer = { 0 };
+        OWN(json) cJSON *body = cJSON_CreateObject();
+
+        if (!json_put_text(body, "invite_link", rows_text(&links, row, 1)))
+            return run_failed(pass->run, -ENOMEM, "out of memory");
+        r = ask(pass->run, "revokeChatInviteLink", telegram_chat, body, &answer);
+        if (r < 0)
+            return r;
+        /* SKIP: Telegram knows nothing of it (any more), so that it lets nobody in. */
+        if (answer.verdict != TELEGRAM_DONE && answer.verdict != TELEGRAM_ALREADY &&
+            answer.verdict != TELEGRAM_SKIP)
+            return put_off(pass, invoice, chat, &answer);
+        r = db_run(pass->run->db, &sql[SQL_LINK_REVOKED], NULL, rows_text(&links, row, 0),
+                   pass->now);
+        r = r < 0 ? run_db_failed(pass->run, r, "record a revoked link") : 1;
+    }
+    return r;
+}
+
 static int record_link(struct pass *pass, const char *invoice, const struct rows *rows, int row,
                        const char *link)
 {
@@ -150,6 +182,10 @@ static int make_link(struct pass *pass, const char *invoice, const struct rows *
         if (r <= 0)
             return r;
     }
+    r = revoke_links(pass, invoice, rows_text(rows, row, COL_CHAT),
+                     rows_int(rows, row, COL_TELEGRAM_CHAT));
+    if (r <= 0)
+        return r;
     r = ask(pass->run, "createChatInviteLink", rows_int(rows, row, COL_TELEGRAM_CHAT), body,
             &answer);
     if (r < 0)
@@ -186,10 +222,19 @@ static int deliver(struct pass *pass, const char *invoice)
     OWN_ROWS struct rows rows = { 0 };
     int r;
 
-    r = db_run(pass->run->db, &sql[SQL_DELIVER], &rows, invoice, pass->now,
-               setting_text("TRANSLATION"));
-    if (r < 0)
-        return run_db_failed(pass->run, r, "deliver the links of an invoice");
+    r = db_begin(pass->run->db);
+    if (r == 0)
+        r = db_run(pass->run->db, &sql[SQL_HOLD], NULL, invoice);
+    if (r == 0)
+        r = db_run(pass->run->db, &sql[SQL_DELIVER], &rows, invoice, pass->now,
+                   setting_text("TRANSLATION"));
+    if (r == 0)
+        r = db_commit(pass->run->db);
+    if (r < 0) {
+        r = run_db_failed(pass->run, r, "deliver the links of an invoice");
+        (void)db_rollback(pass->run->db);
+        return r;
+    }
     pass->run->stats.changed += rows_int(&rows, 0, 0);
     pass->run->stats.enqueued += rows_int(&rows, 0, 2);
     if (rows_int(&rows, 0, 0) || rows_int(&rows, 0, 1))

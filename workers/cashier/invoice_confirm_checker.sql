@@ -35,16 +35,35 @@ select c.id, c.telegram_chat_id, person.telegram_id,
 -- $1 chat, $2 Telegram's user
 select accesser.ban_lifted($1::bigint, $2::bigint);
 
+-- name: good_links
+-- $1 invoice, $2 chat. Those of its access that let somebody in there, and that a new one replaces.
+-- Not its own: it was made meanwhile by another copy of us, who sends it.
+select l.id, l.link
+  from accesser.invite_link l
+  join accesser.redemption r on r.access_id = l.access_id
+ where r.invoice_id = $1::bigint and l.chat_id = $2::bigint and l.revoked_at is null
+   and l.invoice_id is distinct from r.invoice_id
+ order by l.id;
+
+-- name: link_revoked
+-- $1 link, $2 now
+select accesser.link_revoked($1::bigint, $2::timestamptz);
+
 -- name: record_link
 -- $1 invoice, $2 chat, $3 link, $4 its end in seconds. No row where another copy of us was faster,
 -- or the bot has given him one meanwhile: then this link is sent to nobody.
+with held as materialized (
+    select a.id, r.invoice_id
+      from accesser.redemption r join accesser.access a on a.id = r.access_id
+     where r.invoice_id = $1::bigint
+       for no key update of a
+)
 insert into accesser.invite_link (access_id, invoice_id, chat_id, link, expire_date)
-select r.access_id, r.invoice_id, $2::bigint, $3, to_timestamp($4::bigint)
-  from accesser.redemption r
-  join accesser.link_due d on d.invoice_id = r.invoice_id and d.chat_id = $2
- where r.invoice_id = $1::bigint
+select held.id, held.invoice_id, $2::bigint, $3, to_timestamp($4::bigint)
+  from held
+  join accesser.link_due d on d.invoice_id = held.invoice_id and d.chat_id = $2
    for no key update of d
-on conflict (invoice_id, chat_id) do nothing
+on conflict do nothing
 returning id;
 
 -- name: put_off
@@ -67,6 +86,10 @@ select ops.alert('shop-links:' || c.telegram_chat_id, $3, $4::boolean, format(
            c.title, c.telegram_chat_id, $2::text))
   from accesser.chat c
  where c.id = $1::bigint;
+
+-- name: hold
+-- $1 invoice. For the rest of the transaction, all that `deliver` changes.
+select cashier.hold($1::bigint);
 
 -- name: deliver
 -- $1 invoice, $2 now, $3 translation set in use. Sends the links that were made, once there is

@@ -103,31 +103,21 @@ select coalesce((select id from renewed), (select id from made)), title,
   from wanted;
 
 -- name: pay
--- $1 customer, $2 invoice that is being built, $3 access that is prolonged or null, $4 now. The
--- invoice to pay: the open one for the same, or a new one. No row: what is bought is not there (any
--- more); nulls: no address is free.
-with wanted as materialized (
-    select b.plan_id, a.id as access_id
-      from cashier.building_invoice b
-      left join accesser.access a on a.id = $3::bigint and a.customer_id = b.customer_id
-                                 and a.plan_id = b.plan_id
-     where b.id = $2::bigint and b.customer_id = $1::bigint and b.expire_date > $4::timestamptz
-       and ($3 is null or a.id is not null)
-       for no key update of b
-), open as materialized (
-    select i.*
-      from cashier.crypto_invoice i
-      join wanted w on w.plan_id = i.plan_id and w.access_id is not distinct from i.access_id
-     where i.customer_id = $1 and i.status = 'PAYING' and i.expire_date > $4
-     order by i.id desc
-     limit 1
-)
-select i.id
-  from (select id from open
-         union all
-        select made.id
-          from wanted w, lateral cashier.open_invoice($1, w.plan_id, w.access_id, $4) as made
-         where not exists (select from open)) as i;
+-- $1 customer, $2 invoice that is being built, $3 access that is prolonged or null, $4 now. What
+-- comes of it (cashier.pay), and the invoice to pay.
+select outcome, invoice_id from cashier.pay($1::bigint, $2::bigint, $3::bigint, $4::timestamptz);
+
+-- name: unpaid
+-- $1 customer. His open invoices, of which there are a few at most.
+select i.id, p.title, trim_scale(i.amount)::text
+  from cashier.crypto_invoice i
+  join accesser.plan p on p.id = i.plan_id
+ where i.customer_id = $1::bigint and i.status = 'PAYING'
+ order by i.id;
+
+-- name: cancel
+-- $1 customer, $2 invoice, $3 now. Whether it is over now, by his word.
+select cashier.cancel($1::bigint, $2::bigint, $3::timestamptz);
 
 -- name: invoice
 -- $1 customer, $2 invoice, or null for his last one, $3 now
@@ -177,13 +167,13 @@ select a.id, p.title, a.active,
 
 -- name: restorable
 -- $1 customer, $2 access, $3 now. One row for each chat of the access, while it holds: with its
--- good links, one on each line, how many there ever were, when a new one ends (with the access, in
+-- good links, one on each line, how many he was given here, when a new one ends (with the access, in
 -- a week at the latest, a day at least), and whether a person of ours has banned him there.
 select c.id, c.telegram_chat_id, c.title,
        coalesce((select string_agg(l.link, chr(10) order by l.id) from accesser.invite_link l
                   where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null), ''),
        (select count(*) from accesser.invite_link l
-         where l.access_id = a.id and l.chat_id = c.id),
+         where l.access_id = a.id and l.chat_id = c.id and l.invoice_id is null),
        floor(extract(epoch from greatest(
            least(a.end_date, $3::timestamptz + interval '7 days'),
            $3 + interval '1 day')))::bigint,

@@ -10,7 +10,7 @@ static const struct reply *const replies[] = {
     /* the shop */
     &reply_start, &reply_unknown, &reply_language,
     &reply_plans, &reply_plan, &reply_accesses, &reply_access, &reply_restore,
-    &reply_buy, &reply_prolong, &reply_pay, &reply_invoice,
+    &reply_buy, &reply_prolong, &reply_pay, &reply_invoice, &reply_cancel,
     /* document 003 */
     &reply_models, &reply_model, &reply_product, &reply_checkout,
 };

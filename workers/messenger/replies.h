@@ -33,7 +33,7 @@ const struct reply *reply_to_words(const char *bot);
 /* For buttons. */
 extern const struct reply reply_start, reply_unknown, reply_language;
 extern const struct reply reply_plans, reply_plan, reply_accesses, reply_access, reply_restore;
-extern const struct reply reply_buy, reply_prolong, reply_pay, reply_invoice;
+extern const struct reply reply_buy, reply_prolong, reply_pay, reply_invoice, reply_cancel;
 extern const struct reply reply_models, reply_model, reply_product, reply_checkout;
 
 /* A deep link's payload ("plan_3") in talk->words leads to its reply; an unknown one, or none, to

@@ -1,4 +1,4 @@
-/* The invoice in USDT: opened by paying, and what has become of it. */
+/* The invoice in USDT: opened by paying, given up, and what has become of it. */
 #include <string.h>
 
 #include "replies.h"
@@ -61,6 +61,10 @@ static void show(struct talk *talk, const struct rows *rows)
     talk_button(talk, &(struct button){ .label = _("What has become of it?"),
                                         .reply = &reply_invoice,
                                         .args = { rows_text(rows, 0, INVOICE_ID) } });
+    if (strcmp(rows_text(rows, 0, INVOICE_STATUS), "PAYING") == 0)
+        talk_button(talk, &(struct button){ .label = _("I do not want it any more"),
+                                            .reply = &reply_cancel,
+                                            .args = { rows_text(rows, 0, INVOICE_ID) } });
     talk_end(talk);
 }
 
@@ -84,25 +88,70 @@ const struct reply reply_invoice = {
 
 /* --- paying --- */
 
+enum { UNPAID_ID, UNPAID_TITLE, UNPAID_AMOUNT };
+
+static void list_unpaid(struct talk *talk, const struct rows *rows)
+{
+    talk_say(talk,
+             _("You have unpaid invoices, as many as one person may. Pay one of them, or give one "
+               "up:"),
+             NULL);
+    for (int row = 0; row < rows->count; row++)
+        talk_button(
+            talk, &(struct button){ .label = _("{{title}}: {{amount}} USDT"),
+                                    .fields = FIELDS("title", rows_text(rows, row, UNPAID_TITLE),
+                                                     "amount", rows_text(rows, row, UNPAID_AMOUNT)),
+                                    .reply = &reply_invoice,
+                                    .args = { rows_text(rows, row, UNPAID_ID) } });
+    talk_end(talk);
+}
+
+static void say_enough(struct talk *talk)
+{
+    talk_ask(talk, list_unpaid, MESSENGER_SQL_UNPAID, talk->customer);
+}
+
+static void say_over(struct talk *talk)
+{
+    talk_say(talk, _("This offer is over. Please choose a plan again."), NULL);
+    talk_button(talk, &(struct button){ .label = _("All plans"), .reply = &reply_plans });
+    talk_end(talk);
+}
+
+static void say_full(struct talk *talk)
+{
+    talk_say(talk,
+             _("Too many people are paying at this moment. Please try again in a few minutes."),
+             NULL);
+    talk_button(talk, &(struct button){ .label = _("Try again"),
+                                        .reply = &reply_pay,
+                                        .args = { talk_arg(talk, 0), talk_arg(talk, 1) } });
+    talk_end(talk);
+}
+
+enum { PAY_OUTCOME, PAY_INVOICE };
+
+/* What cashier.pay says that leads to no invoice. */
+/* clang-format off */
+static const struct {
+    const char *outcome;
+    void (*say)(struct talk *talk);
+} outcomes[] = {
+    { "over",   say_over },
+    { "enough", say_enough },
+    { "full",   say_full },
+};
+/* clang-format on */
+
 static void opened(struct talk *talk, const struct rows *rows)
 {
-    if (rows->count == 0) {
-        talk_say(talk, _("This offer is over. Please choose a plan again."), NULL);
-        talk_button(talk, &(struct button){ .label = _("All plans"), .reply = &reply_plans });
-        talk_end(talk);
-    } else if (!rows_text(rows, 0, 0)) {
-        talk_say(talk,
-                 _("Too many people are paying at this moment. Please try again in a few "
-                   "minutes."),
-                 NULL);
-        talk_button(talk, &(struct button){ .label = _("Try again"),
-                                            .reply = &reply_pay,
-                                            .args = { talk_arg(talk, 0), talk_arg(talk, 1) } });
-        talk_end(talk);
-    } else {
-        talk_ask(talk, show, MESSENGER_SQL_INVOICE, talk->customer, rows_text(rows, 0, 0),
-                 talk->now);
-    }
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+        if (strcmp(outcomes[i].outcome, rows_text(rows, 0, PAY_OUTCOME)) == 0) {
+            outcomes[i].say(talk);
+            return;
+        }
+    talk_ask(talk, show, MESSENGER_SQL_INVOICE, talk->customer, rows_text(rows, 0, PAY_INVOICE),
+             talk->now);
 }
 
 static void run_pay(struct talk *talk)
@@ -119,4 +168,35 @@ const struct reply reply_pay = {
     .app = "cashier",
     .name = "pay",
     .run = run_pay,
+};
+
+/* --- giving one up --- */
+
+static void cancelled(struct talk *talk, const struct rows *rows)
+{
+    if (!rows_bool(rows, 0, 0)) {
+        /* Paid, or over: he reads what it is. */
+        talk_ask(talk, show, MESSENGER_SQL_INVOICE, talk->customer, talk_arg(talk, 0), talk->now);
+        return;
+    }
+    talk_say(talk, _("Invoice {{id}} is given up. Please do not send anything for it."),
+             FIELDS("id", talk_arg(talk, 0)));
+    talk_button(talk, &(struct button){ .label = _("All plans"), .reply = &reply_plans });
+    talk_end(talk);
+}
+
+static void run_cancel(struct talk *talk)
+{
+    const char *id = talk_arg_id(talk, 0);
+
+    if (id)
+        talk_ask(talk, cancelled, MESSENGER_SQL_CANCEL, talk->customer, id, talk->now);
+    else
+        talk_stale(talk);
+}
+
+const struct reply reply_cancel = {
+    .app = "cashier",
+    .name = "cancel",
+    .run = run_cancel,
 };
