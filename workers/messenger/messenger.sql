@@ -167,8 +167,8 @@ select a.id, p.title, a.active,
 
 -- name: restorable
 -- $1 customer, $2 access, $3 now. One row for each chat of the access, while it holds: with its
--- good links, one on each line, how many he was given here, when a new one ends (with the access, in
--- a week at the latest, a day at least), and whether a person of ours has banned him there.
+-- good links, one on each line, how many he was given here, when a new one ends (with the access,
+-- in a week at the latest, a day at least), and whether a person of ours has banned him there.
 select c.id, c.telegram_chat_id, c.title,
        coalesce((select string_agg(l.link, chr(10) order by l.id) from accesser.invite_link l
                   where l.access_id = a.id and l.chat_id = c.id and l.revoked_at is null), ''),

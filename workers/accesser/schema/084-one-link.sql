@@ -88,7 +88,8 @@ $$;
 
 -- Decides what becomes of the customer of an access that is over in one of its chats: `ban`, which
 -- is written down; `covered`, another access opens it; `prolonged`, it is not over any more.
-create or replace function accesser.begin_ban(access_id bigint, chat_id bigint, at timestamptz) returns text
+create or replace function accesser.begin_ban(access_id bigint, chat_id bigint, at timestamptz)
+returns text
 language plpgsql as $$
 #variable_conflict use_variable
 declare

@@ -136,8 +136,8 @@ begin
 end
 $$;
 
--- A customer's word that he will not pay. Not taken where money was seen. What he sent all the same,
--- in time, is seen as ever and revives the invoice; and its address is not given away for a day.
+-- A customer's word that he will not pay. Not taken where money was seen. What he sent all the
+-- same, in time, is seen as ever and revives the invoice; and its address is kept for a day.
 -- Returns whether it is over now.
 create function cashier.cancel(customer_id bigint, invoice_id bigint, now timestamptz)
 returns boolean
