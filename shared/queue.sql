@@ -377,7 +377,7 @@ set next_at = greatest(rate.next_at, excluded.next_at),
     paused_until = greatest(rate.paused_until, excluded.paused_until);
 
 -- name: prune
-select ops.job_prune();
+select ops.job_prune(), ops.run_prune();
 
 -- name: waiting
 -- $1 queue

@@ -285,6 +285,23 @@ def test_history_is_emptied_by_the_day_and_the_dead_after_thirty(world):
     assert world.database.value("select group_key from ops.lane") == "new"
 
 
+def test_runs_are_kept_for_thirty_days_and_each_workers_last_good_one(world):
+    runs = {"a": [(40, 1), (39, 0), (38, 0), (37, 1), (36, None), (29, 1)], "b": [(50, 0), (3, 0)],
+            "c": [(60, 1), (2, 0)]}
+    world.database.execute("truncate ops.run")
+    for name, ended in runs.items():
+        for days, code in ended:
+            world.database.execute(
+                "insert into ops.run (app, worker, host, pid, tick_at, started_at, exit_code) select"
+                " 'app', %s, 'h', 1, at, at, %s from (select now() - %s * interval '1 day') t (at)",
+                name, code, days)
+    for _ in range(2):
+        world.database.query("select ops.run_prune()")
+        left = world.database.query("select worker, extract(day from now() - tick_at)::int as days"
+                                    " from ops.run order by 1, 2 desc")
+        assert [tuple(row) for row in left] == [("a", 38), ("a", 29), ("b", 3), ("c", 2)]
+
+
 def test_a_reader_of_the_history_delays_its_clearing_and_nothing_else(world):
     world.database.execute(
         "insert into ops.job (queue, kind, payload, state, finished_at, ring) values"
