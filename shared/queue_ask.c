@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limits.h"
 #include "log.h"
 #include "own.h"
 #include "queue_parts.h"
@@ -121,7 +122,8 @@ void job_query_params(struct job *job, job_answer *then, const struct statement 
     struct ask *ask = ask_new(job, statement, params, n);
 
     if (!ask) {
-        then(job, NULL, "out of memory");
+        /* The caller is not done yet with what it does besides asking. */
+        service_fail(entry->service, -ENOMEM, "out of memory");
         return;
     }
     ask->then = then;
@@ -129,6 +131,8 @@ void job_query_params(struct job *job, job_answer *then, const struct statement 
 }
 
 /* --- rates --- */
+
+static void rate_ask(struct entry *entry);
 
 static void rate_is_there(uv_timer_t *timer)
 {
@@ -138,6 +142,15 @@ static void rate_is_there(uv_timer_t *timer)
         entry->rate_taken(&entry->job);
 }
 
+static void rate_ask_again(uv_timer_t *timer)
+{
+    struct entry *entry = timer->data;
+
+    if (!entry->abandoned)
+        rate_ask(entry);
+}
+
+/* The worker holds the job and what it has done for it, so nothing here may end it. */
 static void rate_answered(struct job *job, const struct rows *rows, const char *error)
 {
     struct entry *entry = (struct entry *)job;
@@ -146,33 +159,43 @@ static void rate_answered(struct job *job, const struct rows *rows, const char *
     if (entry->abandoned)
         return;
     if (error) {
-        job_retry(job, error);
+        log_warn("a bot's rate cannot be asked for", LOG_INT("id", job->id),
+                 LOG_TEXT("error", error));
+        (void)uv_timer_start(entry->timer, rate_ask_again, QUEUE_REST_MS, 0);
         return;
     }
     (void)uv_timer_start(entry->timer, rate_is_there, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+static void rate_ask(struct entry *entry)
+{
+    struct job *job = &entry->job;
+    char count[16];
+
+    (void)snprintf(count, sizeof count, "%d", entry->rate_count);
+    job_query(job, rate_answered, &sql[SQL_RATE_TAKE], job->bot, count,
+              entry->service->ask_rate_text);
 }
 
 void job_rate_take(struct job *job, int n, void (*then)(struct job *job))
 {
     struct entry *entry = (struct entry *)job;
     struct service *service = entry->service;
-    char count[16];
 
     assert(n >= 1);
     if (!entry->timer) {
         entry->timer = calloc(1, sizeof *entry->timer);
         if (!entry->timer) {
-            job_retry(job, "out of memory");
+            service_fail(service, -ENOMEM, "out of memory");
             return;
         }
         (void)uv_timer_init(&service->loop, entry->timer);
         entry->timer->data = entry;
     }
     entry->rate_taken = then;
-    if (!service->ask_rate) {
+    entry->rate_count = n;
+    if (service->ask_rate)
+        rate_ask(entry);
+    else
         (void)uv_timer_start(entry->timer, rate_is_there, 0, 0);
-        return;
-    }
-    (void)snprintf(count, sizeof count, "%d", n);
-    job_query(job, rate_answered, &sql[SQL_RATE_TAKE], job->bot, count, service->ask_rate_text);
 }

@@ -44,6 +44,7 @@ struct entry {
     bool hopeless;        /* its outcome was refused by the server once */
     uv_timer_t *timer;    /* of job_rate_take */
     void (*rate_taken)(struct job *job);
+    int rate_count;
 };
 TAILQ_HEAD(entry_list, entry);
 

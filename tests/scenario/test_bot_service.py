@@ -107,9 +107,11 @@ def test_each_chat_has_its_order_with_two_bots_at_work(shop):
                           " select 's' || n, 'Choose a language:', 's' || n"
                           " from generate_series(1, 8) n")
     people = range(100, 112)
+    bots = [shop.serve(), shop.serve()]
+    for bot in bots:
+        bot.wait_line("serving")
     jobs = [shop.press(f"messenger&2&language&s{n}", person=person)
             for n in range(1, 9) for person in people]
-    bots = [shop.serve(), shop.serve()]
     for job in jobs:
         shop.wait(job)
     assert {row.translation for row in shop.database.query(
@@ -128,6 +130,21 @@ def test_a_button_that_cannot_be_answered_leads_on_all_the_same(shop, fault):
     shop.sandbox.fault(fault, path="/bot100:sandbox_token/answerCallbackQuery", times=None)
     shop.serve()
     assert "Choose" in shop.answer(shop.press("messenger&2&language"))["text"]
+
+
+def test_a_rate_that_cannot_be_asked_for_is_waited_for(shop):
+    shop.database.execute("""
+create function main.no() returns trigger language plpgsql as $$ begin raise 'no rate'; end $$;
+create trigger no before update on ops.rate execute function main.no()""")
+    bot = shop.serve()
+    try:
+        job = shop.press("messenger&2&start")
+        bot.wait_line("a bot's rate cannot be asked for")
+    finally:
+        shop.database.execute("drop function main.no cascade")
+    shop.wait(job)
+    [row] = shop.database.query("select * from ops.job where id = %s", job)
+    assert (row.state, row.attempt, row.errors) == ("done", 1, [])
 
 
 def test_an_update_taken_twice_is_answered_once(shop):
