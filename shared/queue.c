@@ -170,6 +170,8 @@ static void told_to_stop(uv_poll_t *poll, int status, int events)
     service->stopping = true;
     log_info("stopping", LOG_INT("in_flight", service->running_count));
     (void)uv_timer_start(&service->stop_limit, stop_limit, QUEUE_STOP_MS, 0);
+    if (service->queue->stop)
+        service->queue->stop();
 }
 
 /* --- the loop --- */

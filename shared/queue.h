@@ -53,6 +53,9 @@ struct queue {
      * holds are valid until it returns. */
     int (*open)(struct run *run, uv_loop_t *loop);
     void (*close)(void);
+    /* Called once, when the worker is told to stop, so that what only waits may end its jobs; may
+     * be NULL. */
+    void (*stop)(void);
     /* Statements of what the worker uses in shared/, for job_also and job_query besides its own. */
     const struct statement *sql;
     size_t sql_count;
@@ -111,9 +114,10 @@ void job_cancel(struct job *job, const char *reason);
 void job_also_params(struct job *job, const struct statement *statement, const char *const *params,
                      size_t n);
 
-/* Asks the database without stopping the loop. then is called once: rows belong to the callee only
- * until it returns; error is NULL or the server's words (rows is NULL then). After a lost
- * connection it is asked again, so it must be a statement that may be run twice. */
+/* Asks the database without stopping the loop. then is called once, by the loop and never from
+ * inside of here, unless the job's outcome comes first: rows belong to the callee only until it
+ * returns; error is NULL or the server's words (rows is NULL then). After a lost connection it is
+ * asked again, so it must be a statement that may be run twice. Without memory the service ends. */
 typedef void job_answer(struct job *job, const struct rows *rows, const char *error);
 #define job_query(job, then, statement, ...)                                           \
     job_query_params((job), (then), (statement), (const char *const[]){ __VA_ARGS__ }, \
@@ -122,7 +126,8 @@ void job_query_params(struct job *job, job_answer *then, const struct statement 
                       const char *const *params, size_t n);
 
 /* Takes n more requests of the job's bot's rate (n from 1 to what it may send a second) and calls
- * then when the first may leave; the others follow 1/rate apart. */
+ * then when the first may leave; the others follow 1/rate apart. Where the database cannot be
+ * asked, it waits until it can. */
 void job_rate_take(struct job *job, int n, void (*then)(struct job *job));
 
 /* Nothing of the job's bot starts for so long, on any host: a bad token. Jobs of other bots go on;

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from coffee_world import (ADMIN, CAPPUCCINO, MACHINE, MILK, MILK_EACH, SUGAR, TEA, decrypt, encrypt,
+from coffee_world import (ADMIN, CAPPUCCINO, MACHINE, MILK, MILK_EACH, SUGAR, SUGAR_EACH, TEA, decrypt, encrypt,
                           gone, hours_ago, sale, world)
 from fixture import sandbox, sandbox_process  # noqa: F401
 from harness import ROOT, wait_until
@@ -85,6 +85,32 @@ def test_a_sale_without_a_recipe_waits_for_it(world):
     world.import_()
     assert world.stock(owner) == {MILK: 0, SUGAR: 3}
     assert world.states()[1] == ("ok", "taken")
+
+
+def several(*items, **more):
+    return {"machine_item": [{"machine_item_id": item} if item else {} for item in items], **more}
+
+
+def test_a_sale_of_several_is_written_off_as_a_whole_and_once(world):
+    owner = world.owner()
+    world.sell(sale(1, **several(CAPPUCCINO, CAPPUCCINO)), sale(2, **several(None, CAPPUCCINO)),
+               sale(3, **several(CAPPUCCINO, TEA)), sale(4, **several(TEA, CAPPUCCINO, TEA)),
+               sale(5, machine_item={"1": 2}))
+    world.import_()
+    assert world.stock(owner) == gone(3)
+    waits = ("needs_recipe", "due")
+    assert world.states() == {1: ("ok", "taken"), 2: ("ok", "taken"), 3: waits, 4: waits, 5: waits}
+    terminal = world.database.value("select id from coffee.terminals")
+    recipe = world.insert("recipes", terminal_id=terminal, machine_item_id=TEA, name="Чай")
+    world.database.execute("insert into coffee.recipe_items values (%s, %s, 7)", recipe, SUGAR)
+    for _ in range(2):
+        world.import_()
+        assert world.stock(owner) == {MILK: 5 * MILK_EACH, SUGAR: 5 * SUGAR_EACH + 3 * 7}
+    assert world.states()[4] == ("ok", "taken")
+    world.sell(sale(4, reverse_id=9, **several(TEA, CAPPUCCINO, TEA)))
+    world.import_()
+    assert world.stock(owner) == {MILK: 4 * MILK_EACH, SUGAR: 4 * SUGAR_EACH + 7}
+    assert world.database.value("select sales_since_cleaning from coffee.terminals") == 3
 
 
 def test_an_unknown_machine_is_taken_in(world):
@@ -409,6 +435,50 @@ def test_long_words_of_the_database_arrive(world, first):
     assert error.startswith("what came cannot be stored") and error.endswith("жж")
     assert error in world.database.value("select error from ops.run where exit_code = 1"
                                          " and worker = 'vendista_import_worker'")
+
+
+def test_a_long_history_leaves_the_others_their_turns(world):
+    """Owners take turns page by page, and there is one history at a time."""
+    owners = {login: world.owner(login, machine=machine, token=None) for login, machine in
+              (("ivan", 501), ("anna", 502), ("olga", 503))}
+    for login in "ivan", "anna":
+        world.account(login, page_most=1)
+        world.sell(*[sale(n + owners[login] * 1000, machine=500 + owners[login], hours=48)
+                     for n in range(30)], login=login)
+        world.run("schedule_imports", "--what", "history", "--user", str(owners[login]))
+    world.sell(sale(1, machine=503), login="olga")
+    worker = world.start(VENDISTA_DELAY_MS="40ms")
+    wait_until(lambda: len(world.sandbox.requests("GET", "/vendista/transactions")) > 2)
+    world.run("schedule_imports", "--what", "last24h")
+
+    def states():
+        return {(payload["user_id"], payload["what"]): state
+                for payload, state in world.jobs("payload", "state")}
+
+    def others_are_done():
+        return states()[owners["olga"], "last24h"] == "done"
+    wait_until(others_are_done)
+    histories = [states()[owners[login], "history"] for login in ("ivan", "anna")]
+    assert sorted(histories) == ["available", "running"], "one history at a time"
+    wait_until(lambda: not world.open_jobs(), 60)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0, worker.output
+    assert world.stock(owners["olga"]) == gone(1)
+    assert world.database.value("select count(*) from coffee.transactions") == 61
+
+
+def test_an_owner_who_must_be_asked_again_delays_nobody(world):
+    """He waits for his pause; the others have their turns meanwhile."""
+    owners = [world.owner("ivan"), world.owner("anna", machine=502)]
+    world.sell(sale(1))
+    world.sell(sale(2, machine=502), login="anna")
+    world.sandbox.fault("500-before", path="/vendista/transactions", times=2,
+                        metadata={"login": "ivan"})
+    world.import_()
+    asked = [request["query"]["token"] for request in
+             world.sandbox.requests("GET", "/vendista/transactions")]
+    assert asked[0] == asked[2] == asked[3] != asked[1], "the second owner came in between"
+    assert [world.stock(owner) for owner in owners] == [gone(1)] * 2
 
 
 @pytest.mark.parametrize("fault", ["500-before", "429"])

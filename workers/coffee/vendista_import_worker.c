@@ -1,8 +1,9 @@
 /*
- * vendista_import_worker: brings one owner's sales, or the list of his machines, from Vendista.
+ * vendista_import_worker: brings owners' sales, and the lists of their machines, from Vendista.
  *
  * Selects   jobs of the queue `import`: {"user_id", "what", "historical", "since"}.
- * Does      asks for page after page; the next is on its way while the last is being stored.
+ * Does      asks for page after page, of several owners in turns; the next page is on its way while
+ *           the last is being stored.
  * Records   each page with all that follows for the stock, in one transaction (coffee.store_sales),
  *           and how the import ended. Killed anywhere, it begins anew and changes nothing twice.
  */
@@ -16,12 +17,17 @@
 #include "coffee_sql.h"
 #include "import_order.h"
 #include "import_paging.h"
+#include "import_request.h"
 #include "instant.h"
 #include "json.h"
 #include "own.h"
 #include "queue.h"
 #include "vendista.h"
 #include "vendista_import_worker_sql.h"
+
+/* So many owners take turns: one whose list is long, or who must wait after an error, delays the
+ * others little. And how long an import waits before it asks again whether it may begin. */
+enum { OWNERS_AT_ONCE = 8, HISTORY_WAIT_MS = 5000 };
 
 /* What the statements return, in this order, and how it is called in a job's result. */
 enum { SEEN, STORED, REFUSED, WRITTEN_OFF, RETURNED, TASKS, TOLD, TOTALS };
@@ -50,6 +56,8 @@ static const struct {
 };
 
 struct import {
+    struct import_request request; /* first: job->data */
+    LIST_ENTRY(import) next;
     struct job *job;
     struct import_order order;
     uint64_t began_ms;
@@ -57,16 +65,10 @@ struct import {
     char *login, *password, *token; /* secrets */
     char from[24], to[24], at[40];  /* by the service's clock; when it began, by the database's */
 
-    /* The request; a thread of libuv's pool makes it and touches nothing else. */
-    uv_work_t work;
-    int64_t wait_ms;
-    struct paging paging; /* what it asks for */
-    struct vendista_answer answer;
-    int failed; /* negative errno: no request could be made */
-
-    bool asking, in_thread; /* a request is under way; in the thread */
-    int storing;            /* statements under way */
-    char *document, *ids;   /* a page that waits to be stored */
+    struct paging paging; /* what is asked for */
+    bool asking;
+    int storing;          /* statements under way */
+    char *document, *ids; /* a page that waits to be stored */
     bool document_is_last;
 
     bool ended, settled; /* ended: nothing more is asked for; outcome and why say how it ended */
@@ -77,9 +79,8 @@ struct import {
 };
 
 static struct run *the_run;
-static uv_loop_t *the_loop;
-static struct import *current; /* one at a time */
-static bool left;              /* the queue is: jobs are no longer there */
+static LIST_HEAD(, import) imports = LIST_HEAD_INITIALIZER(imports);
+static bool left; /* the queue is: jobs are no longer there */
 
 static void advance(struct import *import);
 
@@ -110,14 +111,14 @@ static cJSON *import_result(const struct import *import)
 
 static void import_free(struct import *import)
 {
+    LIST_REMOVE(import, next);
     own_secret(&import->login);
     own_secret(&import->password);
     own_secret(&import->token);
-    vendista_done(&import->answer);
+    vendista_done(&import->request.answer);
     free(import->document);
     free(import->ids);
     free(import);
-    current = NULL;
 }
 
 /* One user's failure is seen in ops.run; it commits with the outcome of the job. */
@@ -224,30 +225,10 @@ static void settle(struct import *import)
 
 /* --- asking --- */
 
-/* In a thread of the pool. */
-static void ask_work(uv_work_t *work)
-{
-    struct import *import = work->data;
-    const struct vendista_query query = {
-        .token = import->token,
-        .from = import->order.what->sales ? import->from : NULL,
-        .to = import->order.what->sales ? import->to : NULL,
-        .page = import->paging.page,
-    };
-
-    coffee_pause(import->wait_ms);
-    if (worker_stopping())
-        return;
-    import->failed = import->paging.sign_in
-                         ? vendista_sign_in(the_run->http, import->login, import->password,
-                                            &import->answer)
-                         : import->order.what->ask(the_run->http, &query, &import->answer);
-}
-
 static void take_page(struct import *import)
 {
-    import->document = TAKE(import->answer.document);
-    import->ids = TAKE(import->answer.ids);
+    import->document = TAKE(import->request.answer.document);
+    import->ids = TAKE(import->request.answer.ids);
 }
 
 static void take_token(struct import *import)
@@ -255,7 +236,7 @@ static void take_token(struct import *import)
     OWN(free) char *encrypted = NULL;
 
     own_secret(&import->token);
-    import->token = TAKE(import->answer.token);
+    import->token = TAKE(import->request.answer.token);
     if (coffee_encrypt(import->token, &encrypted) < 0) {
         end(import, OUTCOME_RETRY, "the new token cannot be encrypted");
         return;
@@ -268,7 +249,7 @@ static void take_token(struct import *import)
 static void mark_refused(struct import *import)
 {
     job_also(import->job, &coffee_sql[COFFEE_SQL_TOKEN_REFUSED], import->order.user,
-             setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->answer.why.text);
+             setting_text("TELEGRAM_ADMIN_CHAT_ID"), import->request.answer.why.text);
 }
 
 static void mark_unpaid(struct import *import)
@@ -299,72 +280,52 @@ static const struct {
 
 static void take(struct import *import)
 {
-    enum paging_step step = paging_take(&import->paging, &import->answer, coffee_random());
+    enum paging_step step = paging_take(&import->paging, &import->request.answer, coffee_random());
 
     import->document_is_last = step == PAGING_LAST;
     if (steps[step].take)
         steps[step].take(import);
     if (steps[step].ends)
         end(import, steps[step].outcome,
-            steps[step].why ? steps[step].why : import->answer.why.text);
+            steps[step].why ? steps[step].why : import->request.answer.why.text);
 }
 
-static void asked(uv_work_t *work, int status)
+static void asked(struct import_request *request)
 {
-    struct import *import = work->data;
+    struct import *import = (struct import *)request;
 
-    (void)status;
-    import->asking = import->in_thread = false;
+    import->asking = false;
     if (left) {
         import_free(import);
         return;
     }
-    if (worker_stopping() && !import->answer.document && !import->answer.token)
+    if (worker_stopping() && !request->answer.document && !request->answer.token)
         end(import, OUTCOME_GIVE_BACK, "the worker was told to stop");
-    else if (import->failed < 0)
-        end(import, OUTCOME_RETRY, import->answer.why.text);
+    else if (request->failed < 0)
+        end(import, OUTCOME_RETRY, request->answer.why.text);
     else
         take(import);
-    vendista_done(&import->answer);
+    vendista_done(&request->answer);
     advance(import);
-}
-
-static void not_asked(struct import *import, const char *why)
-{
-    import->asking = false;
-    end(import, OUTCOME_RETRY, why);
-    advance(import);
-}
-
-static void ask_in(struct import *import, int64_t wait_ms)
-{
-    import->wait_ms = wait_ms;
-    import->work.data = import;
-    import->in_thread = uv_queue_work(the_loop, &import->work, ask_work, asked) == 0;
-    if (!import->in_thread)
-        not_asked(import, "no thread for the request");
-}
-
-static void got_slot(struct job *job, const struct rows *rows, const char *error)
-{
-    if (rows)
-        ask_in(job->data, rows_int(rows, 0, 0));
-    else
-        not_asked(job->data, error);
 }
 
 static void ask(struct import *import)
 {
-    char pause[24];
+    struct import_request *request = &import->request;
+    bool sales = import->order.what->sales;
 
+    request->what = import->paging.sign_in ? NULL : import->order.what;
+    request->login = import->login;
+    request->password = import->password;
+    request->query = (struct vendista_query){
+        .token = import->token,
+        .from = sales ? import->from : NULL,
+        .to = sales ? import->to : NULL,
+        .page = import->paging.page,
+    };
+    request->pause_ms = import->paging.pause_ms;
     import->asking = true;
-    import->failed = 0;
-    (void)snprintf(pause, sizeof pause, "%lld", (long long)import->paging.pause_ms);
-    if (setting_int("VENDISTA_DELAY_MS") == 0)
-        ask_in(import, import->paging.pause_ms);
-    else
-        job_query(import->job, got_slot, &coffee_sql[COFFEE_SQL_SLOT], coffee_host(),
-                  coffee_delay_text(), pause);
+    import_request_make(request);
 }
 
 /* Whatever happened: what can go on, goes on. At most one page waits while another is asked for. */
@@ -430,6 +391,17 @@ static void got_owner(struct job *job, const struct rows *rows, const char *erro
     advance(import);
 }
 
+/* A history takes hours: the others' would take up all the turns there are. */
+static bool other_history(const struct import *import)
+{
+    const struct import *other;
+
+    LIST_FOREACH (other, &imports, next)
+        if (other != import && other->order.historical)
+            return true;
+    return false;
+}
+
 static void start(struct job *job)
 {
     struct import *import = calloc(1, sizeof *import);
@@ -437,14 +409,20 @@ static void start(struct job *job)
 
     if (!import)
         return job_retry(job, "out of memory");
-    current = import;
-    import->job = job;
+    LIST_INSERT_HEAD(&imports, import, next);
+    import->job = import->request.job = job;
+    import->request.then = asked;
     import->began_ms = monotonic_now_ms();
     job->data = import;
     why = import_order_read(job->payload, &import->order);
     if (why) {
         log_error("no import", LOG_INT("job", job->id), LOG_TEXT("why", why));
         job_dead(job, why);
+        import_free(import);
+        return;
+    }
+    if (import->order.historical && other_history(import)) {
+        job_hold(job, HISTORY_WAIT_MS, "another historical import is under way");
         import_free(import);
         return;
     }
@@ -456,7 +434,7 @@ static void start(struct job *job)
 static int open_queue(struct run *run, uv_loop_t *loop)
 {
     the_run = run;
-    the_loop = loop;
+    import_requests_open(run, loop);
     http_set_stop_fd(run->http, worker_stop_fd());
     return coffee_keys_load(run);
 }
@@ -464,17 +442,23 @@ static int open_queue(struct run *run, uv_loop_t *loop)
 /* A request that is under way is waited for; its import has gone back to the queue. */
 static void close_queue(void)
 {
+    struct import *import, *next;
+
     left = true;
-    if (current && !current->in_thread)
-        import_free(current);
+    for (import = LIST_FIRST(&imports); import; import = next) {
+        next = LIST_NEXT(import, next);
+        if (import_request_forget(&import->request))
+            import_free(import);
+    }
 }
 
 static const struct queue queue = {
     .name = "import",
     .start = start,
+    .stop = import_requests_call_off,
     .open = open_queue,
     .close = close_queue,
-    .in_flight = 1, /* Vendista counts requests per address: two users at a time gain nothing */
+    .in_flight = OWNERS_AT_ONCE,
 };
 
 static int serve(struct run *run)
