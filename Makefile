@@ -185,6 +185,14 @@ $(O)/gen/workers/main/schema.h: $(SCHEMA) scripts/schema2h.awk
 	$(Q)awk -f scripts/schema2h.awk $(SCHEMA) > $@.new && mv $@.new $@
 $(O)/obj/workers/main/migrate.o: $(O)/gen/workers/main/schema.h
 
+# The files of the dashboard are part of main/gateway.
+DASHBOARD := $(sort $(wildcard workers/main/dashboard/*))
+$(O)/gen/workers/main/dashboard.h: $(DASHBOARD) scripts/files2h.awk
+	@mkdir -p $(@D)
+	$(call say,FILES,$@)
+	$(Q)awk -f scripts/files2h.awk $(DASHBOARD) > $@.new && mv $@.new $@
+$(O)/obj/workers/main/gateway_dashboard.o: $(O)/gen/workers/main/dashboard.h
+
 # The texts to customers, of all workers' sources, are part of make_translations.
 TEXT_SOURCES := $(sort $(wildcard workers/*/*.[ch] workers/*/*/*.[ch] workers/*/*.sql workers/*/*/*.sql))
 TEXTS := $(O)/gen/workers/messenger/commands/source_texts.h
@@ -246,7 +254,7 @@ test-black-box: all $(UNIT_BINS) $(PRELOADS) ## real processes, real PostgreSQL;
 C_FILES := $(wildcard shared/*.[ch] supervisor/*.[ch] workers/*/*.[ch] workers/*/*/*.[ch] tests/unit/*.[ch] \
 	tests/fault/*.c tests/fuzz/*.c)
 
-lint: $(SQL_HEADERS) $(O)/gen/workers/main/schema.h $(TEXTS) ## format, names, limits, layers
+lint: $(SQL_HEADERS) $(addprefix $(O)/gen/workers/main/,schema.h dashboard.h) $(TEXTS) ## format, names, limits, layers
 	./scripts/lint
 
 format: ## let clang-format have its way

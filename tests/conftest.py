@@ -23,9 +23,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
-# Files whose programs are others' (the stand-ins, PostgreSQL, make, shells), or ours as other tests
-# run them, too: the sanitizers would see nothing new.
-PLAIN_ONLY = {"test_billing_sql.py", "test_install.py", "test_ops_schema.py",
+# Files whose programs are others' (the stand-ins, PostgreSQL, make, shells, a browser), or ours as
+# other tests run them, too: the sanitizers would see nothing new.
+PLAIN_ONLY = {"test_billing_sql.py", "test_dashboard.py", "test_install.py", "test_ops_schema.py",
               "test_opsctl_completion.py", "test_queue_figures.py", "test_seed.py", "test_sql.py",
               "test_telegram.py", "test_telegram_members.py", "test_tron.py",
               "test_yookassa.py"}

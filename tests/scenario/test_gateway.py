@@ -1,10 +1,12 @@
 """The gateway's way in: updates are stored once and before they are acknowledged; nobody gets in
 who may not, and nobody is in the way of the others."""
+import base64
 import concurrent.futures
 import contextlib
 import http.client
 import itertools
 import json
+import re
 import resource
 import signal
 import socket
@@ -14,7 +16,7 @@ import time
 import pytest
 
 from gateway_world import SECRET, TOKEN, Answer, Gateway, gateway, message
-from harness import BUILD, wait_until, worker_environment
+from harness import BUILD, ROOT, wait_until, worker_environment
 
 assert gateway  # a fixture
 
@@ -217,12 +219,19 @@ def test_an_update_without_the_secret_is_refused_unread(gateway, database):
     assert stored(database) == []
 
 
-PATHS = (
-    "/", "/metrics", "/api/workers", "/api/queues", "/api/jobs", "/api/jobs/1/retry",
+def basic(password, user="me"):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+PAGES = ("/", "/dashboard", "/dashboard/main.js", "/dashboard/nothing", "/dashboard/")
+PATHS = PAGES + (
+    "/dashboards", "/metrics", "/api/workers", "/api/queues", "/api/jobs", "/api/jobs/1/retry",
     "/api/workers/x/restart", "/api/tasks?user_id=1", "/api/auth/reset-payment-status", "/nothing",
     "/healthz/", "/telegram", "/api/../healthz", "/metrics%00", "//healthz", "/HEALTHZ")
-WRONG_TOKENS = (None, "Bearer x", "Bearer", "Basic " + TOKEN, "Bearer " + TOKEN[:-1],
-                "Bearer " + TOKEN + "x", "bearer  " + TOKEN)
+WRONG_TOKENS = (None, "Bearer x", "Bearer", "Bearer " + TOKEN[:-1],
+                "Bearer " + TOKEN + "x", "bearer  " + TOKEN, basic(""), basic(TOKEN[:-1]),
+                basic(TOKEN + "x"), basic("me", TOKEN), "Basic " + TOKEN, "Basic",
+                "Basic " + base64.b64encode(TOKEN.encode()).decode(), "Basic !!!")
 
 
 def test_nothing_is_told_without_the_token(gateway):
@@ -230,7 +239,60 @@ def test_nothing_is_told_without_the_token(gateway):
         answer = gateway.ask(method, path, headers={"Authorization": header} if header else {})
         assert answer.status in (400, 401) and "ops_" not in answer.body.decode()
         if answer.status == 401:
-            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.headers["www-authenticate"].startswith(
+                "Basic" if path in PAGES else "Bearer")
+
+
+def test_the_token_as_a_password_opens_the_same_doors(gateway):
+    for user in "", "me", "имя":
+        answer = gateway.ask("GET", "/api/queues", headers={"Authorization": basic(TOKEN, user)})
+        assert answer.status == 200, user
+    assert gateway.ask("GET", "/metrics", headers={"Authorization": basic(TOKEN)}).status == 200
+
+
+def test_a_password_alone_gives_no_orders(gateway):
+    """A browser would send it along with another site's form."""
+    path, password = "/api/jobs/1/retry", {"Authorization": basic(TOKEN)}
+    assert gateway.ask("POST", path, headers=password).status == 403
+    assert gateway.ask("POST", path, headers={**password, "X-Requested-With": "x"}).status == 404
+    assert gateway.ask("POST", path, headers={"X-Requested-With": "x"}).status == 401
+    assert gateway.api("POST", path)[0] == 404
+
+
+def test_the_dashboard_comes_from_the_binary_and_is_kept_by_its_tag(gateway):
+    password = {"Authorization": basic(TOKEN)}
+    page = gateway.ask("GET", "/dashboard", headers=password)
+    assert page.status == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
+    names = re.findall(r'(?:src|href)="(dashboard/[^"]+)"', page.body.decode())
+    assert len(names) > 3 and not re.search(r'style=|\son[a-z]+=|https?:', page.body.decode())
+    tags = set()
+    for path in "dashboard", *names:
+        answer = gateway.ask("GET", f"/{path}", headers=password)
+        assert answer.status == 200, path
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "private, no-cache"
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        tag = answer.headers["etag"]
+        tags.add(tag)
+        for kept in tag, f'W/{tag}', f'"other", {tag}':
+            again = gateway.ask("GET", f"/{path}", headers={**password, "If-None-Match": kept})
+            assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+        again = gateway.ask("GET", f"/{path}", headers={**password, "If-None-Match": '"other"'})
+        assert (again.status, again.body) == (200, answer.body)
+    assert len(tags) == 1 + len(names)
+    source = ROOT / "workers/main/dashboard/main.js"
+    assert gateway.ask("GET", "/dashboard/main.js", headers=password).body == source.read_bytes()
+    head = gateway.ask("HEAD", "/dashboard", headers=password)
+    assert (head.status, head.body, head.headers["etag"] in tags) == (200, b"", True)
+    assert gateway.ask("GET", "/dashboard/nothing", headers=password).status == 404
+    assert gateway.ask("POST", "/dashboard", headers={**password, "X-Requested-With": "x"}
+                       ).status == 405
+    home = gateway.ask("GET", "/", headers=password)
+    assert (home.status, home.headers["location"]) == (303, "dashboard")
+    assert TOKEN not in gateway.process.output
 
 
 def test_with_the_token_wrong_paths_and_methods_are_told_apart(gateway):

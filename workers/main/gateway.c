@@ -2,7 +2,8 @@
  * gateway: the only thing that listens on TCP.
  *
  * Takes     what Telegram sends to /telegram/BOT, and stores it before it says so.
- * Tells     /healthz to everybody; to whoever has HTTP_API_TOKEN also /metrics and /api.
+ * Tells     /healthz to everybody; to whoever has HTTP_API_TOKEN also /metrics, /api and the
+ *           dashboard.
  * Does      what an administrator asks of a job or a worker.
  */
 #include "gateway.h"

@@ -12,6 +12,7 @@
  *     ask       statements on behalf of a request
  *     fleet     questions to opsd
  *     api, metrics   the answers
+ *     dashboard      the page that shows them to a person
  */
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -85,7 +86,11 @@ void exchange_error(struct exchange *x, int status, const char *format, ...)
 /* 200 with a JSON text; NULL (memory ran out) is 500. */
 void exchange_json(struct exchange *x, const char *text);
 
-/* Adds a header to an answer that was given. */
+/* The same with a text that lives as long as the process; whether it may be kept is the caller's to
+ * say. */
+void exchange_answer_constant(struct exchange *x, int status, const char *type, const char *text);
+
+/* Adds a header to an answer that was given; without memory for it the answer goes without. */
 void exchange_header(struct exchange *x, const char *name, const char *value);
 
 /* Of the request; NULL when it has none. */
@@ -200,5 +205,11 @@ void api_jobs(struct exchange *x);
 void api_retry(struct exchange *x);
 void api_tasks(struct exchange *x);
 void api_reset_payment_status(struct exchange *x);
+
+/* The page, or the file of it that the path names. */
+void dashboard(struct exchange *x);
+
+/* From / to the page. */
+void dashboard_redirect(struct exchange *x);
 
 #endif

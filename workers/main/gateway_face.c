@@ -84,7 +84,8 @@ void exchange_release(struct exchange *x)
 
 void exchange_header(struct exchange *x, const char *name, const char *value)
 {
-    (void)MHD_add_response_header(x->response, name, value);
+    if (x->response)
+        (void)MHD_add_response_header(x->response, name, value);
 }
 
 static void resume(struct exchange *x)
@@ -98,6 +99,15 @@ static void resume(struct exchange *x)
     (void)uv_timer_start(&face.due, due, 0, 0);
 }
 
+/* Takes the response. */
+static void answer(struct exchange *x, int status, const char *type, struct MHD_Response *response)
+{
+    x->response = response;
+    x->status = status;
+    exchange_header(x, "Content-Type", type);
+    exchange_header(x, "X-Content-Type-Options", "nosniff");
+}
+
 void exchange_answer(struct exchange *x, int status, const char *type, struct buf *body)
 {
     size_t n = body->len;
@@ -107,15 +117,20 @@ void exchange_answer(struct exchange *x, int status, const char *type, struct bu
         free(text);
         return;
     }
-    x->response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
-    x->status = status;
-    if (x->response) {
-        exchange_header(x, "Content-Type", type);
-        exchange_header(x, "Cache-Control", "no-store");
-        exchange_header(x, "X-Content-Type-Options", "nosniff");
-    } else {
+    answer(x, status, type, MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE));
+    exchange_header(x, "Cache-Control", "no-store");
+    if (!x->response)
         free(text);
-    }
+    resume(x);
+}
+
+void exchange_answer_constant(struct exchange *x, int status, const char *type, const char *text)
+{
+    /* libmicrohttpd only reads what is persistent. */
+    if (!x->status)
+        answer(x, status, type,
+               MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                                               MHD_RESPMEM_PERSISTENT));
     resume(x);
 }
 
@@ -135,7 +150,7 @@ void exchange_error(struct exchange *x, int status, const char *format, ...)
     json_write_text(&w, "error", text);
     json_write_close(&w, '}');
     exchange_answer(x, status, JSON, &w.text);
-    if (status != MHD_HTTP_SERVICE_UNAVAILABLE || !x->response)
+    if (status != MHD_HTTP_SERVICE_UNAVAILABLE)
         return;
     (void)snprintf(seconds, sizeof seconds, "%d", RETRY_AFTER_S);
     exchange_header(x, "Retry-After", seconds);

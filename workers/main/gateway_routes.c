@@ -37,6 +37,9 @@ static const struct route routes[] = {
     { "POST", "/api/jobs/{}/retry",              API_BYTES_MAX,    api_retry,                 STORE_MS },
     { "GET",  "/api/tasks",                      API_BYTES_MAX,    api_tasks,                 STORE_MS },
     { "POST", "/api/auth/reset-payment-status",  API_BYTES_MAX,    api_reset_payment_status,  STORE_MS },
+    { "GET",  "/",                               API_BYTES_MAX,    dashboard_redirect,        STORE_MS },
+    { "GET",  "/dashboard",                      API_BYTES_MAX,    dashboard,                 STORE_MS },
+    { "GET",  "/dashboard/{}",                   API_BYTES_MAX,    dashboard,                 STORE_MS },
 };
 /* clang-format on */
 
@@ -88,28 +91,80 @@ static bool has_token(struct exchange *x)
            is_secret(given + sizeof scheme - 1, token_digest);
 }
 
-static bool is_telegrams(const char *path)
+/* The token as a password is for browsers, which know nothing else to ask for; any user name goes
+ * with it (RFC 7617). */
+static bool has_password(struct exchange *x)
 {
-    return strncmp(path, "/telegram/", strlen("/telegram/")) == 0;
+    char *password = NULL;
+    char *user = MHD_basic_auth_get_username_password(x->connection, &password);
+    bool is_right = user && is_secret(password, token_digest);
+
+    if (password)
+        OPENSSL_cleanse(password, strlen(password));
+    MHD_free(password);
+    MHD_free(user);
+    return is_right;
 }
 
-static bool may_ask(struct exchange *x, const char *path)
+/* A browser sends its password along with whatever any site makes it ask, but a header like this
+ * one only for a page of ours: others would need our leave (the Fetch standard, CORS-safelisted
+ * request-header). What is asked with GET changes nothing. */
+static bool is_our_page(struct exchange *x, const char *method)
+{
+    if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+        exchange_request_header(x, "X-Requested-With"))
+        return true;
+    exchange_error(x, MHD_HTTP_FORBIDDEN,
+                   "with the token as a password X-Requested-With is wanted too, so that no other "
+                   "site can act in your name; or use Authorization: Bearer");
+    return false;
+}
+
+static bool begins_with(const char *path, const char *beginning)
+{
+    return strncmp(path, beginning, strlen(beginning)) == 0;
+}
+
+static bool is_for_people(const char *path)
+{
+    return strcmp(path, "/") == 0 || strcmp(path, "/dashboard") == 0 ||
+           begins_with(path, "/dashboard/");
+}
+
+static bool is_telegram(struct exchange *x)
+{
+    if (is_secret(exchange_request_header(x, "X-Telegram-Bot-Api-Secret-Token"), secret_digest))
+        return true;
+    exchange_error(x, MHD_HTTP_UNAUTHORIZED,
+                   "X-Telegram-Bot-Api-Secret-Token is not WEBHOOK_SECRET; set the webhook "
+                   "again: opsctl setup_webhook");
+    return false;
+}
+
+/* Only where a page is asked for does a browser ask the person: the page itself says what it does
+ * not get. */
+static void refuse(struct exchange *x, const char *path)
+{
+    bool person = is_for_people(path);
+
+    exchange_error(x, MHD_HTTP_UNAUTHORIZED, "%s",
+                   person ? "want HTTP_API_TOKEN as the password, with any user name"
+                          : "want Authorization: Bearer HTTP_API_TOKEN; people open /dashboard");
+    exchange_header(x, "WWW-Authenticate",
+                    person ? "Basic realm=\"ops\", charset=\"UTF-8\"" : "Bearer realm=\"ops\"");
+}
+
+static bool may_ask(struct exchange *x, const char *method, const char *path)
 {
     if (strcmp(path, "/healthz") == 0)
         return true;
-    if (is_telegrams(path)) {
-        if (is_secret(exchange_request_header(x, "X-Telegram-Bot-Api-Secret-Token"), secret_digest))
-            return true;
-        exchange_error(x, MHD_HTTP_UNAUTHORIZED,
-                       "X-Telegram-Bot-Api-Secret-Token is not WEBHOOK_SECRET; set the webhook "
-                       "again: opsctl setup_webhook");
-        return false;
-    }
+    if (begins_with(path, "/telegram/"))
+        return is_telegram(x);
     if (has_token(x))
         return true;
-    exchange_error(x, MHD_HTTP_UNAUTHORIZED, "want Authorization: Bearer HTTP_API_TOKEN");
-    if (x->response)
-        exchange_header(x, "WWW-Authenticate", "Bearer realm=\"ops\"");
+    if (has_password(x))
+        return is_our_page(x, method);
+    refuse(x, path);
     return false;
 }
 
@@ -146,15 +201,14 @@ static void refuse_method(struct exchange *x, const struct route *route)
     const char *allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
 
     exchange_error(x, MHD_HTTP_METHOD_NOT_ALLOWED, "this path is asked by %s", allowed);
-    if (x->response)
-        exchange_header(x, "Allow", allowed);
+    exchange_header(x, "Allow", allowed);
 }
 
 void route_begin(struct exchange *x, const char *method, const char *path)
 {
     const struct route *route;
 
-    if (!may_ask(x, path))
+    if (!may_ask(x, method, path))
         return;
     route = find(path, x->name);
     /* HEAD is GET whose body libmicrohttpd leaves out. */
