@@ -65,6 +65,7 @@ struct run {
     const char *now;   /* RFC 3339, fixed for the whole run; for SQL parameters */
     int64_t now_ms;
     int64_t started_ms; /* by the host's clock, before anything else */
+    uint64_t begun_ms;  /* the same by monotonic_now_ms, which nobody sets back */
     bool now_given;     /* now is what --now or OPS_NOW says, not the clock */
     const char *tick;   /* OPS_TICK or NULL */
     bool dry_run;       /* change nothing outside the transaction, send nothing */

@@ -185,6 +185,7 @@ static int read_instants(const char *now, struct run *run)
     int r;
 
     run->started_ms = instant_now();
+    run->begun_ms = monotonic_now_ms();
     run->now_ms = run->started_ms;
     r = read_instant("OPS_NOW", &from_environment, &run->now_ms);
     if (now)

@@ -18,6 +18,7 @@
 /* The provider knows a key for 24 hours, and keys up to 23 hours old are used. Their age is that of
  * the selection, so nothing is sent once the run is half an hour old, also not by a process that
  * was stopped meanwhile: the charge might long have been given up, and made again, by another run.
+ * By either clock: one stands still while the machine sleeps, the other may be set back.
  */
 enum { RUN_AGE_MAX_MS = 30 * 60 * 1000 };
 
@@ -34,7 +35,8 @@ static struct {
 
 static int charge_send(struct run *run, const struct rows *rows, int row)
 {
-    if (instant_now() - run->started_ms > RUN_AGE_MAX_MS)
+    if (instant_now() - run->started_ms > RUN_AGE_MAX_MS ||
+        monotonic_now_ms() - run->begun_ms > RUN_AGE_MAX_MS)
         return run_failed(run, -EAGAIN, "this run is half an hour old; the next one goes on");
     return yookassa_charge(run->http, rows_text(rows, row, COL_KEY),
                            rows_text(rows, row, COL_REQUEST), row);

@@ -9,11 +9,12 @@ select $1::jsonb ->> 'id', outcome, subscription, jobs
 
 -- name: window_start
 -- $1 worker, $2 now, $3 window in milliseconds. A window that is counted from the last good run has
--- no gap, however long nothing ran.
-select billing.rfc3339(date_trunc('second', least($2::timestamptz, max(started_at)))
+-- no gap, however long nothing ran; one that seems to be yet to come was good by a clock which has
+-- been set back since.
+select billing.rfc3339(date_trunc('second', coalesce(max(started_at), $2::timestamptz))
                        - make_interval(secs => $3::float8 / 1000))
   from ops.run
- where app = 'billing' and worker = $1 and exit_code = 0;
+ where app = 'billing' and worker = $1 and exit_code = 0 and started_at <= $2;
 
 -- name: alert
 -- $1 name of the trouble, $2 administrators' chat or '', $3 text, $4 now. One message per trouble
