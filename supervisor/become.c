@@ -77,15 +77,6 @@ static int open_again(int fd)
     return open(path, O_RDWR | O_CLOEXEC);
 }
 
-/* Ours does not block; a description of its own is opened by way of proc(5), which finds the FIFO
- * also when its name was deleted. O_RDWR: one without a reader must not block the open. */
-static int open_output(const struct become *what, int fd, int target)
-{
-    if (what->pipes)
-        fd = open_again(fd);
-    return fd < 0 || dup2(fd, target) < 0 ? -1 : 0;
-}
-
 /* O_RDWR: without another writer it must not look like the end of a file. */
 static int open_lines(const struct become *what)
 {
@@ -111,9 +102,7 @@ static int open_outputs(struct progress *progress)
 {
     const struct become *what = progress->what;
 
-    if (open_output(what, what->out_fd, STDOUT_FILENO) < 0)
-        return -1;
-    return open_output(what, what->err_fd, STDERR_FILENO);
+    return dup2(what->out_fd, STDOUT_FILENO) < 0 ? -1 : dup2(what->err_fd, STDERR_FILENO);
 }
 
 static bool is_taken(const struct become *what, int fd)

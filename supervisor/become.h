@@ -28,7 +28,6 @@ struct become {
     char *const *env;
     const char *cwd;
     int out_fd, err_fd;
-    bool pipes;       /* they are pipes: the program gets descriptions of its own, which block */
     bool reads_lines; /* its standard input is a pipe that only it holds; else it is empty */
     bool own_session; /* leads a session of its own; else only a process group */
 

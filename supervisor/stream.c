@@ -149,11 +149,22 @@ static void look_again(uv_timer_t *timer)
             stream_queue(s);
 }
 
+/* The kernel has a pipe's list of pages as large as the pipe may become, and a user few pages for
+ * all (pipe(7), pipe-user-pages-soft): room is for those who print. */
+static void make_room(struct stream *stream)
+{
+    stream->roomy = true;
+    (void)fcntl(stream->fd, F_SETPIPE_SZ, PIPE_BYTES);
+    stream->capacity = fcntl(stream->fd, F_GETPIPE_SZ);
+}
+
 static bool step(struct stream *stream, bool drain)
 {
     struct pump *pump = stream->pump;
     bool more;
 
+    if (!stream->roomy)
+        make_room(stream);
     (void)stream_step(stream, drain, &more);
     if (stream->left && !uv_is_active((uv_handle_t *)&pump->again))
         (void)uv_timer_start(&pump->again, look_again, pump->again_ms, 0);
@@ -247,12 +258,17 @@ int stream_make_pipe(uid_t owner, struct err *reterr)
     /* The worker opens descriptions of its own (/dev/stdout), which its user must be allowed to. */
     if (owner != geteuid() && fchown(in, owner, (gid_t)-1) < 0)
         return err_set(reterr, -errno, "cannot give a pipe to its user: %s", strerror(errno));
-    (void)fcntl(in, F_SETPIPE_SZ, PIPE_BYTES);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", in);
-    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return err_set(reterr, -errno, "cannot open a pipe: %s", strerror(errno));
     return take_fd(&fd);
+}
+
+int stream_lend(const struct stream *stream)
+{
+    (void)fcntl(stream->fd, F_SETFL, O_RDWR);
+    return stream->fd;
 }
 
 static int get_sinks(struct stream *stream, const struct stream_paths *paths, struct err *reterr)
@@ -312,6 +328,7 @@ int stream_open(struct stream *stream, struct pump *pump, int pipe_fd,
     stream->queued = stream->paused = stream->left = false;
     stream->derivation = NULL;
     stream->capacity = fcntl(fd, F_GETPIPE_SZ);
+    stream->roomy = stream->capacity >= PIPE_BYTES;
     stream->name = strdup(paths->name);
     if (!stream->name || epoll_ctl(pump->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         r = stream->name ? -errno : -ENOMEM;

@@ -61,6 +61,7 @@ struct stream {
     struct log_sink *sink, *both;
     int fd; /* of the pipe; -1: closed */
     int capacity;
+    bool roomy; /* the pipe is as large as it gets */
     bool queued, paused;
     bool left;  /* bytes were left in the pipe: half a line, or what a full disk did not take */
     bool shows; /* moved wants to see the bytes */
@@ -95,8 +96,13 @@ int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd);
 void pump_close(struct pump *pump);
 
 /* A pipe as one descriptor for both ends, so that it never ends; owner is who may open it beside
- * us. Returns the descriptor or a negative errno. */
+ * us. It blocks whoever writes, and is never waited for here: splice(2) and tee(2) are told not to
+ * (SPLICE_F_NONBLOCK). Returns the descriptor or a negative errno. */
 int stream_make_pipe(uid_t owner, struct err *reterr);
+
+/* The descriptor for the next process to write to, which has it in common with us: it blocks,
+ * though the process before may have had its way with that, as Node does. */
+int stream_lend(const struct stream *stream);
 
 /* Begins to move the bytes of the pipe, whose descriptor it takes also when it fails; stream->kind,
  * owner and shows are the caller's to set before. Files are opened when there is something to

@@ -1,4 +1,5 @@
 """Starting, crashing, starting again: the numbers are those of the conformance list."""
+import fcntl
 import os
 import pathlib
 import re
@@ -42,6 +43,10 @@ def test_a_keeper_has_neither_the_heap_nor_the_libraries_of_opsd(fleet):
     for what in ("[heap]", "/libuv.so", "/libcjson.so", "/libz.so"):
         assert what in opsd and what not in keeper
     assert "/libc.so" in keeper
+    # of what is static and has no value yet it has one stretch of three
+    nameless = [sum(line[:4] == maps[:4] and len(line.split()) == 5 for line in maps.splitlines())
+                for maps in (opsd, keeper)]
+    assert nameless == [3, 1]
 
 
 def test_s2_restart_window_counts_long_lives_too(fleet):
@@ -183,6 +188,30 @@ time.sleep(1000)"""))
     # Python itself ignores SIGPIPE (13) and SIGXFSZ (25)
     assert blocked == 0 and ignored & ~(1 << 12 | 1 << 24) == 0
     assert lines[3] == f"True {fleet.folder}"
+
+
+def test_output_blocks_also_after_one_who_had_its_way_with_that(fleet):
+    """Node makes its output non-blocking, and the next process has the same pipe."""
+    fleet.apps(py("""print(os.get_blocking(1), os.get_blocking(2), flush=True)
+os.set_blocking(1, False)
+os.set_blocking(2, False)
+sys.exit(1)""", **QUICK, max_restarts=3))
+    fleet.start()
+    fleet.wait_state("w", "errored")
+    assert wait_until(lambda: len(fleet.lines("w")) == 3 and fleet.lines("w")) == ["True True"] * 3
+
+
+def test_a_pipe_grows_for_one_who_prints(fleet):
+    """A user may have few pages of pipes in all (pipe(7)), and most error outputs stay silent."""
+    fleet.apps(py("print('here', flush=True); time.sleep(1000)"))
+    fleet.start()
+    wait_until(lambda: fleet.lines("w") == ["here"])
+    pid = fleet.row("w")["pid"]
+
+    def size(number):
+        with open(f"/proc/{pid}/fd/{number}", "rb") as pipe:
+            return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    assert size(1) >= 16 * size(2) and size(2) <= 65536
 
 
 def test_s32_a_caller_that_waits_for_its_pipe_gets_its_end(fleet):

@@ -245,7 +245,6 @@ static inline int job_fork_as(struct job *job, struct world *world, struct keepe
     task.become.cwd = task.become.cwd ? task.become.cwd : "/";
     task.become.out_fd = job->out;
     task.become.err_fd = job->err;
-    task.become.pipes = true;
     return keeper_fork(&world->keepers, &task, job, &job->keeper, reterr);
 }
 
@@ -273,8 +272,9 @@ static inline bool job_heard(const struct job *job, enum keeper_phase phase)
 /* What the worker printed so far holds text. */
 static inline bool job_said(struct job *job, const char *text)
 {
+    struct pollfd there = { .fd = job->out, .events = POLLIN };
     size_t n = strlen(job->said);
-    ssize_t got = read(job->out, job->said + n, SAID_MAX - 1 - n);
+    ssize_t got = poll(&there, 1, 0) > 0 ? read(job->out, job->said + n, SAID_MAX - 1 - n) : 0;
 
     job->said[n + (got > 0 ? (size_t)got : 0)] = '\0';
     return strstr(job->said, text);
