@@ -1,4 +1,4 @@
-/* Whether a forked child gets the heap, and the libraries that only opsd calls. */
+/* Whether a forked child gets the heap, what is static, and the libraries that only opsd calls. */
 #include "heap.h"
 
 #include <fcntl.h>
@@ -30,11 +30,14 @@ enum { LIBRARIES = sizeof libraries / sizeof *libraries };
 
 static char *heap_begin; /* NULL: not known, and then the heap always comes along */
 
+/* Those beside the heap that are left behind. */
 static struct {
     struct mapped {
         char *begin, *end;
-    } mapped[LIBRARIES]; /* those that are left behind */
+    } mapped[LIBRARIES + 2];
     size_t count;
+    bool known;   /* all libraries are, and none wants what is left */
+    bool statics; /* were looked at */
     int advice;
 } left;
 
@@ -67,17 +70,28 @@ static const struct library *library_of(const char *path)
     return NULL;
 }
 
-/* From its first mapping to the end of the last. */
-static void leave(const struct dl_phdr_info *info)
+static uintptr_t page_up(uintptr_t address)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = 0;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    return (address + page - 1) / page * page;
+}
+
+static void leave(char *begin, char *end)
+{
+    if (begin < end)
+        left.mapped[left.count++] = (struct mapped){ begin, end };
+}
+
+/* From its first mapping to the end of the last. */
+static void leave_library(const struct dl_phdr_info *info)
+{
+    uintptr_t end = 0;
 
     for (int i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_LOAD)
             end = info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
-    left.mapped[left.count++] = (struct mapped){
-        (char *)info->dlpi_addr, (char *)(info->dlpi_addr + (end + page - 1) / page * page)
-    };
+    leave((char *)info->dlpi_addr, (char *)info->dlpi_addr + page_up(end));
 }
 
 /* The program itself has no name. One that is not known was preloaded, and may look for symbols in
@@ -88,35 +102,48 @@ static int note_library(struct dl_phdr_info *info, size_t size, void *context)
 
     (void)size;
     (void)context;
-    if (!library && *info->dlpi_name) {
+    left.known = library || !*info->dlpi_name;
+    if (!left.known)
         left.count = 0;
-        return 1;
-    }
-    if (library && library->left && left.count < LIBRARIES)
-        leave(info);
-    return 0;
+    else if (library && library->left && left.count < LIBRARIES)
+        leave_library(info);
+    return !left.known;
 }
 
 void heap_init(void)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = read_start_brk();
+    uintptr_t start = read_start_brk();
 
     (void)mallopt(M_MMAP_MAX, 0);
     /* The page in which it begins may hold static data, too. */
-    start = (start + page - 1) / page * page;
+    start = page_up(start);
     heap_begin = start ? (char *)sbrk(0) - ((uintptr_t)sbrk(0) - start) : NULL;
     left.count = 0;
+    left.statics = false;
     left.advice = MADV_DOFORK;
     (void)dl_iterate_phdr(note_library, NULL);
 }
 
+/* What has no initial value, end(3). Its first page may hold what has one. */
+extern char __bss_start, end;
+
+/* What is before and behind it. */
+static void leave_statics(char *kept, size_t n)
+{
+    if (left.statics || !left.known)
+        return;
+    left.statics = true;
+    leave(&__bss_start + (page_up((uintptr_t)&__bss_start) - (uintptr_t)&__bss_start), kept);
+    leave(kept + n, &end + (page_up((uintptr_t)&end) - (uintptr_t)&end));
+}
+
 static void advise(int advice)
 {
-    char *end = sbrk(0);
+    char *top = sbrk(0);
 
     /* It grows. */
-    if (heap_begin && end > heap_begin)
-        (void)madvise(heap_begin, (size_t)(end - heap_begin), advice);
+    if (heap_begin && top > heap_begin)
+        (void)madvise(heap_begin, (size_t)(top - heap_begin), advice);
     for (size_t i = 0; i < left.count && advice != left.advice; i++)
         (void)madvise(left.mapped[i].begin, (size_t)(left.mapped[i].end - left.mapped[i].begin),
                       advice);
@@ -129,22 +156,10 @@ void heap_trim(void)
         (void)malloc_trim(0);
 }
 
-void heap_stay_behind(void)
+void heap_stay_behind(char *kept, size_t n)
 {
+    leave_statics(kept, n);
     advise(MADV_DONTFORK);
-}
-
-/* What has no initial value, end(3). Its first page may hold what has one, and gets it back. */
-extern char __bss_start, end;
-
-void heap_forget_statics(void)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = (uintptr_t)&__bss_start / page * page;
-    uintptr_t last = ((uintptr_t)&end + page - 1) / page * page;
-
-    if (last > first)
-        (void)madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
 void heap_come_along(void)

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "cgroup_vfork.h"
-#include "heap.h"
 #include "instant.h"
 #include "keeper_children.h"
+#include "launch.h"
 #include "procfs.h"
 
 struct keeper_life {
@@ -180,7 +180,7 @@ static _Noreturn void serve(struct keeper_life *life)
 static void keep_own_only(void)
 {
     (void)close_range(KEEPER_GO_FD, ~0U, 0);
-    heap_forget_statics();
+    launch_forget();
 }
 
 _Noreturn void keeper_main(const struct keeper_task *task)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "heap.h"
 #include "slots.h"
@@ -13,8 +14,10 @@
  * "Limits on size of arguments and environment"), 2 MiB as a rule. */
 enum { BLOCK_BYTES = 8 << 20, ALIGN = 16 };
 
-/* Its pages come and go; a keeper forgets them with all variables. */
-static char block[BLOCK_BYTES] __attribute__((aligned(ALIGN)));
+/* Its pages come and go. */
+static char block[BLOCK_BYTES] __attribute__((aligned(HEAP_PAGE_BYTES)));
+
+_Static_assert(BLOCK_BYTES % HEAP_PAGE_BYTES == 0, "nothing else is on its pages");
 
 /* Where the next thing goes; NULL once it does not fit. */
 struct packer {
@@ -154,7 +157,7 @@ static pid_t fork_keeper(const struct keeper_task *task, const struct handed *ha
 
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    heap_stay_behind();
+    heap_stay_behind(block, sizeof block);
     pid = slots_fork(handed->fds, handed->n, ret_pidfd);
     if (pid == 0)
         keeper_main(task);
@@ -176,4 +179,9 @@ pid_t launch_keeper(const struct keeper_task *task, int status, int go, int *ret
         return -E2BIG;
     pid = fork_keeper(packed, &handed, ret_pidfd);
     return pid < 0 ? err_set(reterr, pid, "cannot fork: %s", strerror(-pid)) : pid;
+}
+
+void launch_forget(void)
+{
+    (void)madvise(block, sizeof block, MADV_DONTNEED);
 }

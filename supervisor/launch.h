@@ -16,4 +16,7 @@ const struct keeper_task *launch_pack(const struct keeper_task *task, struct err
 pid_t launch_keeper(const struct keeper_task *task, int status, int go, int *ret_pidfd,
                     struct err *reterr);
 
+/* In a keeper that does not need its task any more. */
+void launch_forget(void);
+
 #endif
