@@ -41,12 +41,13 @@ struct fleet {
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    size_t at;              /* whose turn it is, in fleet_reconcile */
-    int64_t first_start_ms; /* of this turn of the loop; 0: none yet */
-    size_t starts_from;     /* and of whom on it may start */
-    size_t starts_until;    /* nor from here on, which is left to the next turn; 0: to the end */
-    bool leaving;           /* opsd ends once everything is stopped */
-    bool left;              /* everything is */
+    size_t at;             /* whose turn it is, in fleet_reconcile */
+    int64_t turn_ms;       /* when fleet_reconcile began with the first */
+    int64_t last_start_ms; /* when it had last started one; 0: none yet */
+    size_t starts_from;    /* and of whom on it may start */
+    size_t starts_until;   /* nor from here on, which is left to the next turn; 0: to the end */
+    bool leaving;          /* opsd ends once everything is stopped */
+    bool left;             /* everything is */
     bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
     bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
     bool rolled_back; /* the opsd of an upgrade did not come up */

@@ -168,8 +168,6 @@ static void launch(struct instance *i)
     int r;
 
     fleet_touch(i->fleet);
-    if (!i->fleet->first_start_ms)
-        i->fleet->first_start_ms = (int64_t)monotonic_now_ms();
     i->unstarted = false;
     i->ticks.tries++;
     r = instance_open_files(i, &why);
@@ -182,6 +180,7 @@ static void launch(struct instance *i)
     free(i->stats);
     i->stats = NULL;
     i->usage = (struct usage){ 0 };
+    i->fleet->last_start_ms = (int64_t)monotonic_now_ms();
     if (r < 0)
         start_failed(i, -r, &why);
 }

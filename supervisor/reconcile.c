@@ -14,9 +14,9 @@
 #include "schedule.h"
 
 enum {
-    /* From the first on: some twenty where nobody else wants a processor, and where many do, each
-     * waits for its turn. Clients are heard between two turns. */
-    STARTS_MS = 6,
+    /* Once a turn has taken this long, with what ended in it, it starts no more: some fifteen where
+     * nobody else wants a processor, and one at least. Clients are heard between two turns. */
+    STARTS_MS = 4,
     SWEEP_AGAIN_MS = 50,
 };
 
@@ -130,8 +130,7 @@ static const char *replaced_need(const struct instance *i)
 
 static bool has_started_enough(const struct fleet *fleet)
 {
-    return fleet->first_start_ms &&
-           (int64_t)monotonic_now_ms() - fleet->first_start_ms >= STARTS_MS;
+    return fleet->last_start_ms && fleet->last_start_ms - fleet->turn_ms >= STARTS_MS;
 }
 
 /* When a turn has started enough, the next goes on from there: in a storm of crashes those that
@@ -176,9 +175,8 @@ static bool may_act(struct fleet *fleet, const struct instance *i)
     return may_start(fleet, i) || machine_runs(&i->machine);
 }
 
-static void settle(struct fleet *fleet, struct instance *i)
+static void settle(struct fleet *fleet, struct instance *i, int64_t now, int64_t wall)
 {
-    int64_t now = (int64_t)monotonic_now_ms(), wall = instant_now();
     struct machine *m = &i->machine;
 
     events_look(&fleet->events, i);
@@ -263,19 +261,22 @@ static bool is_there(const struct fleet *fleet, const struct instance *i)
     return fleet->at < fleet->count && fleet->instances[fleet->at] == i;
 }
 
-/* Returns whether some were not started that might have been. */
+/* Returns whether some were not started that might have been. The clocks are looked at once: most
+ * instances want nothing. */
 static bool settle_all(struct fleet *fleet)
 {
+    int64_t now = (int64_t)monotonic_now_ms(), wall = instant_now();
     bool more;
 
-    fleet->first_start_ms = 0;
+    fleet->turn_ms = now;
+    fleet->last_start_ms = 0;
     fleet->starts_until = 0;
     for (fleet->at = 0; fleet->at < fleet->count;) {
         struct instance *i = fleet->instances[fleet->at];
 
         if (!fleet->starts_until && has_started_enough(fleet))
             fleet->starts_until = fleet->at;
-        settle(fleet, i);
+        settle(fleet, i, now, wall);
         if (!is_there(fleet, i))
             continue;
         if (i->retiring && !i->stop_asked && !machine_runs(&i->machine)) {

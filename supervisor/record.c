@@ -111,15 +111,17 @@ static uint64_t bits_of(const struct field *field, const void *value)
     return 0;
 }
 
-/* FNV-1a, by fields instead of bytes: the whole fleet is looked at in every turn. */
+/* The whole fleet is looked at in every turn: the fields are mixed side by side (as splitmix64
+ * does), none waits for the one before it. */
 static uint64_t mark_of(const struct instance *i)
 {
-    uint64_t mark = 14695981039346656037U;
+    uint64_t mark = 0, place = 0, bits;
 
     for (size_t f = 0; f < FIELDS; f++) {
-        mark ^= bits_of(&fields[f], (const char *)i + fields[f].offset);
-        mark *= 1099511628211U;
-        mark ^= mark >> 32;
+        place += 0x9e3779b97f4a7c15U;
+        bits = bits_of(&fields[f], (const char *)i + fields[f].offset) + place;
+        bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9U;
+        mark += bits ^ bits >> 27;
     }
     return mark;
 }

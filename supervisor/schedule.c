@@ -121,7 +121,7 @@ static void arrive(struct instance *i, int64_t wall)
 
 void schedule_settle(struct instance *i, int64_t now, int64_t wall)
 {
-    struct tick_rule rule = rule_of(i);
+    struct tick_rule rule;
     int64_t tick;
 
     if (is_scheduled(i) && !i->machine.wanted && !i->fleet->leaving)
@@ -133,6 +133,7 @@ void schedule_settle(struct instance *i, int64_t now, int64_t wall)
     if (i->machine.just_started && i->machine.state == STATE_SCHEDULED)
         arrive(i, wall);
     begin_waiting(i, now);
+    rule = rule_of(i);
     switch (ticks_take(&i->ticks, &rule, wall, &tick)) {
     case TICKS_MISSED:
         if (!catches_up(i)) {
