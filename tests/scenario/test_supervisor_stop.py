@@ -151,7 +151,7 @@ def test_s19_two_restarts_at_once_leave_one_process(fleet):
             b.answer(asked[1])
             now = fleet.wait_state("w", "online")["pid"]
             assert now != first
-            assert fleet.processes() == [now]
+            assert wait_until(fleet.processes) == [now]
             first = now
 
 
