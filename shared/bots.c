@@ -25,6 +25,16 @@ static const struct {
 
 enum { BOTS = sizeof names / sizeof *names };
 
+_Static_assert((int)BOTS <= (int)BOTS_MAX, "every bot has a place");
+
+int bots_place(const char *bot)
+{
+    for (int i = 0; i < BOTS; i++)
+        if (strcmp(names[i].bot, bot) == 0)
+            return i;
+    return -1;
+}
+
 const char *bots_name(size_t i)
 {
     return i + 1 < BOTS ? names[i + 1].bot : NULL;
@@ -78,17 +88,18 @@ int bots_load(const struct rows *rows, struct bots **ret, struct err *reterr)
     return 0;
 }
 
-static const char *token_of(const struct bots *bots, size_t i)
+static const char *token_of(const struct bots *bots, int i)
 {
     return bots->tokens[i] ? bots->tokens[i] : setting_text(names[i].variable);
 }
 
 const char *bots_token(const struct bots *bots, const char *bot)
 {
-    for (size_t i = 0; i < BOTS; i++)
-        if (strcmp(names[i].bot, bot) == 0)
-            return *token_of(bots, i) ? token_of(bots, i) : token_of(bots, 0);
-    return NULL;
+    int i = bots_place(bot);
+
+    if (i < 0)
+        return NULL;
+    return *token_of(bots, i) ? token_of(bots, i) : token_of(bots, 0);
 }
 
 void bots_dead_alert(const char *bot, const char *why, struct bots_alert *ret)

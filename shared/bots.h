@@ -22,6 +22,10 @@
 /* The bots that have a name, in the order of their table; NULL after the last. */
 const char *bots_name(size_t i);
 
+/* A bot's place among all of them, from 0 and below BOTS_MAX; -1: there is no such bot. */
+enum { BOTS_MAX = 8 };
+int bots_place(const char *bot);
+
 struct bots;
 
 /* rows are the columns key, value_encrypted of ops.bot_setting. Returns 0, or -EBADMSG (a token

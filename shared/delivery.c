@@ -1,12 +1,14 @@
 /* The way of a job to the Bot API and back; what answers mean is a table of verdicts. */
 #include "delivery.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bot_pause.h"
 #include "delivery_sql.h"
 #include "json.h"
 #include "limits.h"
@@ -16,17 +18,13 @@
 /* How long a bot pauses whose token is refused: somebody has to act, and then wants to see it. */
 enum { DEAD_BOT_PAUSE_MS = 60000 };
 
-/* So many chats in a row that are told to wait mean that the bot as a whole is to. */
-enum { WAITS_IN_A_ROW = 3 };
-
 enum { ID_TEXT_MAX = 24 };
 
 static struct {
     struct bots *bots;
     struct telegram *telegram;
     LIST_HEAD(, delivery) live;
-    int waits; /* answers in a row that said so */
-    int64_t wait_ms;
+    struct bot_pause pauses[BOTS_MAX];
 } all;
 
 static const char *id_text(int64_t id, char text[static ID_TEXT_MAX])
@@ -182,6 +180,20 @@ int64_t delivery_bot_id(const struct job *job)
     return id;
 }
 
+static int64_t now_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+/* There is one: a job whose bot has no token is dead before its first call. */
+static struct bot_pause *pause_of(const struct job *job)
+{
+    int place = bots_place(job->bot);
+
+    assert(place >= 0);
+    return &all.pauses[place];
+}
+
 static void answered(struct telegram_answer *answer, void *tag);
 
 static int send_call(struct delivery *delivery)
@@ -221,12 +233,21 @@ static bool followed(struct delivery *delivery, const struct telegram_answer *an
     return send_call(delivery) == 0;
 }
 
+/* What the answer says of the bot, whatever it says of the job. */
+static void heed(struct job *job, const struct telegram_answer *answer)
+{
+    struct bot_pause *pause = pause_of(job);
+    int64_t ms = bot_pause_after(pause, answer, now_ms(), (uint32_t)(uv_hrtime() >> 10));
+
+    if (ms > 0)
+        job_pause_bot(job, ms, answer->why.text);
+}
+
 static void answered(struct telegram_answer *answer, void *tag)
 {
     struct delivery *delivery = tag;
 
-    if (answer->verdict != TELEGRAM_WAIT)
-        all.waits = 0;
+    heed(delivery->job, answer);
     if (!followed(delivery, answer))
         delivery->answered(delivery->job, answer);
 }
@@ -254,12 +275,6 @@ static void end_wait(struct job *job, const struct telegram_answer *answer)
 {
     struct delivery *delivery = job->data;
 
-    if (all.waits++ == 0 || answer->retry_after_ms < all.wait_ms)
-        all.wait_ms = answer->retry_after_ms;
-    if (all.waits == WAITS_IN_A_ROW) {
-        job_pause_bot(job, all.wait_ms, answer->why.text);
-        all.waits = 0;
-    }
     job_wait(job, answer->retry_after_ms, answer->why.text);
     forget(delivery);
 }
@@ -268,7 +283,9 @@ static void end_retry(struct job *job, const struct telegram_answer *answer)
 {
     struct delivery *delivery = job->data;
 
-    if (answer->unknown && !delivery->repeatable)
+    if (answer_is_unsent(answer))
+        job_wait(job, bot_pause_left(pause_of(job), now_ms()), answer->why.text);
+    else if (answer->unknown && !delivery->repeatable)
         job_unknown(job, answer->why.text);
     else
         job_retry(job, answer->why.text);

@@ -143,7 +143,6 @@ static CURLcode set_policy(struct transfer *transfer, const struct http_request 
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)transfer->body.max);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
-    SET(CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES);
     SET(CURLOPT_USERAGENT, "opsd-workers/" OPS_VERSION);
     return code;

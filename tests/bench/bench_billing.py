@@ -59,7 +59,7 @@ class Bench:
     def __init__(self, stack):
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         self.sandbox = stack.enter_context(Sandbox(self.folder))
-        self.cluster = Cluster()
+        self.cluster = Cluster("/tmp")
         stack.callback(self.cluster.stop)
         self.cluster.start()
         self.template = self.cluster.create()

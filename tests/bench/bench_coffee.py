@@ -74,7 +74,7 @@ class Pages:
 class Bench:
     def __init__(self, stack):
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        self.cluster = Cluster()
+        self.cluster = Cluster("/tmp")
         stack.callback(self.cluster.stop)
         self.cluster.start()
         self.database = self.cluster.create()

@@ -25,7 +25,7 @@ UNITS = {"us": 0.001, "ms": 1, "s": 1000}
 class Bench:
     def __init__(self, stack):
         self.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        self.cluster = Cluster()
+        self.cluster = Cluster("/tmp")
         stack.callback(self.cluster.stop)
         self.cluster.start()
         self.database = self.cluster.create()
