@@ -2,6 +2,7 @@
 import pytest
 
 from bot_world import ADDRESSES, ANNA, CHAT, OTHER_CHAT, sandbox_process, shop, wait_until  # noqa: F401
+from sender_world import ADMIN
 
 MENU = ["Plans", "My accesses", "My last invoice", "Language"]
 
@@ -71,6 +72,10 @@ def test_no_free_address_is_said_and_costs_nothing(shop):
     shop.serve()
     offer = shop.follow(shop.answer(shop.write("/start buy_1")), "Pay with USDT (TRC-20)")
     assert "try again in a few" in offer["text"]
+    shop.follow(offer, "Try again")
+    [alert] = shop.database.query("select payload ->> 'text' as text from ops.job"
+                                  " where payload ->> 'chatId' = %s", ADMIN)
+    assert "import_tron_addresses" in alert.text, "once, and the remedy with it"
     shop.addresses()
     assert "<code>" in shop.follow(offer, "Try again")["text"]
 

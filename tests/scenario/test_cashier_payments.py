@@ -229,6 +229,32 @@ def test_another_amount_is_recorded_and_told_once(world, amount, word):
     assert world.status(invoice) == "PAID" and len(world.alerts()) == 1
 
 
+def test_two_transfers_that_make_the_amount_together_pay_nothing(world):
+    """Two transactions: nobody can tell that they are one payment, so that a person decides."""
+    invoice = world.open()
+    for part in "5", "4.99":
+        world.pay(invoice, part)
+        world.later("3s")
+    for _ in range(2):
+        world.later("1m")
+        world.check()
+    assert world.status(invoice) == "PAYING" and len(world.alerts()) == 2
+
+
+def test_a_second_too_late_it_pays_as_long_as_nobody_called_the_invoice_over(world):
+    """Never lost: it pays, or it is told."""
+    first, second = world.open(), world.open()
+    world.later("3601s")
+    world.pay(first)
+    world.check()
+    world.expire()
+    assert world.status(first, second) == ["PAID", "EXPIRED"]
+    world.later("3s")
+    world.pay(second)
+    world.check()
+    assert world.status(second) == "EXPIRED" and len(world.alerts()) == 1
+
+
 def test_a_second_payment_is_recorded_and_told_once(world):
     invoice = world.open()
     world.pay(invoice)

@@ -107,6 +107,12 @@ select coalesce((select id from renewed), (select id from made)), title,
 -- comes of it (cashier.pay), and the invoice to pay.
 select outcome, invoice_id from cashier.pay($1::bigint, $2::bigint, $3::bigint, $4::timestamptz);
 
+-- name: pool_empty
+-- $1 administrators' chat or '', $2 whether mail goes out. Somebody wanted to pay and could not.
+select ops.alert('shop-addresses', $1, $2::boolean,
+                 'Нет свободных адресов: клиенты не могут оплатить. Добавьте адреса: '
+                 'opsctl import_tron_addresses ФАЙЛ');
+
 -- name: unpaid
 -- $1 customer. His open invoices, of which there are a few at most.
 select i.id, p.title, trim_scale(i.amount)::text

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "replies.h"
+#include "worker.h"
 
 enum {
     INVOICE_ID,
@@ -118,8 +119,9 @@ static void say_over(struct talk *talk)
     talk_end(talk);
 }
 
-static void say_full(struct talk *talk)
+static void say_try_again(struct talk *talk, const struct rows *rows)
 {
+    (void)rows;
     talk_say(talk,
              _("Too many people are paying at this moment. Please try again in a few minutes."),
              NULL);
@@ -127,6 +129,12 @@ static void say_full(struct talk *talk)
                                         .reply = &reply_pay,
                                         .args = { talk_arg(talk, 0), talk_arg(talk, 1) } });
     talk_end(talk);
+}
+
+static void say_full(struct talk *talk)
+{
+    talk_ask(talk, say_try_again, MESSENGER_SQL_POOL_EMPTY, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
+             *setting_text("SMTP_URL") ? "true" : "false");
 }
 
 enum { PAY_OUTCOME, PAY_INVOICE };
