@@ -178,7 +178,7 @@ int home_find(const char *home, const char *manifest, struct home *ret, struct e
     if (r < 0)
         return err_set(reterr, r, "cannot tell which home is meant: %s", strerror(-r));
     if (manifest && access(file, F_OK) < 0)
-        return err_set(reterr, -ENOENT, "%s: %s", file, strerror(errno));
+        return err_set(reterr, -errno, "cannot read the manifest %s: %s", file, strerror(errno));
     *ret = (struct home){ .path = TAKE(path), .manifest = TAKE(file), .fd = -1 };
     return 0;
 }
@@ -191,7 +191,9 @@ int home_open(struct home *home, bool create, struct err *reterr)
     if (create) {
         r = file_make_dirs(home->path, 0700);
         if (r < 0)
-            return err_set(reterr, r, "%s: %s", home->path, strerror(-r));
+            return err_set(reterr, r,
+                           "cannot make the home %s: %s; --home or OPS_HOME names another",
+                           home->path, strerror(-r));
     }
     fd = open(home->path, O_DIRECTORY | O_CLOEXEC | (create ? O_RDONLY : O_PATH));
     if (fd < 0)

@@ -97,7 +97,9 @@ static int listen_on(const char *text, struct err *reterr)
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
         bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
         r = err_set(reterr, errno == EADDRINUSE ? -EAGAIN : -errno,
-                    "cannot listen on %s: %s; HTTP_LISTEN says where", text, strerror(errno));
+                    "cannot listen on %s: %s; HTTP_LISTEN says where, and for a reload, with two "
+                    "at a time, \"listen\" in the manifest",
+                    text, strerror(errno));
     freeaddrinfo(address);
     return r < 0 ? r : take_fd(&fd);
 }
