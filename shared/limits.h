@@ -68,6 +68,11 @@ enum {
     QUEUE_INTERRUPTIONS_MAX = 5,
     /* Notifications may be lost together with a connection; nothing else depends on this. */
     QUEUE_POLL_MS = 1000,
+    /* So soon, and so often at most, a server without room says that there is more. */
+    QUEUE_TELL_MS = 50,
+    /* A start is given away so long before its turn: longer than a transaction takes on a busy
+     * machine, and short beside what a request takes, since the job counts as in flight. */
+    QUEUE_LEAD_MS = 50,
     QUEUE_PRUNE_MS = 60000,
     /* What is in flight may take this long after the signal; together with QUEUE_LEAVE_MS it is
      * below kill_timeout's default of 1,600 ms. */

@@ -117,10 +117,7 @@ static void disconnected(void *tag, const char *why)
 
 static void notified(void *tag, const char *payload)
 {
-    struct service *service = tag;
-
-    if (strcmp(payload, service->queue->name) == 0)
-        service->look = true;
+    turn_hear(tag, payload);
 }
 
 /* --- the end --- */
@@ -140,6 +137,7 @@ static void leave_when_done(struct service *service)
         return;
     service->leaving = true;
     DB_STREAM_ADD(service->stream, &sql[SQL_LEAVE], service->owner);
+    DB_STREAM_ADD(service->stream, &sql[SQL_TELL], service->queue->name);
     db_stream_send(service->stream, left, service);
 }
 
@@ -199,12 +197,14 @@ static int open_handles(struct service *service)
         return r;
     (void)uv_timer_init(&service->loop, &service->wake);
     (void)uv_timer_init(&service->loop, &service->beat);
+    (void)uv_timer_init(&service->loop, &service->tell);
     (void)uv_timer_init(&service->loop, &service->stop_limit);
     (void)uv_prepare_init(&service->loop, &service->step);
     r = uv_poll_init(&service->loop, &service->stop, worker_stop_fd());
     if (r < 0)
         return r;
-    service->wake.data = service->beat.data = service->stop_limit.data = service;
+    service->wake.data = service->beat.data = service->tell.data = service;
+    service->stop_limit.data = service;
     service->step.data = service->stop.data = service;
     (void)uv_timer_start(&service->wake, look, QUEUE_POLL_MS, 0);
     (void)uv_prepare_start(&service->step, step);
@@ -275,6 +275,7 @@ static void read_limits(struct service *service)
     service->ask_rate = queue->bot_rate_setting ? (int)setting_int(queue->bot_rate_setting) : 0;
     service->bot_rate = queue->starts_are_free ? 0 : service->ask_rate;
     (void)snprintf(service->bot_rate_text, sizeof service->bot_rate_text, "%d", service->bot_rate);
+    (void)snprintf(service->lead_text, sizeof service->lead_text, "%d", QUEUE_LEAD_MS);
     (void)snprintf(service->ask_rate_text, sizeof service->ask_rate_text, "%d", service->ask_rate);
     (void)snprintf(service->lane_ms_text, sizeof service->lane_ms_text, "%d",
                    lane_rate ? (int)(1000 / lane_rate) : 0);

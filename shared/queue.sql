@@ -213,13 +213,13 @@ order by rank, run_at, id;
 -- name: admit
 -- What was enqueued since the last time becomes known to the lanes. In one order by everybody, so
 -- that no two wait for one another.
--- $1 queue, $2 from this id on
+-- $1 queue, $2 from this id on, $3 how many
 with arrived as (
     delete from ops.lane_arrival
     where queue = $1 and job_id = any (array(
         select job_id from ops.lane_arrival
         where queue = $1 and job_id >= $2::bigint
-        order by job_id limit 1000
+        order by job_id limit $3::int
         for update skip locked))
     returning job_id, group_key, bot, priority, run_at
 ), paced as (
@@ -264,9 +264,11 @@ where queue = $1 and group_key = any (array(
     limit $3::int));
 
 -- name: lock_paced_lanes
--- The same for bots that may start only so many a second: one lane of each whose turn has come.
--- Two processes wait for one another here, in one order, so that a start is counted once.
--- $1 queue, $2 owner, $3 how many, $4 starts a second of a bot
+-- The same for bots that may start only so many a second: one lane of each whose turn comes soon.
+-- Turns are given away $5 ms before they come: what a transaction takes, and that it is late at
+-- times, then costs nothing of the rate. Two processes wait for one another here, in one order, so
+-- that a start is counted once.
+-- $1 queue, $2 owner, $3 how many, $4 starts a second of a bot, $5 how long before
 with recursive bots (bot) as (
     (select bot from ops.lane
      where queue = $1 and locked_by is null and wake_at < 'infinity'
@@ -280,7 +282,7 @@ with recursive bots (bot) as (
     select rate.bot
     from ops.rate
     where bot = any (array(select bot from bots where bot is not null))
-      and next_at <= clock_timestamp()
+      and next_at <= clock_timestamp() + $5::int * interval '1 ms'
     order by bot
     for update
 ), picked as materialized (
@@ -293,52 +295,65 @@ with recursive bots (bot) as (
         limit 1
         for update skip locked) lane
     limit $3::int
+), clock as materialized (
+    select clock_timestamp() as now
 ), paced as (
     update ops.rate
-    set recent = (rate.recent || clock_timestamp())
+    set recent = (rate.recent || greatest(rate.next_at, clock.now))
                      [greatest(1, cardinality(rate.recent) - $4::int + 2):],
-        next_at = ops.rate_next(rate.recent || clock_timestamp(), $4::int)
+        next_at = ops.rate_next(rate.recent || greatest(rate.next_at, clock.now), $4::int)
+    from clock
     where bot = any (array(select bot from picked))
 )
 update ops.lane set locked_by = $2
 where queue = $1 and group_key = any (array(select group_key from picked));
 
 -- name: claim_lanes
--- The oldest job that is due of each lane that the statement before has locked.
+-- The oldest job that is due of each lane that the statement before has locked. Where somebody
+-- holds its row, as one who is about to cancel it does, nothing of the lane goes before it. The
+-- last column is in how many milliseconds the turn comes that the bot was given, where starts are
+-- paced.
 -- $1 queue, $2 owner
-with mine as materialized (
+with heads as materialized (
     select lane.group_key, head.id
     from ops.lane left join lateral (
         select id from ops.job_open job
         where job.queue = lane.queue and job.group_key = lane.group_key and state = 'available'
           and run_at <= clock_timestamp()
-        order by id limit 1
-        for update skip locked) head on true
+        order by id limit 1) head on true
     where lane.queue = $1 and locked_by = $2 and job_id is null
+), mine as materialized (
+    select id, group_key from ops.job_open
+    where id = any (array(select id from heads)) and state = 'available'
+    for update skip locked
 ), rest as (
     update ops.lane
     set job_id = mine.id, locked_by = case when mine.id is not null then locked_by end,
         wake_at = coalesce(
+            case when heads.id <> coalesce(mine.id, 0)
+                 then clock_timestamp() + interval '100 ms' end,
             (select '-infinity'::timestamptz from ops.job_open job
-             where job.queue = $1 and job.group_key = mine.group_key and state = 'available'
+             where job.queue = $1 and job.group_key = heads.group_key and state = 'available'
                and run_at <= clock_timestamp() and job.id <> mine.id
              order by id limit 1),
             (select min(run_at) from ops.job_open job
-             where job.queue = $1 and job.group_key = mine.group_key and state = 'available'
+             where job.queue = $1 and job.group_key = heads.group_key and state = 'available'
                and run_at > clock_timestamp()),
             'infinity')
-    from mine
-    where lane.queue = $1 and lane.group_key = mine.group_key
+    from heads left join mine using (group_key)
+    where lane.queue = $1 and lane.group_key = heads.group_key
 )
 update ops.job_open
 set state = 'running', attempt = attempt + 1, started_at = clock_timestamp(), locked_by = $2
 where id = any (array(select id from mine))
-returning id, attempt, max_attempts, kind, coalesce(bot, ''), group_key, payload;
+returning id, attempt, max_attempts, kind, coalesce(bot, ''), group_key, payload,
+    (select ceil(extract(epoch from recent[cardinality(recent)] - clock_timestamp()) * 1000)::bigint
+     from ops.rate where rate.bot = coalesce(job_open.bot, ''));
 
 -- name: wake
--- In how many milliseconds there may be something to claim; null: nobody knows of anything. now()
--- is when the turn began: what has become due since then was not seen by the statements before.
--- $1 queue, $2 starts a second of a bot; 0: no limit
+-- In how many milliseconds there may be something to claim; null: nobody knows of anything. What is
+-- due already became so while the turn was under way, or is in the hands of somebody else.
+-- $1 queue, $2 starts a second of a bot, 0: no limit; $3 how long before its turn one is given
 with recursive bots (bot) as (
     (select bot from ops.lane
      where queue = $1 and locked_by is null and wake_at < 'infinity'
@@ -353,14 +368,19 @@ select ceil(extract(epoch from least(
     (select run_at from ops.job_open
      where queue = $1 and state = 'available' and not is_due and group_key is null
      order by run_at limit 1),
-    (select due_at from ops.lane
-     where queue = $1 and locked_by is null and wake_at < 'infinity' and due_at > now()
-     order by due_at limit 1),
-    (select min(turn)
-     from ops.rate,
-         lateral (select case when $2::int > 0 then next_at else paused_until end) t (turn)
-     where bot = any (array(select bot from bots where bot is not null)) and turn > now()))
+    (select min(greatest(first.due_at,
+                         case when $2::int > 0 then rate.next_at - $3::int * interval '1 ms'
+                              else rate.paused_until end))
+     from bots left join ops.rate using (bot), lateral (
+         select due_at from ops.lane
+         where queue = $1 and bot = bots.bot and locked_by is null and wake_at < 'infinity'
+         order by due_at limit 1) first))
     - clock_timestamp()) * 1000)::bigint;
+
+-- name: tell
+-- That there is more than the server that says so has room for.
+-- $1 queue
+select pg_notify('ops_job', '+' || $1);
 
 -- name: rate_take
 -- Milliseconds until the first of n may leave.

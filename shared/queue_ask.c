@@ -3,6 +3,7 @@
  * outcome, and more requests of its bot's rate.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,44 +133,54 @@ void job_query_params(struct job *job, job_answer *then, const struct statement 
 
 /* --- rates --- */
 
-static void rate_ask(struct entry *entry);
-
-static void rate_is_there(uv_timer_t *timer)
+static void time_has_come(uv_timer_t *timer)
 {
     struct entry *entry = timer->data;
 
     if (!entry->abandoned)
-        entry->rate_taken(&entry->job);
+        entry->then(&entry->job);
 }
 
-static void rate_ask_again(uv_timer_t *timer)
+void ask_at(struct entry *entry, int64_t wait_ms, void (*then)(struct job *job))
 {
-    struct entry *entry = timer->data;
+    uv_loop_t *loop = &entry->service->loop;
 
-    if (!entry->abandoned)
-        rate_ask(entry);
+    if (!entry->timer) {
+        entry->timer = calloc(1, sizeof *entry->timer);
+        if (!entry->timer) {
+            service_fail(entry->service, -ENOMEM, "out of memory");
+            return;
+        }
+        (void)uv_timer_init(loop, entry->timer);
+        entry->timer->data = entry;
+    }
+    entry->then = then;
+    /* The loop's own time is when its round began: counted from there, it would be too early. */
+    uv_update_time(loop);
+    (void)uv_timer_start(entry->timer, time_has_come, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
 }
+
+static void rate_ask(struct job *job);
 
 /* The worker holds the job and what it has done for it, so nothing here may end it. */
 static void rate_answered(struct job *job, const struct rows *rows, const char *error)
 {
     struct entry *entry = (struct entry *)job;
-    int64_t wait_ms = rows && rows->count ? rows_int(rows, 0, 0) : 0;
 
     if (entry->abandoned)
         return;
     if (error) {
         log_warn("a bot's rate cannot be asked for", LOG_INT("id", job->id),
                  LOG_TEXT("error", error));
-        (void)uv_timer_start(entry->timer, rate_ask_again, QUEUE_REST_MS, 0);
+        ask_at(entry, QUEUE_REST_MS, rate_ask);
         return;
     }
-    (void)uv_timer_start(entry->timer, rate_is_there, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+    ask_at(entry, rows->count ? rows_int(rows, 0, 0) : 0, entry->rate_taken);
 }
 
-static void rate_ask(struct entry *entry)
+static void rate_ask(struct job *job)
 {
-    struct job *job = &entry->job;
+    const struct entry *entry = (struct entry *)job;
     char count[16];
 
     (void)snprintf(count, sizeof count, "%d", entry->rate_count);
@@ -180,22 +191,12 @@ static void rate_ask(struct entry *entry)
 void job_rate_take(struct job *job, int n, void (*then)(struct job *job))
 {
     struct entry *entry = (struct entry *)job;
-    struct service *service = entry->service;
 
     assert(n >= 1);
-    if (!entry->timer) {
-        entry->timer = calloc(1, sizeof *entry->timer);
-        if (!entry->timer) {
-            service_fail(service, -ENOMEM, "out of memory");
-            return;
-        }
-        (void)uv_timer_init(&service->loop, entry->timer);
-        entry->timer->data = entry;
-    }
     entry->rate_taken = then;
     entry->rate_count = n;
-    if (service->ask_rate)
-        rate_ask(entry);
+    if (entry->service->ask_rate)
+        rate_ask(job);
     else
-        (void)uv_timer_start(entry->timer, rate_is_there, 0, 0);
+        ask_at(entry, 0, then);
 }

@@ -74,7 +74,17 @@ static bool settled_before_start(struct job *job)
     return true;
 }
 
-void job_begin(struct service *service, const struct rows *rows, int row)
+static void its_turn(struct job *job)
+{
+    struct service *service = ((struct entry *)job)->service;
+
+    if (service->stopping)
+        job_give_back(job);
+    else
+        service->queue->start(job);
+}
+
+void job_begin(struct service *service, const struct rows *rows, int row, int64_t wait_ms)
 {
     const char *payload = rows_text(rows, row, JOB_PAYLOAD);
     struct entry *entry;
@@ -91,8 +101,12 @@ void job_begin(struct service *service, const struct rows *rows, int row)
         return;
     }
     entry->job.payload = entry->payload;
-    if (!settled_before_start(&entry->job))
+    if (settled_before_start(&entry->job))
+        return;
+    if (wait_ms <= 0)
         service->queue->start(&entry->job);
+    else
+        ask_at(entry, wait_ms, its_turn);
 }
 
 /* --- to the outcome --- */

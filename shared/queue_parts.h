@@ -42,7 +42,8 @@ struct entry {
     struct ask_list also;
     bool abandoned, told; /* logged and counted */
     bool hopeless;        /* its outcome was refused by the server once */
-    uv_timer_t *timer;    /* of job_rate_take */
+    uv_timer_t *timer;    /* of ask_at */
+    void (*then)(struct job *job);
     void (*rate_taken)(struct job *job);
     int rate_count;
 };
@@ -59,7 +60,7 @@ struct turn {
     bool full; /* looked from the beginning */
     bool reconciling;
     uint64_t sent_us;
-    size_t count, claim, lanes, admit, wake;
+    size_t count, claim, lanes, admit, lock, wake;
     int free_room, lane_room; /* how many were asked for */
 };
 
@@ -68,11 +69,11 @@ struct service {
     struct run *run;
     uv_loop_t loop;
     struct db_stream *stream;
-    uv_timer_t wake, beat, stop_limit;
+    uv_timer_t wake, beat, tell, stop_limit;
     uv_prepare_t step; /* takes a turn, once all events of the loop's round are known */
     uv_poll_t stop;
     char name[128], owner[128], host[64], pid[16];
-    char in_flight_text[16], bot_rate_text[16], ask_rate_text[16], lane_ms_text[16], group_text[16];
+    char bot_rate_text[16], ask_rate_text[16], lead_text[16], lane_ms_text[16], group_text[16];
     int in_flight_max, bot_rate, ask_rate; /* of starts, of job_rate_take; 0: no limit */
 
     struct entry_list running, ended, writing, abandoned;
@@ -87,6 +88,8 @@ struct service {
     bool lane_next;           /* whose turn it is, where there is room for one only */
     bool half_seen;           /* the last full look asked for one kind only and found nothing */
     bool look;                /* there may be something to claim */
+    bool told;                /* ... and no room for it, which others know */
+    int64_t vain_ms;          /* the next pause where what is due cannot be had */
     bool has_claimed;         /* ever: there may be jobs of ours */
     bool reconcile;           /* connected anew: what the server calls ours may be unknown here */
     bool careful;             /* a turn was refused: outcomes are written one by one */
@@ -108,6 +111,13 @@ void service_fail(struct service *service, int code, const char *why);
  * or nothing is to be done. */
 void turn_take(struct service *service);
 
+/* Somebody says that there is something in a queue: whoever made it so, or a server that has no
+ * room for all of it. */
+void turn_hear(struct service *service, const char *payload);
+
+/* Says so. */
+void turn_tell(uv_timer_t *timer);
+
 /* The connection is lost: what was being written is to be written again. */
 void turn_forget(struct service *service);
 
@@ -123,8 +133,8 @@ enum job_column {
     JOB_PAYLOAD
 };
 
-/* Makes a job of a claimed row and starts it. */
-void job_begin(struct service *service, const struct rows *rows, int row);
+/* Makes a job of a claimed row and starts it in wait_ms, which is its bot's turn. */
+void job_begin(struct service *service, const struct rows *rows, int row, int64_t wait_ms);
 
 /* Ends the jobs of the worker that did not end by themselves. */
 void job_interrupt_all(struct service *service);
@@ -136,6 +146,8 @@ void job_written(struct entry *entry);
 
 /* --- queue_ask --- */
 
+/* Calls then in wait_ms, unless the job is abandoned by then. */
+void ask_at(struct entry *entry, int64_t wait_ms, void (*then)(struct job *job));
 /* Sends those that are not under way. */
 void ask_send(struct service *service);
 /* The connection is lost: they are to be asked again. */

@@ -23,6 +23,10 @@ enum {
     OUTCOMES_BYTES_MAX = 64 << 20,
     /* A full look may take a tenth of the time. */
     FULL_SHARE = 10,
+    /* The longest pause where what is due is in the hands of somebody else. */
+    VAIN_MOST_MS = 63,
+    /* What a broadcast enqueues becomes known in so large parts. */
+    ADMIT_MOST = 1000,
 };
 
 static const struct position beginning = { "-2147483648", "-infinity", "0" };
@@ -241,18 +245,20 @@ static void add_free_claim(struct service *service)
 
 static void add_lane_claim(struct service *service)
 {
-    char room[16];
+    char room[16], most[16];
 
     if (service->turn.lane_room == 0)
         return;
     (void)snprintf(room, sizeof room, "%d", service->turn.lane_room);
+    (void)snprintf(most, sizeof most, "%d", ADMIT_MOST);
     service->turn.admit = ADD(service, &sql[SQL_ADMIT], service->queue->name,
-                              service->turn.full ? "0" : service->admit_from);
+                              service->turn.full ? "0" : service->admit_from, most);
     if (service->bot_rate)
-        (void)ADD(service, &sql[SQL_LOCK_PACED_LANES], service->queue->name, service->owner, room,
-                  service->bot_rate_text);
+        service->turn.lock = ADD(service, &sql[SQL_LOCK_PACED_LANES], service->queue->name,
+                                 service->owner, room, service->bot_rate_text, service->lead_text);
     else
-        (void)ADD(service, &sql[SQL_LOCK_LANES], service->queue->name, service->owner, room);
+        service->turn.lock = ADD(service, &sql[SQL_LOCK_LANES], service->queue->name,
+                                 service->owner, room);
     service->turn.lanes = ADD(service, &sql[SQL_CLAIM_LANES], service->queue->name, service->owner);
 }
 
@@ -265,7 +271,8 @@ static void add_claims(struct service *service, int room)
     add_free_claim(service);
     add_lane_claim(service);
     if (turn->full)
-        turn->wake = ADD(service, &sql[SQL_WAKE], service->queue->name, service->bot_rate_text);
+        turn->wake = ADD(service, &sql[SQL_WAKE], service->queue->name, service->bot_rate_text,
+                         service->lead_text);
 }
 
 /* --- the answer --- */
@@ -285,14 +292,21 @@ static void look_again(uv_timer_t *timer)
     service->look = true;
 }
 
-/* Nothing is left to claim: sleep until something is due, or told. */
+/* Nothing is left to claim: sleep until something is due, or told. What is due and cannot be had is
+ * in the turn of somebody else: the longer that takes, the less often is looked for it. */
 static void sleep_until_due(struct service *service, const struct rows *wake)
 {
     int64_t ms = QUEUE_POLL_MS;
 
     if (wake->count && rows_text(wake, 0, 0) && rows_int(wake, 0, 0) < ms)
         ms = rows_int(wake, 0, 0);
-    (void)uv_timer_start(&service->wake, look_again, ms > 0 ? (uint64_t)ms : 0, 0);
+    if (ms > 0) {
+        service->vain_ms = 0;
+    } else {
+        ms = service->vain_ms;
+        service->vain_ms = ms * 2 + 1 < VAIN_MOST_MS ? ms * 2 + 1 : VAIN_MOST_MS;
+    }
+    (void)uv_timer_start(&service->wake, look_again, (uint64_t)ms, 0);
 }
 
 /* Remembers how far the claim came, for one that is not full. */
@@ -323,8 +337,8 @@ static void judge_claims(struct service *service, const struct db_batch *batch)
     /* With room for one, a full look asked for jobs of one kind and has to ask for the other. */
     bool half = turn->full && !found && (!turn->free_room || !turn->lane_room);
     bool more = (turn->free_room && claimed->count == turn->free_room) ||
-                (turn->lane_room && from_lanes->count == turn->lane_room) ||
-                (admitted->count && rows_int(admitted, 0, 0) > 0 && !from_lanes->count) ||
+                (turn->lane_room && rows_of(batch, turn->lock)->affected == turn->lane_room) ||
+                (admitted->count && rows_int(admitted, 0, 0) == ADMIT_MOST) ||
                 (half && !service->half_seen);
 
     remember_position(service, claimed, admitted);
@@ -333,6 +347,8 @@ static void judge_claims(struct service *service, const struct db_batch *batch)
         service->free_seen = claimed->count;
     if (turn->lane_room)
         service->lane_seen = from_lanes->count;
+    if (found)
+        service->vain_ms = 0;
     if (turn->full)
         service->full_next_us = now_us() + FULL_SHARE * (now_us() - turn->sent_us);
     if (more || service->look) {
@@ -400,9 +416,10 @@ static void turn_done(void *tag, const struct db_batch *batch)
     claimed = rows_of(batch, service->turn.claim);
     from_lanes = rows_of(batch, service->turn.lanes);
     for (int i = 0; i < claimed->count; i++)
-        job_begin(service, claimed, i);
+        job_begin(service, claimed, i, 0);
     for (int i = 0; i < from_lanes->count; i++)
-        job_begin(service, from_lanes, i);
+        job_begin(service, from_lanes, i,
+                  service->bot_rate ? rows_int(from_lanes, i, JOB_PAYLOAD + 1) : 0);
 }
 
 /* --- from outside --- */
@@ -418,12 +435,45 @@ void turn_forget(struct service *service)
     }
 }
 
+static int room_of(const struct service *service)
+{
+    return service->in_flight_max - service->running_count;
+}
+
+static void told(void *tag, const struct db_batch *batch)
+{
+    (void)tag;
+    (void)batch;
+}
+
+void turn_tell(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+
+    if (!service->look || room_of(service) > 0 || !db_stream_is_ready(service->stream))
+        return;
+    service->told = true;
+    DB_STREAM_ADD(service->stream, &sql[SQL_TELL], service->queue->name);
+    db_stream_send(service->stream, told, service);
+}
+
+void turn_hear(struct service *service, const char *payload)
+{
+    const char *name = service->queue->name;
+
+    service->look |= strcmp(payload, name) == 0 ||
+                     (*payload == '+' && strcmp(payload + 1, name) == 0 && room_of(service) > 0);
+}
+
 void turn_take(struct service *service)
 {
-    int room = service->in_flight_max - service->running_count;
+    int room = room_of(service);
     bool write = !TAILQ_EMPTY(&service->ended);
     bool claim = room > 0 && !service->stopping && !service->careful && (service->look || write);
 
+    if (service->look && room <= 0 && !service->told &&
+        !uv_is_active((uv_handle_t *)&service->tell))
+        (void)uv_timer_start(&service->tell, turn_tell, QUEUE_TELL_MS, 0);
     if (service->turn.under_way || service->resting || service->leaving ||
         !db_stream_is_ready(service->stream) || (!write && !claim && !service->reconcile))
         return;
@@ -432,6 +482,7 @@ void turn_take(struct service *service)
                                    .claim = SIZE_MAX,
                                    .lanes = SIZE_MAX,
                                    .admit = SIZE_MAX,
+                                   .lock = SIZE_MAX,
                                    .wake = SIZE_MAX };
     if (service->reconcile) {
         add_reconciliation(service);
@@ -440,7 +491,7 @@ void turn_take(struct service *service)
     }
     add_outcomes(service);
     if (claim) {
-        service->look = false;
+        service->look = service->told = false;
         service->has_claimed = true;
         add_claims(service, room);
     }

@@ -194,7 +194,7 @@ class Bench:
         before = self.last_id()
         consumer = self.runner.start(self.program)
         consumer.wait_line("serving")
-        self.database.execute("prepare one as select ops.enqueue('work', 'k', '{}')")
+        self.database.execute("deallocate all; prepare one as select ops.enqueue('work', 'k', '{}')")
         for _ in range(STARTS):
             self.database.execute("execute one")
             time.sleep(0.01)

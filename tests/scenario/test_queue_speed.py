@@ -68,6 +68,6 @@ def test_what_becomes_due_while_a_turn_is_under_way_is_not_slept_over(world, lat
                      " case when %s then clock_timestamp() else now() end)",
                      (late == "bot", late == "pause"))
         turn.execute(f"prepare wake as {wake}")
-        turn.execute("execute wake ('work', %s)", (rate,))
+        turn.execute("execute wake ('work', %s, 0)", (rate,))
         assert turn.fetchone()[0] <= 0
     connection.close()

@@ -1,7 +1,8 @@
 /*
- * A worker that does what its jobs say: payload {"do": OUTCOME, "ms": how long it takes, "wait":
- * ms}. Each start is a line in the file CONSUMER_LEDGER, written before anything else happens: what
- * the world outside has seen, whatever the database says.
+ * A worker that does what its jobs say: payload {"do": OUTCOME, "ms": how long it takes, "wait": ms
+ * or "until": an instant in ms, after which the job is done}. Each start is a line in the file
+ * CONSUMER_LEDGER, written before anything else happens: what the world outside has seen, whatever
+ * the database says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,11 +55,12 @@ static void done(struct job *job)
 static void end(struct job *job)
 {
     const char *what = json_get_text(job->payload, "do");
-    int64_t wait = number(job, "wait");
+    int64_t until = number(job, "until");
+    int64_t wait = until ? until - instant_now() : number(job, "wait");
     char id[24];
 
     (void)snprintf(id, sizeof id, "%" PRId64, job->id);
-    if (!what || strcmp(what, "done") == 0)
+    if (!what || strcmp(what, "done") == 0 || (until && wait <= 0))
         job_done(job, NULL);
     else if (strcmp(what, "retry") == 0)
         job_retry(job, "did not work");
