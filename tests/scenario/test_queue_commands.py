@@ -30,6 +30,22 @@ def test_jobs_are_listed_by_queue_and_state(command, jobs):
     assert len(text.splitlines()) == 3 and "\x1b" not in text
 
 
+def test_a_long_history_is_not_walked_and_that_is_said(command, database):
+    """Numbers of old jobs are far below the newest; dead ones are listed however old they are."""
+    database.execute("insert into ops.job (id, queue, kind, payload, state, finished_at, ring)"
+                     " select n, 'a', 'k', '{}', case n when 1 then 'dead' else 'done' end, now(),"
+                     " ops.job_ring() from generate_series(1, 5) n")
+    assert "looked through" not in command("jobs", "a").stdout
+    database.execute("select setval('ops.job_number', 100003)")
+    text = command("jobs", "a").stdout
+    assert [line.split()[0] for line in text.splitlines()[1:]] == ["5", "4", "1", "of"]
+    assert "only the newest 100000" in text
+    assert "looked through" not in command("jobs", "a", "--state", "dead").stdout
+    for state, complete in (("done", False), ("dead", True), ("available", True)):
+        told = json.loads(command("jobs", "--state", state, "--json").stdout)
+        assert told["complete"] is complete, state
+
+
 def test_one_job_is_shown_with_its_payload(command, jobs):
     shown = json.loads(command("jobs", "show", str(jobs[0]), "--json").stdout)
     assert shown["payload"] == {"chatId": 7} and shown["state"] == "available"

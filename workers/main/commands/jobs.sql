@@ -1,25 +1,42 @@
 -- opsctl jobs: what a person asks of the queues.
 
+-- The history of a busy day is long and has no index but that of ids: of what is done or cancelled
+-- only the newest numbers are looked through, in their order.
+
 -- name: list
 -- The newest first.
--- $1 queue or null, $2 state or null, $3 how many
+-- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back
 select id, queue, kind, state, attempt || '/' || max_attempts,
        to_char(coalesce(finished_at, started_at, run_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
        coalesce(group_key, ''), coalesce(last_error, '')
-from ops.job
+from (select * from ops.job_open
+      union all select * from ops.job_dead
+      union all select * from ops.job_done
+      where id > (select last_value from ops.job_number) - $4::bigint) job
 where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
 order by id desc
 limit $3::int;
 
 -- name: list_json
--- $1 queue or null, $2 state or null, $3 how many
-select jsonb_build_object('version', 1, 'jobs', coalesce(jsonb_agg(job order by id desc), '[]'))
+-- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back, $5 complete or not
+select jsonb_build_object('version', 1, 'jobs', coalesce(jsonb_agg(job order by id desc), '[]'),
+                          'complete', $5::bool or count(*) = $3::int)
 from (select id, queue, kind, state, attempt, max_attempts, priority, bot, group_key, dedup_key,
              run_at, created_at, started_at, finished_at, last_error
-      from ops.job
+      from (select * from ops.job_open
+            union all select * from ops.job_dead
+            union all select * from ops.job_done
+            where id > (select last_value from ops.job_number) - $4::bigint) job
       where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
       order by id desc
       limit $3::int) job;
+
+-- name: older
+-- Whether there are older ones that list does not look at.
+-- $1 state or null, $2 how many numbers back
+select coalesce($1, 'done') in ('done', 'cancelled')
+       and exists (select from ops.job_done
+                   where id <= (select last_value from ops.job_number) - $2::bigint);
 
 -- name: show
 -- $1 id
