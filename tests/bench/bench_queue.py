@@ -25,6 +25,7 @@ HELD_CYCLES, CYCLES, CYCLE_JOBS = 8, 10, 5 * JOBS
 OPEN, LOOKS = 50 * JOBS, 9
 MESSAGES, TELEGRAM_S = 300, 0.15
 
+FLOORS = {"floor": "cte", "array": "array"}
 FLOOR_SHARE_MIN, PEER_TIMES_MIN, MEMORY_MAX_MB = 0.6, 1.8, 15
 HELD_MIN, SINGLE_MIN, BULK_MIN = 25_000, 5_000, 80_000
 MEDIAN_MAX_MS, P99_MAX_MS = 1.5, 6
@@ -46,11 +47,6 @@ FLOOR = """
 """
 FLOOR_FILL = """
     insert into floor_job (payload) select jsonb_build_object('n', n) from generate_series(1, %s) n
-"""
-FILL = """
-    truncate floor_job;
-    insert into floor_job (payload) select jsonb_build_object('n', n) from generate_series(1, %s) n;
-    analyze floor_job
 """
 FILL = """
     select ops.enqueue_all('{queue}', 'k',
@@ -103,11 +99,11 @@ class Bench:
     def is_empty(self):
         return not self.database.value("select exists (select from ops.job_open)")
 
-    def floor_seconds(self):
+    def floor_seconds(self, statement):
         self.database.execute(FLOOR)
         for _ in range(JOBS // FILL_AT_ONCE):
             self.database.execute(FLOOR_FILL, FILL_AT_ONCE)
-        done = subprocess.run([self.floor], env={"DATABASE_URL": self.database.url}, check=True,
+        done = subprocess.run([self.floor, statement], env={"DATABASE_URL": self.database.url}, check=True,
                               text=True, capture_output=True, timeout=PATIENCE_S)
         return float(done.stdout)
 
@@ -138,11 +134,12 @@ class Bench:
     def drain_part(self):
         peers = [queue_peers.Peer(name, self.server.create(), self.folder / "redis.sock")
                  for name in queue_peers.installed()]
-        names = ["ours", "floor", *(peer.name for peer in peers)]
+        names = ["ours", *FLOORS, *(peer.name for peer in peers)]
         seconds, memory = {name: [] for name in names}, {name: [0] for name in names}
         with queue_peers.redis(self.folder) if peers else contextlib.nullcontext():
             for number in range(ROUNDS):
-                seconds["floor"].append(self.floor_seconds())
+                for name, statement in FLOORS.items():
+                    seconds[name].append(self.floor_seconds(statement))
                 those = [peer for peer in peers if number < peer.rounds]
                 for name, drain in [("ours", self.drain), *((peer.name, peer.drain) for peer in those)]:
                     took, megabytes = drain(JOBS)
@@ -152,10 +149,11 @@ class Bench:
         self.report.head(names)
         self.report.compare("draining jobs that do nothing, jobs/s", speed)
         self.report.compare("memory of the worker, MB",
-                            {name: max(most) for name, most in memory.items() if name != "floor"},
+                            {name: max(most) for name, most in memory.items() if name not in FLOORS},
                             MEMORY_MAX_MB)
         self.report.line("speed as a share of the floor's", speed["ours"] / speed["floor"], "",
                          least=FLOOR_SHARE_MIN)
+        self.report.line("as a share of the best statement's", speed["ours"] / speed["array"], "")
         if peers:
             best = max(speed[peer.name] for peer in peers)
             self.report.line("speed as so many times the best peer's", speed["ours"] / best, "",

@@ -1,6 +1,6 @@
 """The queues of others, where BENCH_NODE_MODULES says that they are installed.
 
-    npm install bullmq ioredis graphile-worker pg pg-boss node@22; apt-get install redis-server
+    npm install bullmq ioredis graphile-worker pg pg-boss@12.30.0 node@22; apt-get install redis-server
 """
 import contextlib
 import json
