@@ -1,4 +1,6 @@
 """tgadmin/bot_tasks and tgadmin/audit_log: the eight kinds of document 003."""
+import re
+
 import pytest
 
 from harness import wait_until
@@ -227,6 +229,33 @@ def test_questions_about_a_chat(groups):
     assert (result["status"], result["isAdmin"], result["canPost"], result["canDelete"]) == (
         "administrator", True, True, False)
     assert groups.row().permissions["can_delete_messages"] is False
+
+
+SNAKES = [
+    ("send-message", {"chatId": CHAT, "text": "hi", "parseMode": "", "replyToMessageId": None,
+                      "disableNotification": True, "bypassRateLimit": True}),
+    ("delete-message", {"chatId": CHAT, "messageId": 1}),
+    ("delete-messages-bulk", {"chatId": CHAT, "messageIds": [1, 2], "groupDbId": 1}),
+    ("clear-all-messages", {"chatId": CHAT, "groupDbId": 1, "fromMessageId": 1, "toMessageId": 9,
+                            "olderThanDays": 0}),
+    ("sync-groups", {}),
+    ("sync-single-group", {"telegramId": CHAT}),
+    ("get-chat-info", {"chatId": CHAT}),
+    ("check-permissions", {"chatId": CHAT}),
+]
+
+
+def test_every_kind_is_understood_in_snake_case_too(groups):
+    """And works: what a misread field would have cost is a job that is not done."""
+    groups.add()
+    groups.posted(2)
+    jobs = {groups.task(kind, **{re.sub("[A-Z]", lambda c: "_" + c[0].lower(), name): value
+                                 for name, value in payload.items()}): kind
+            for kind, payload in SNAKES}
+    groups.start()
+    for job, kind in jobs.items():
+        row = groups.world.wait(job)
+        assert row.group_key is None or row.group_key.endswith(str(CHAT)), kind
 
 
 BAD = [
