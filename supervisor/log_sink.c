@@ -15,6 +15,13 @@
 #include "log_rotate.h"
 #include "own.h"
 
+enum {
+    /* ext4 takes memory for what is written in as few folios as a write has room for, and large
+     * ones are seldom those that a processor has in its cache: moved in pieces of 256 KiB instead,
+     * lines took five times as long to reach a new file (Linux 6.18). */
+    PIECE = 64 << 10,
+};
+
 static int compare_paths(const void *a, const void *b)
 {
     return strcmp(((const struct log_sink *)a)->path, ((const struct log_sink *)b)->path);
@@ -265,6 +272,19 @@ int log_sink_rotate(struct log_sink *sink, const struct log_limits *limits)
     return open_file(sink);
 }
 
+size_t log_sink_piece(const struct log_sink *sink, int64_t at, size_t n)
+{
+    size_t piece = PIECE - (size_t)at % PIECE;
+
+    return sink->regular && piece < n ? piece : n;
+}
+
+static ssize_t write_piece(const struct log_sink *sink, const char *bytes, size_t n, int64_t at)
+{
+    n = log_sink_piece(sink, at, n);
+    return sink->regular ? pwrite(sink->fd, bytes, n, at) : write(sink->fd, bytes, n);
+}
+
 int log_sink_write(struct log_sink *sink, const char *bytes, size_t n)
 {
     size_t done = 0;
@@ -273,9 +293,7 @@ int log_sink_write(struct log_sink *sink, const char *bytes, size_t n)
 
     log_sink_note(sink);
     while (done < n) {
-        wrote = sink->regular
-                    ? pwrite(sink->fd, bytes + done, n - done, sink->offset + (int64_t)done)
-                    : write(sink->fd, bytes + done, n - done);
+        wrote = write_piece(sink, bytes + done, n - done, sink->offset + (int64_t)done);
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0) {

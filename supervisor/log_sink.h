@@ -85,6 +85,9 @@ int log_sink_rotate(struct log_sink *sink, const struct log_limits *limits);
 /* Something is about to be written: notes when. */
 void log_sink_note(struct log_sink *sink);
 
+/* Of n bytes that are to stand at that place, how many to write in one go. */
+size_t log_sink_piece(const struct log_sink *sink, int64_t at, size_t n);
+
 /* Writes all of it, or nothing. Returns 0 or a negative errno. */
 int log_sink_write(struct log_sink *sink, const char *bytes, size_t n);
 

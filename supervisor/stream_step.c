@@ -260,8 +260,8 @@ static size_t move(struct stream *stream, struct log_sink *sink, size_t n, int *
     log_sink_note(sink);
     while (done < n) {
         at = sink->offset;
-        moved = splice(stream->fd, NULL, sink->fd, sink->regular ? &at : NULL, n - done,
-                       SPLICE_F_NONBLOCK);
+        moved = splice(stream->fd, NULL, sink->fd, sink->regular ? &at : NULL,
+                       log_sink_piece(sink, at, n - done), SPLICE_F_NONBLOCK);
         if (moved < 0 && errno == EINTR)
             continue;
         if (moved <= 0) {

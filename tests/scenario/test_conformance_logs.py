@@ -11,6 +11,8 @@ import re
 import resource
 import shutil
 import signal
+import statistics
+import time
 
 import pytest
 
@@ -51,6 +53,19 @@ def talker(fleet):  # noqa: F811
 
 def has(path, text):
     return wait_until(lambda: path.exists() and path.read_bytes() == text, what=f"{text} in {path}")
+
+
+def test_a_line_is_in_its_log_before_anybody_could_miss_it(talker, fleet):  # noqa: F811
+    """Only what comes fast is left to gather: who reads along sees a line when it is printed."""
+    log, t = fleet.folder / "logs" / "w-out.log", talker()
+    took, text = [], b""
+    for n in range(20):
+        text += b"%d\n" % n
+        begun = time.monotonic()
+        t.say(b"%d" % n)
+        has(log, text)
+        took.append(time.monotonic() - begun)
+    assert statistics.median(took) < 0.1, took
 
 
 # --- S54: what others do to a log
@@ -195,6 +210,17 @@ def test_s55_a_folder_that_is_gone_for_good(fleet):  # noqa: F811
 
 
 # --- rotation
+
+def test_rotation_is_on_by_default(fleet):  # noqa: F811
+    fleet.apps(py("block = (b'x' * 999 + b'\\n') * 1000\nfor n in range(70): os.write(1, block)\n"
+                  "os.write(1, b'end\\n')\ntime.sleep(1000)"))
+    fleet.start()
+    logs = fleet.file("logs")
+    wait_until(lambda: fleet.log("w").endswith(b"end\n"))
+    assert sorted(os.listdir(logs)) == ["w-out.log", *(f"w-out.log.{n}" for n in range(1, 6))]
+    assert all((10 << 20) - 1000 < (logs / f"w-out.log.{n}").stat().st_size <= 10 << 20
+               for n in range(1, 6))
+
 
 def test_rotated_logs_have_numbers_and_whole_lines(fleet):  # noqa: F811
     lines = b"".join(b"%05d %s\n" % (n, b"x" * (n % 90)) for n in range(2000))

@@ -4,7 +4,8 @@ import os
 import re
 import time
 
-from supervisor import fleet, py, sh, wait_until  # noqa: F401
+from supervisor import BIN, fleet, py, sh, wait_until  # noqa: F401
+from terminal import terminal  # noqa: F401
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 
@@ -164,6 +165,19 @@ def test_a_follower_sees_only_what_it_looks_for(fleet):  # noqa: F811
             params = client.receive()["params"]
             got[params["name"]].append(params["line"])
             assert got[params["name"]] == wanted[params["name"]][:len(got[params["name"]])]
+
+
+def test_lines_of_several_are_told_apart_by_name_and_on_a_terminal_by_colour(fleet, terminal):  # noqa: F811
+    fleet.apps(sh("echo good; echo bad >&2; exec sleep 1000"), sh("echo else; exec sleep 1000", "another"))
+    fleet.start()
+    shown = terminal().run(BIN / "opsctl", "--home", fleet.home, "logs", "-f", cwd=fleet.folder)
+    for line in ("w       | good", "w       | bad", "another | else"):
+        shown.wait(line)
+    coloured = shown.screen(colours=True)
+    assert re.search("\x1b\\[32mw +\\|\x1b\\[\\d*m good", coloured), coloured
+    assert re.search("\x1b\\[31mw +\\|\x1b\\[\\d*m bad", coloured), coloured
+    piped = fleet.opsctl("logs").stdout
+    assert sorted(piped.splitlines()) == ["another | else", "w       | bad", "w       | good"]
 
 
 def test_the_last_words_outlive_their_log(fleet):  # noqa: F811
