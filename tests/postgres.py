@@ -145,6 +145,12 @@ class Database:
         [row] = self.query(statement, *args)
         return row[0]
 
+    def audited(self):
+        """What is on its way to the audit log: (actor, action, details), in order."""
+        return [(row.payload["actor"], row.payload["action"], row.payload["details"])
+                for row in self.query("select payload from ops.job where queue = 'audit-log'"
+                                      " order by id")]
+
     def close(self):
         """Forgets the connection; the next query makes a new one."""
         if self._connection:

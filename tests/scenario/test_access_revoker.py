@@ -37,6 +37,8 @@ def test_an_access_that_is_over_is_ended(world, anna):
     world.later(30 * DAY)
     world.revoke()
     assert banned(world) == {GROUP, OTHER}
+    assert sorted(details["chat"] for _, _, details in world.database.audited()) == [OTHER, GROUP]
+    assert world.database.audited()[0][:2] == ("accesser/customer_access_revoker", "ban")
     assert all(link["revoked"] for link in world.sandbox.links())
     row = world.row("accesser.access", access)
     assert (row.active, row.revoked_date) == (False, world.now)
@@ -44,7 +46,7 @@ def test_an_access_that_is_over_is_ended(world, anna):
                                 " where revoked_at = %s", world.now) == 2
     assert world.texts() == ["Your access to <b>VIP &lt;&amp;&gt;</b> has ended."]
     [button] = world.database.query("select payload -> 'replyMarkup' #> '{inline_keyboard,0,0}' as b"
-                                    " from ops.job")
+                                    " from ops.job where queue = 'messages'")
     assert button.b == {"text": "Prolong", "callback_data": f"cashier&2&prolong&{access}"}
 
 

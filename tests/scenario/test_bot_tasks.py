@@ -151,6 +151,10 @@ def test_many_are_deleted_in_hundreds(groups):
     assert (result["success"], result["deleted"], result["failed"]) == (True, 151, 0)
     assert {post.status for post in groups.posts()} == {"deleted"}
     assert len(groups.sandbox.requests("POST", "/bot")) == 2
+    acts = groups.database.audited()
+    assert [(actor, action, d["chat"], d["job"]) for actor, action, d in acts] == [
+        ("tgadmin/bot_tasks", "delete-messages-bulk", CHAT, job)] * 2
+    assert sorted(m for *_, d in acts for m in d["messages"]) == [*messages, 9999]
 
 
 def test_what_is_too_old_is_undeletable_and_spoils_nothing(groups):

@@ -170,6 +170,9 @@ def test_a_ban_by_hand_takes_the_links_with_it(world):
     assert command(world, "unban_chat_member", GROUP, ANNA).splitlines() == [
         "User 7 has been unbanned in chat -1001", "His invite links stay revoked (1)"]
     assert world.sandbox.member(GROUP, ANNA) == "left"
+    assert [(actor.split()[0], action, details) for actor, action, details
+            in world.database.audited()] == [
+        ("opsctl", action, {"chat": GROUP, "user": ANNA}) for action in ("ban", "unban")]
 
 
 def test_who_is_banned_by_hand_and_pays_is_let_in(world):
@@ -210,6 +213,7 @@ def test_a_ban_that_is_refused_says_why(world, status, want):
     world.sandbox.set_member(GROUP, ANNA, status)
     assert want in command(world, "ban_chat_member", GROUP, ANNA, code=1)
     assert not world.database.query("select from accesser.ban"), "what was refused is not so"
+    assert not world.database.audited()
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

@@ -77,6 +77,7 @@ def test_the_fleet_is_told_and_one_of_it_restarted(watched, fleet):
     for name in "all", "a", "0":
         assert watched.api("POST", f"/api/workers/{name}/restart")[0] == 404, name
     assert fleet.row("good")["restarts"] == 1
+    assert watched.worker.database.audited() == [("api", "worker-restart", {"worker": "good"})]
 
 
 def test_metrics_of_the_fleet(watched, fleet):
@@ -188,6 +189,7 @@ def test_queues_and_jobs_are_told_and_a_dead_one_goes_back(gateway, database):
     assert gateway.api("POST", "/api/jobs/x/retry")[0] == 400
     database.execute("select ops.job_cancel(%s)", newest)
     assert gateway.api("POST", f"/api/jobs/00{newest}/retry")[1]["id"] == newest
+    assert database.audited() == [("api", "job-retry", {"job": newest})] * 2
 
 
 # --- coffee
@@ -209,7 +211,9 @@ def test_tasks_and_payment_status(gateway, database):
     assert status == 200 and told["success"] is True
     assert told["user"] == {"id": user, "name": 'Иван "A"', "vendista_payment_status": "active"}
     assert database.value("select vendista_payment_status from coffee.users") == "active"
+    assert database.audited() == [("api", "reset-payment-status", {"user": user})]
     assert gateway.api("POST", path, {"userId": 999})[0] == 404
+    assert len(database.audited()) == 1
     for body in (None, {}, [], {"userId": "x"}, {"userId": 0}, {"userId": None}, {"user_id": user}):
         assert gateway.api("POST", path, body)[0] == 400, body
     assert gateway.ask("POST", path, '{"userId":1}').status == 401

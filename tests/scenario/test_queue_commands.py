@@ -1,5 +1,7 @@
 """opsctl jobs and opsctl queues, as their binaries answer."""
 import json
+import os
+import pwd
 
 import pytest
 
@@ -55,10 +57,14 @@ def test_one_job_is_shown_with_its_payload(command, jobs):
 def test_a_dead_job_is_retried_and_an_available_one_cancelled(command, jobs, database):
     assert command("jobs", "retry", str(jobs[1])).returncode == 0
     assert command("jobs", "cancel", str(jobs[0])).returncode == 0
-    assert dict(database.query("select id, state from ops.job")) == {
+    assert dict(database.query("select id, state from ops.job where queue <> 'audit-log'")) == {
         jobs[0]: "cancelled", jobs[1]: "available", jobs[2]: "available"}
     refused = command("jobs", "retry", str(jobs[2]), "--json")
     assert refused.returncode == 0 and json.loads(refused.stdout)["state"] == "available"
+    actors, acts, details = zip(*database.audited())
+    assert acts == ("job-retry", "job-cancel", "job-retry") and len(set(actors)) == 1
+    assert [d["job"] for d in details] == [jobs[1], jobs[0], jobs[2]]
+    assert actors[0] == f"opsctl {pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def test_what_cannot_be_done_says_why(command, jobs, database):

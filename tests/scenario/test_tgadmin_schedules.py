@@ -150,6 +150,11 @@ def test_campaigns_begin_and_end(shop):
     for campaign, (*_, want) in zip(ids, TURNS):
         assert states[campaign] == want
         assert (campaign in posted) == (want == "active")
+    acts = {details["campaign"]: (actor, action, details["name"])
+            for actor, action, details in shop.database.audited()}
+    assert acts == {campaign: ("tgadmin/campaign_check", action, "c") for campaign, action in zip(
+        ids[1:6], ("campaign-active", "campaign-active", "campaign-completed",
+                   "campaign-completed", "campaign-post"))}
 
 
 def test_a_campaign_posts_at_its_pace_to_the_groups_that_may_be_posted_to(shop):

@@ -110,7 +110,7 @@ static int ban(const struct task *task, struct telegram_answer *ret)
         return r;
     log_info("banned", LOG_TEXT("access", task->access), LOG_TEXT("chat", task->chat),
              LOG_TEXT("user", task->user));
-    r = db_run(task->run->db, &sql[SQL_BANNED], NULL, task->chat, task->user);
+    r = db_run(task->run->db, &sql[SQL_BANNED], NULL, task->chat, task->user, task->access);
     return r < 0 ? run_db_failed(task->run, r, "record a ban") : 0;
 }
 

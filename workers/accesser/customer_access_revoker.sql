@@ -74,9 +74,16 @@ update accesser.invite_link set revoked_at = $2::timestamptz
 select accesser.begin_ban($1::bigint, $2::bigint, $3::timestamptz);
 
 -- name: banned
--- $1 chat, $2 Telegram's user
-update accesser.ban set done_at = clock_timestamp()
- where chat_id = $1::bigint and user_id = $2::bigint;
+-- $1 chat, $2 Telegram's user, $3 access that ended
+with done as (
+    update accesser.ban set done_at = clock_timestamp()
+     where chat_id = $1::bigint and user_id = $2::bigint
+)
+select ops.audit('accesser/customer_access_revoker', 'ban',
+                 jsonb_build_object('chat', telegram_chat_id, 'user', $2::bigint,
+                                    'access', $3::bigint))
+  from accesser.chat
+ where id = $1;
 
 -- name: record
 -- $1 access, $2 chat, $3 state, $4 milliseconds that Telegram wants us to wait, $5 why or null, $6

@@ -176,6 +176,13 @@ void ask(struct exchange *x, const struct statement *statement, const char *cons
     ask((x), (statement), (const char *const[]){ __VA_ARGS__ }, \
         sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *), (done))
 
+/* A statement whose answer nobody waits for; that it failed, or was not sent for want of a
+ * database, is logged. */
+void ask_note(const struct statement *statement, const char *const *params, size_t n);
+#define ASK_NOTE(statement, ...)                                \
+    ask_note((statement), (const char *const[]){ __VA_ARGS__ }, \
+             sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+
 /* --- fleet --- */
 
 /* What opsd said: result, or the error's code and words; code -EAGAIN: it said nothing. */

@@ -44,7 +44,13 @@ from (select id, queue, kind, state, attempt, max_attempts, priority, bot, group
 
 -- name: retry
 -- $1 id
-select ops.job_retry($1::bigint);
+select state, case when state = 'available'
+                   then ops.audit('api', 'job-retry', jsonb_build_object('job', $1::bigint)) end
+from ops.job_retry($1) state;
+
+-- name: restarts
+-- $1 worker
+select ops.audit('api', 'worker-restart', jsonb_build_object('worker', $1::text));
 
 -- name: tasks
 -- $1 user
@@ -54,7 +60,8 @@ from (select id, user_id, terminal_id, task_type, status, details, created_at, c
 
 -- name: reset_payment_status
 -- $1 user
-select jsonb_build_object('success', true, 'user', to_jsonb(u))
+select jsonb_build_object('success', true, 'user', to_jsonb(u)),
+       ops.audit('api', 'reset-payment-status', jsonb_build_object('user', u.id))
 from coffee.reset_payment_status($1::bigint) u;
 
 -- name: metrics

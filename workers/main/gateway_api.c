@@ -88,6 +88,8 @@ static void restart(struct exchange *x, const struct fleet_answer *fleet)
     } else if (!is_worker(fleet->result, x->name)) {
         exchange_error(x, MHD_HTTP_NOT_FOUND, "no worker has this name: see GET /api/workers");
     } else {
+        /* Before: it may be the gateway that is restarted. */
+        ASK_NOTE(&sql[SQL_RESTARTS], x->name);
         params = cJSON_CreateObject();
         names = cJSON_AddArrayToObject(params, "names");
         (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));

@@ -78,6 +78,24 @@ void ask(struct exchange *x, const struct statement *statement, const char *cons
     db_stream_send(all.stream, answered, asked);
 }
 
+static void noted(void *unused, const struct db_batch *batch)
+{
+    (void)unused;
+    if (batch->code < 0)
+        log_warn("the audit log lacks a row, going on", LOG_TEXT("error", batch->error));
+}
+
+void ask_note(const struct statement *statement, const char *const *params, size_t n)
+{
+    if (!db_stream_is_ready(all.stream)) {
+        log_warn("the audit log lacks a row, going on", LOG_TEXT("error", "no database"));
+        return;
+    }
+    DB_STREAM_ADD(all.stream, &sql[SQL_LIMIT], STATEMENT_MS);
+    db_stream_add(all.stream, statement, params, n);
+    db_stream_send(all.stream, noted, NULL);
+}
+
 /* --- old updates --- */
 
 static void pruned(void *tag, const struct db_batch *batch)

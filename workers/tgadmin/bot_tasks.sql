@@ -49,17 +49,20 @@ update tgadmin.groups
  where telegram_id = $1::bigint and is_active;
 
 -- name: deleted
--- $1 chat, $2 messages as an array
+-- $1 chat, $2 messages as an array, $3 job, $4 its kind
 with post as (
     update tgadmin.post_history h
        set status = 'deleted', deleted_at = clock_timestamp(), error = null
       from tgadmin.groups g
      where g.telegram_id = $1::bigint and h.group_id = g.id and h.message_id = any($2::bigint[])
        and h.status <> 'deleted'
+), delivered as (
+    update tgadmin.sent_messages
+       set deleted_at = clock_timestamp(), delete_error = null
+     where chat_id = $1 and message_id = any($2) and deleted_at is null
 )
-update tgadmin.sent_messages
-   set deleted_at = clock_timestamp(), delete_error = null
- where chat_id = $1 and message_id = any($2) and deleted_at is null;
+select ops.audit('tgadmin/bot_tasks', $4, jsonb_build_object(
+           'chat', $1, 'messages', $2, 'job', $3::bigint));
 
 -- name: undeletable
 -- $1 chat, $2 messages as an array, $3 error

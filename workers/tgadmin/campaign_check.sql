@@ -19,7 +19,7 @@ with open as materialized (
                                  else last_posted_at end
       from open
      where c.id = open.id and (new_status <> old_status or (new_status = 'active' and is_due))
-    returning c.id, c.text, c.ends_at, old_status, new_status, is_due
+    returning c.id, c.name, c.text, c.ends_at, old_status, new_status, is_due
 ), posted as (
     select count(ops.enqueue('bot-tasks', 'send-message',
                jsonb_strip_nulls(jsonb_build_object(
@@ -30,5 +30,9 @@ with open as materialized (
      where c.new_status = 'active' and c.is_due and g.is_active and g.can_post
 )
 select (select count(*) from open), count(*) filter (where new_status <> old_status),
-       count(*) filter (where new_status = 'active' and is_due), (select jobs from posted)
+       count(*) filter (where new_status = 'active' and is_due), (select jobs from posted),
+       count(ops.audit('tgadmin/campaign_check',
+                       case when new_status <> old_status then 'campaign-' || new_status
+                            else 'campaign-post' end,
+                       jsonb_build_object('campaign', id, 'name', name)))
   from changed;

@@ -71,7 +71,7 @@ static void record(struct job *job, size_t n, const struct telegram_answer *answ
 {
     struct deletion *deletion = job->data;
     OWN(free) char *list = array_of(deletion->ids.list + deletion->next, n);
-    char chat[TASK_ID_TEXT];
+    char chat[TASK_ID_TEXT], id[TASK_ID_TEXT];
 
     (void)task_id_text(deletion->delivery.chat_id, chat);
     if (!list)
@@ -79,7 +79,7 @@ static void record(struct job *job, size_t n, const struct telegram_answer *answ
     if (answer->verdict == TELEGRAM_SKIP)
         job_also(job, &sql[SQL_UNDELETABLE], chat, list, answer->why.text);
     else
-        job_also(job, &sql[SQL_DELETED], chat, list);
+        job_also(job, &sql[SQL_DELETED], chat, list, task_id_text(job->id, id), job->kind);
 }
 
 static void note_error(struct deletion *deletion, const char *why)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "accesser.h"
+#include "actor.h"
 #include "ban_chat_member_sql.h"
 #include "json.h"
 #include "own.h"
@@ -62,6 +63,7 @@ static int ban(struct run *run, int64_t chat_id)
 {
     OWN_TELEGRAM_ANSWER struct telegram_answer answer = { 0 };
     OWN_ROWS struct rows begun = { 0 };
+    char actor[ACTOR_MAX];
     int r;
 
     r = db_run(run->db, &sql[SQL_BEGIN], &begun, run->argv[0], run->argv[1]);
@@ -77,7 +79,7 @@ static int ban(struct run *run, int64_t chat_id)
         r = accesser_must(run, &answer);
     if (r < 0)
         return r;
-    r = db_run(run->db, &sql[SQL_BANNED], NULL, run->argv[0], run->argv[1]);
+    r = db_run(run->db, &sql[SQL_BANNED], NULL, run->argv[0], run->argv[1], actor_name(actor));
     return r < 0 ? run_db_failed(run, r, "record the ban") : 0;
 }
 

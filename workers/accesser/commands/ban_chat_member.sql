@@ -29,9 +29,12 @@ update accesser.ban set by_hand = false
    and not exists (select from gone);
 
 -- name: banned
--- $1 chat, $2 user
-update accesser.ban set done_at = clock_timestamp()
- where chat_id = accesser.chat_of($1::bigint) and user_id = $2::bigint;
+-- $1 chat, $2 user, $3 who bans
+with done as (
+    update accesser.ban set done_at = clock_timestamp()
+     where chat_id = accesser.chat_of($1::bigint) and user_id = $2::bigint
+)
+select ops.audit($3, 'ban', jsonb_build_object('chat', $1::bigint, 'user', $2::bigint));
 
 -- name: links
 -- $1 chat, $2 user. His links into the chat that still work.

@@ -6,15 +6,17 @@
 #include <stdio.h>
 
 #include "accesser.h"
+#include "actor.h"
 #include "own.h"
 #include "unban_chat_member_sql.h"
 
 static int record(struct run *run)
 {
     OWN_ROWS struct rows rows = { 0 };
+    char actor[ACTOR_MAX];
     int r;
 
-    r = db_run(run->db, &sql[SQL_UNBANNED], &rows, run->argv[0], run->argv[1]);
+    r = db_run(run->db, &sql[SQL_UNBANNED], &rows, run->argv[0], run->argv[1], actor_name(actor));
     if (r < 0)
         return run_db_failed(run, r, "record that he is not banned");
     (void)printf("User %s has been unbanned in chat %s\n"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actor.h"
 #include "buf.h"
 #include "jobs_sql.h"
 #include "text.h"
@@ -158,8 +159,8 @@ static int change(struct run *run, const struct words *words, const struct state
     OWN_ROWS struct rows rows = { 0 };
     bool retry = statement == &sql[SQL_RETRY];
     const char *state;
-    char why[128];
-    int r = db_run(run->db, statement, &rows, words->id);
+    char why[128], actor[ACTOR_MAX];
+    int r = db_run(run->db, statement, &rows, words->id, actor_name(actor));
 
     if (r == -EEXIST)
         return run_failed(run, r, "an open job of the queue has the same dedup_key");

@@ -57,9 +57,13 @@ order by place;
 select to_jsonb(job) - 'is_due' - 'ring' from ops.job where id = $1::bigint;
 
 -- name: retry
--- $1 id
-select ops.job_retry($1::bigint);
+-- $1 id, $2 who retries
+select state, case when state = 'available'
+                   then ops.audit($2, 'job-retry', jsonb_build_object('job', $1::bigint)) end
+from ops.job_retry($1) state;
 
 -- name: cancel
--- $1 id
-select ops.job_cancel($1::bigint);
+-- $1 id, $2 who cancels
+select state, case when state in ('cancelled', 'running')
+                   then ops.audit($2, 'job-cancel', jsonb_build_object('job', $1::bigint)) end
+from ops.job_cancel($1) state;
