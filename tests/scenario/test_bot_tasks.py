@@ -30,8 +30,8 @@ class Groups:
     def task(self, kind, **payload):
         return self.world.enqueue(kind, payload, queue="bot-tasks", bot="tgadmin")
 
-    def start(self):
-        return self.world.start("tgadmin/bot_tasks", TELEGRAM_DELETE_DELAY_MS=0)
+    def start(self, **settings):
+        return self.world.start("tgadmin/bot_tasks", TELEGRAM_DELETE_DELAY_MS=0, **settings)
 
     def posted(self, count, **columns):
         """Messages that the bot sent to the group, known to Telegram and to us; their ids."""
@@ -187,6 +187,19 @@ def test_clearing_goes_by_what_was_posted(groups):
     rest = groups.task("clear-all-messages", chatId=CHAT, groupDbId=str(group))
     assert groups.world.wait(rest).result == {"success": True, "deleted": 3, "failed": 0,
                                               "errors": []}
+
+
+def test_clearing_goes_on_until_nothing_is_left(groups):
+    """A page of them is a thousand; Telegram passes over those that it does not know."""
+    group = groups.add()
+    groups.database.execute("insert into tgadmin.post_history (group_id, message_id)"
+                            " select %s, n from generate_series(1, 2050) n", group)
+    groups.sandbox.limits(per_bot=None, per_group_minute=None)
+    job = groups.task("clear-all-messages", chatId=CHAT, groupDbId=group)
+    groups.start(TELEGRAM_RATE_PER_BOT=1000)
+    result = groups.world.wait(job).result
+    assert (result["success"], result["deleted"], result["failed"]) == (True, 2050, 0)
+    assert {post.status for post in groups.posts()} == {"deleted"}
 
 
 # --- what is known of groups

@@ -78,15 +78,15 @@ update tgadmin.sent_messages
  where chat_id = $1 and message_id = any($2) and deleted_at is null;
 
 -- name: tracked
--- $1 group, $2 first message or null, $3 last message or null, $4 days or null. What was posted
--- there and is still to be deleted, oldest first.
+-- $1 group, $2 first message or null, $3 last message or null, $4 days or null, $5 how many at most.
+-- What was posted there and is still to be deleted, oldest first.
 select message_id
   from tgadmin.post_history
  where group_id = $1::bigint and status = 'sent' and message_id is not null
    and ($2::bigint is null or message_id >= $2) and ($3::bigint is null or message_id <= $3)
    and ($4::int is null or sent_at < clock_timestamp() - make_interval(days => $4))
  order by message_id
- limit 10000;
+ limit $5::int;
 
 -- name: sync_all
 -- $1 bot. One job for each group that we know: Telegram has no list of a bot's groups.

@@ -18,8 +18,18 @@
 #include "own.h"
 #include "tasks.h"
 
-/* CHUNK: the Bot API's limit. A job of more ids than MOST would hold its group's lane for long. */
+/* CHUNK: the Bot API's limit. MOST: as many ids as a payload may hold. */
 enum { CHUNK = 100, MOST = 10000, ERRORS_MOST = 20, LIST_BYTES_MAX = CHUNK * 24 };
+
+/* clear-all-messages reads so many at a time, until there are none: it needs as much memory for a
+ * group of a year as for one of a day. */
+enum { PAGE = 1000 };
+#define PAGE_TEXT "1000"
+
+/* Which of a group's messages; "": not given. from moves on, page by page. */
+struct filters {
+    char group[TASK_ID_TEXT], from[TASK_ID_TEXT], to[TASK_ID_TEXT], days[TASK_ID_TEXT];
+};
 
 struct deletion {
     struct delivery delivery; /* first: job->data */
@@ -28,6 +38,8 @@ struct deletion {
     size_t next;  /* ids.list[next] is the first that is not dealt with */
     size_t until; /* one by one up to here */
     bool alone;   /* delete-message: no list */
+    bool more;    /* filters may find further ones */
+    struct filters filters;
     size_t deleted, failed;
     cJSON *errors;
     uv_timer_t *pause;
@@ -110,6 +122,7 @@ static void finish(struct job *job)
 /* --- one call after the other --- */
 
 static void call(struct job *job);
+static void read_page(struct job *job);
 
 static void paused(uv_timer_t *timer)
 {
@@ -122,12 +135,16 @@ static void go_on(struct job *job)
 {
     struct deletion *deletion = job->data;
 
-    if (deletion->next == deletion->ids.n) {
+    if (deletion->next == deletion->ids.n && !deletion->more) {
         finish(job);
         return;
     }
     if (job->cancelled) {
         delivery_cancel(job, "cancelled before its end");
+        return;
+    }
+    if (deletion->next == deletion->ids.n) {
+        read_page(job);
         return;
     }
     if (!deletion->pause) {
@@ -303,63 +320,88 @@ void task_delete_bulk(struct job *job)
 
 /* --- clear-all-messages --- */
 
+static int take_page(struct deletion *deletion, const struct rows *rows)
+{
+    int64_t *list = calloc((size_t)rows->count + 1, sizeof *list);
+
+    if (!list)
+        return -ENOMEM;
+    free(deletion->ids.list);
+    deletion->ids = (struct ids){ .list = list, .n = (size_t)rows->count };
+    deletion->next = deletion->until = 0;
+    for (int row = 0; row < rows->count; row++)
+        list[row] = rows_int(rows, row, 0);
+    deletion->more = rows->count == PAGE;
+    if (rows->count)
+        (void)task_id_text(list[rows->count - 1] + 1, deletion->filters.from);
+    return 0;
+}
+
 static void tracked(struct job *job, const struct rows *rows, const char *error)
 {
     struct deletion *deletion = job->data;
-    int64_t chat_id = deletion->delivery.chat_id;
 
-    if (error) {
+    if (error)
         delivery_retry(job, error);
-        return;
-    }
-    deletion->ids.list = calloc((size_t)rows->count + 1, sizeof *deletion->ids.list);
-    if (!deletion->ids.list) {
+    else if (take_page(deletion, rows) < 0)
         delivery_retry(job, "out of memory");
-        return;
-    }
-    for (int row = 0; row < rows->count; row++)
-        deletion->ids.list[deletion->ids.n++] = rows_int(rows, row, 0);
-    delivery_check(job, chat_id, ready);
+    else if (deletion->deleted + deletion->failed)
+        go_on(job);
+    else
+        delivery_check(job, deletion->delivery.chat_id, ready);
 }
 
-/* A filter as a parameter: NULL when it is not given. */
+static const char *given(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static void read_page(struct job *job)
+{
+    const struct filters *filters = &((struct deletion *)job->data)->filters;
+
+    job_query(job, tracked, &sql[SQL_TRACKED], filters->group, given(filters->from),
+              given(filters->to), given(filters->days), PAGE_TEXT);
+}
+
+/* A filter as text, which stays "" when it is not given. */
 static int filter(const struct job *job, const char *name, char text[static TASK_ID_TEXT],
-                  const char **ret, struct err *reterr)
+                  struct err *reterr)
 {
     int64_t value = 0;
     int r = payload_id(job->payload, name, &value, reterr);
 
-    *ret = NULL;
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     if (value < 0 || value > INT32_MAX)
         return err_set(reterr, -EINVAL, "%s: want a whole number from 0", name);
-    *ret = task_id_text(value, text);
+    (void)task_id_text(value, text);
     return 0;
 }
 
 void task_clear(struct job *job)
 {
-    char group[TASK_ID_TEXT], from[TASK_ID_TEXT], to[TASK_ID_TEXT], days[TASK_ID_TEXT];
-    const char *first, *last, *older;
     int64_t chat_id = 0, group_id = 0;
     struct deletion *deletion = begin(job, &chat_id);
+    struct filters *filters;
     struct err why;
     int r;
 
     if (!deletion)
         return;
+    filters = &deletion->filters;
     r = payload_need_id(job->payload, "groupDbId", &group_id, &why);
     if (r == 0)
-        r = filter(job, "fromMessageId", from, &first, &why);
+        r = filter(job, "fromMessageId", filters->from, &why);
     if (r == 0)
-        r = filter(job, "toMessageId", to, &last, &why);
+        r = filter(job, "toMessageId", filters->to, &why);
     if (r == 0)
-        r = filter(job, "olderThanDays", days, &older, &why);
+        r = filter(job, "olderThanDays", filters->days, &why);
     if (r < 0) {
         delivery_dead(job, why.text);
         return;
     }
+    (void)task_id_text(group_id, filters->group);
     deletion->delivery.chat_id = chat_id;
-    job_query(job, tracked, &sql[SQL_TRACKED], task_id_text(group_id, group), first, last, older);
+    read_page(job);
 }
