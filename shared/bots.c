@@ -62,11 +62,16 @@ static int decrypt(const char *key, const char *value, char **ret, struct err *r
     int r;
 
     if (!list || fernet_keys_parse(list, &fernet) < 0)
-        return err_set(reterr, -EBADMSG,
-                       "tgadmin.settings holds %s: FIELD_ENCRYPTION_KEY is needed to read it", key);
+        return err_set(
+            reterr, -EBADMSG,
+            "tgadmin.settings holds %s: FIELD_ENCRYPTION_KEY, with which it was encrypted, "
+            "is needed to read it",
+            key);
     r = fernet_decrypt(&fernet, value, NULL, ret, &n);
     if (r == -EBADMSG)
-        return err_set(reterr, r, "tgadmin.settings: %s does not decrypt with FIELD_ENCRYPTION_KEY",
+        return err_set(reterr, r,
+                       "tgadmin.settings: %s does not decrypt with FIELD_ENCRYPTION_KEY: it is no "
+                       "Fernet token of these keys; `opsctl encrypt` makes one",
                        key);
     return r < 0 ? err_set(reterr, r, "out of memory") : 0;
 }

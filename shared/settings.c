@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fernet.h"
 #include "file.h"
 #include "http.h"
 #include "instant.h"
@@ -97,7 +98,7 @@ const struct setting settings[] = {
     { "TGADMIN_TZ", SETTING_ZONE, "America/Sao_Paulo", 0, 0, "whose calendar days count" },
     { "SUBSCRIPTION_BATCH", SETTING_INT, "50", 1, 10000, "purchases of one batch" },
 
-    { "FIELD_ENCRYPTION_KEY", SETTING_SECRET, NULL, 0, 0,
+    { "FIELD_ENCRYPTION_KEY", SETTING_KEYS, NULL, 0, 0,
       "Fernet keys, comma-separated: the first encrypts, all decrypt" },
     { "TRANSLATION", SETTING_TEXT, "", 0, 0, "name of the translation set in use" },
 
@@ -113,8 +114,9 @@ const size_t settings_count = sizeof settings / sizeof *settings;
 static_assert(sizeof settings / sizeof *settings <= SETTINGS_MAX, "SETTINGS_MAX is too small");
 
 static const char *const kind_names[SETTING_KINDS] = {
-    [SETTING_TEXT] = "text",         [SETTING_SECRET] = "secret", [SETTING_INT] = "int",
-    [SETTING_DURATION] = "duration", [SETTING_ZONE] = "zone",     [SETTING_URL] = "url",
+    [SETTING_TEXT] = "text", [SETTING_SECRET] = "secret",     [SETTING_KEYS] = "keys",
+    [SETTING_INT] = "int",   [SETTING_DURATION] = "duration", [SETTING_ZONE] = "zone",
+    [SETTING_URL] = "url",
 };
 
 const char *setting_kind_name(enum setting_kind kind)
@@ -170,6 +172,21 @@ static bool zone_exists(const char *zone)
     return file_read(path, ZONE_BYTES_MAX, &text, &n) == 0 && n >= 4 && !memcmp(text, "TZif", 4);
 }
 
+static int check_keys(const char *value, struct err *reterr)
+{
+    struct fernet keys;
+    int r = fernet_keys_parse(value, &keys);
+
+    explicit_bzero(&keys, sizeof keys);
+    if (r == -E2BIG)
+        return err_set(reterr, -EINVAL, "want at most %d keys", FERNET_KEYS_MAX);
+    if (r < 0)
+        return err_set(reterr, -EINVAL,
+                       "want Fernet keys, comma-separated, each of 44 characters (32 bytes as "
+                       "base64url); `opsctl generate_field_encryption_key` makes one");
+    return 0;
+}
+
 int setting_check(const struct setting *setting, const char *value, int64_t *ret_number,
                   struct err *reterr)
 {
@@ -182,6 +199,8 @@ int setting_check(const struct setting *setting, const char *value, int64_t *ret
         return check_int(setting, value, ret_number, reterr);
     if (setting->kind == SETTING_DURATION)
         return check_duration(setting, value, ret_number, reterr);
+    if (setting->kind == SETTING_KEYS && check_keys(value, reterr) < 0)
+        return -EINVAL;
     if (setting->kind == SETTING_ZONE && !zone_exists(value))
         return err_set(reterr, -EINVAL, "want a time zone such as Europe/Moscow, got \"%s\"",
                        value);

@@ -13,6 +13,7 @@
 enum setting_kind {
     SETTING_TEXT,
     SETTING_SECRET,   /* never printed */
+    SETTING_KEYS,     /* of fernet.h; never printed */
     SETTING_INT,      /* whole number, least..most */
     SETTING_DURATION, /* "1h"; read as milliseconds, least..most */
     SETTING_ZONE,     /* IANA time zone that exists here */
@@ -36,7 +37,7 @@ extern const size_t settings_count;
 
 const struct setting *setting_find(const char *name);
 
-/* "text", "secret", "int", "duration", "zone", "url". */
+/* "text", "secret", "keys", "int", "duration", "zone", "url". */
 const char *setting_kind_name(enum setting_kind kind);
 
 /* Checks a value that is not empty. Returns 0, with the number of SETTING_INT and

@@ -41,10 +41,11 @@ struct worker {
     const char *in_flight_setting; /* or the setting that says so */
     bool unmigrated;               /* main/migrate only: no statement is prepared, no tick */
     bool tells_ready;              /* says READY=1 itself, later than when run is called */
+    int (*check)(struct run *run); /* of its arguments, before it connects or locks; or NULL */
     int (*run)(struct run *run);   /* 0 or a negative errno, see above */
     const char *also;          /* a WORKER_COMMAND's other names, with spaces between; or NULL */
-    const char *arguments;     /* what may follow the options, for --help ("--what WHAT"); NULL:
-                                  nothing may, except for a WORKER_COMMAND */
+    const char *arguments;     /* what may stand beside the options, for --help ("[--what WHAT]");
+                                  another word that begins with -- is refused; NULL: nothing may */
     bool arguments_tell_apart; /* with other arguments it does something else, which has a lock
                                   and ticks of its own: "NAME --what daily" in ops.run */
 };

@@ -110,7 +110,7 @@ static int take_line(void *context, const char *name, const char *value)
     const struct setting *setting = setting_find(name);
     bool *secrets = context;
 
-    if (setting && setting->kind == SETTING_SECRET && *value)
+    if (setting && (setting->kind == SETTING_SECRET || setting->kind == SETTING_KEYS) && *value)
         *secrets = true;
     return setenv(name, value, 0) < 0 ? -errno : 0;
 }
@@ -164,6 +164,18 @@ static int read_setting(const struct setting *setting, const char *where)
     return -EBADMSG;
 }
 
+/* Whoever has bots reads tokens from the database, too, where there is a key for it (bots.c). So
+ * nobody needs one, but one that is given has to be good. */
+static int read_keys(const char *where)
+{
+    const struct setting *keys = setting_find("FIELD_ENCRYPTION_KEY");
+
+    if (!value_of(setting_find("TELEGRAM_BOT_TOKEN"))->needed || value_of(keys)->needed ||
+        !environment(keys->name))
+        return 0;
+    return read_setting(keys, where);
+}
+
 /* Reads an instant from the environment; *ret_text stays NULL when it is not set. */
 static int read_instant(const char *name, const char **ret_text, int64_t *ret)
 {
@@ -212,6 +224,8 @@ int config_load(const struct worker *w, const char *now, struct run *run)
     for (size_t i = 0; i < n; i++)
         if (read_setting(needs[i], where) < 0)
             r = -EBADMSG;
+    if (read_keys(where) < 0)
+        r = -EBADMSG;
     if (read_instants(now, run) < 0)
         r = -EBADMSG;
     return r;

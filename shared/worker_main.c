@@ -143,6 +143,8 @@ int main(int argc, char **argv)
     r = signal_init();
     if (r == 0)
         r = config_load(&worker, options.now, &run);
+    if (r == 0 && worker.check)
+        r = worker.check(&run);
     if (r == 0)
         r = open_http(&run);
     if (r == 0)

@@ -38,11 +38,6 @@ static const struct option_row {
     { "--version", NULL, take_version, "print the version" },
 };
 
-static bool takes_arguments(const struct worker *w)
-{
-    return w->arguments || w->kind == WORKER_COMMAND;
-}
-
 static void print_need(const struct setting *setting)
 {
     printf("  %-26s %s", setting->name, setting->help);
@@ -61,10 +56,7 @@ static int take_help(const struct worker *w, struct options *options, const char
     (void)options;
     (void)value;
     printf("%s/%s: %s\n\nusage: %s [options]%s%s\n\noptions:\n", w->app, w->name, w->about, w->name,
-           takes_arguments(w) ? " " : "",
-           w->arguments                ? w->arguments
-           : w->kind == WORKER_COMMAND ? "[arguments]"
-                                       : "");
+           w->arguments ? " " : "", w->arguments ? w->arguments : "");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         printf("  %-10s %-8s  %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
                rows[i].help);
@@ -167,6 +159,28 @@ static const struct option_row *row_of(const char *word)
     return NULL;
 }
 
+/* Whether the worker has an option of its own of that name, as its arguments say. */
+static bool is_own_option(const struct worker *w, const char *word)
+{
+    size_t n = strcspn(word, "=");
+
+    for (const char *at = w->arguments; at && (at = strstr(at, "--")); at += 2) {
+        size_t length = strcspn(at, " ]|");
+
+        if (length == n && strncmp(at, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int refuse_option(const struct worker *w, const char *word)
+{
+    log_error("unknown option", LOG_TEXT("got", word), LOG_TEXT("worker", w->name),
+              LOG_TEXT("want", "--dry-run, --now RFC3339, --describe, --help or --version"),
+              LOG_TEXT("or", w->arguments ? w->arguments : "nothing else"));
+    return EXIT_USAGE;
+}
+
 /* Takes argv[0], and argv[1] where the value stands apart. Moves *argv behind what was taken. */
 static int take_option(const struct worker *w, const struct option_row *row, char ***argv,
                        struct options *options)
@@ -180,25 +194,34 @@ static int take_option(const struct worker *w, const struct option_row *row, cha
     return row->take(w, options, value ? value + 1 : *(*argv)++);
 }
 
+/* Options may stand anywhere before "--", as getopt(3) has it; what is left moves together. */
 int options_read(const struct worker *w, int argc, char **argv, struct options *ret)
 {
-    struct options options = { 0 };
+    struct options options = { .argv = argv + 1 };
     const struct option_row *row;
     char **word = argv + 1;
     int code = GO_ON;
 
     if (argc < 1)
         return EXIT_USAGE;
-    while (code == GO_ON && *word && (row = row_of(*word)))
-        code = take_option(w, row, &word, &options);
+    while (code == GO_ON && *word && strcmp(*word, "--") != 0) {
+        row = row_of(*word);
+        if (row)
+            code = take_option(w, row, &word, &options);
+        else if (strncmp(*word, "--", 2) == 0 && !is_own_option(w, *word))
+            code = refuse_option(w, *word);
+        else
+            options.argv[options.argc++] = *word++;
+    }
     if (code != GO_ON)
         return code;
-    if (*word && strcmp(*word, "--") == 0)
+    if (*word)
         word++;
-    if (*word && !takes_arguments(w))
-        return refuse(w, **word == '-' ? "unknown option" : "unexpected argument", *word);
-    options.argv = word;
-    options.argc = argc - (int)(word - argv);
+    while (*word)
+        options.argv[options.argc++] = *word++;
+    options.argv[options.argc] = NULL;
+    if (options.argc && !w->arguments)
+        return refuse(w, "unexpected argument: it takes none", options.argv[0]);
     *ret = options;
     return GO_ON;
 }

@@ -46,6 +46,8 @@ static void values_are_checked_by_kind(void **state)
         { "BILLING_MATCH_WINDOW",   "60000",  0, 60000, NULL },
         { "BILLING_MATCH_WINDOW",   "59s",    -EINVAL, 0, "from 60000ms" },
         { "BILLING_MATCH_WINDOW",   "soon",   -EINVAL, 0, "got \"soon\"" },
+        { "FIELD_ENCRYPTION_KEY",   "abc",    -EINVAL, 0, "opsctl generate_field_encryption_key" },
+        { "FIELD_ENCRYPTION_KEY",   "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", 0, 0, NULL },
         { "BILLING_TZ",             "UTC",    0, 0, NULL },
         { "BILLING_TZ",             "America/Sao_Paulo", 0, 0, NULL },
         { "BILLING_TZ",             "Mars/Olympus", -EINVAL, 0, "time zone" },

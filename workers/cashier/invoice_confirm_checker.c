@@ -326,6 +326,13 @@ static int read_listen(struct run *run, int64_t *ret_ms)
     return run_failed(run, -EDOM, "want --listen 55s (at most an hour), or nothing");
 }
 
+static int check(struct run *run)
+{
+    int64_t unused;
+
+    return read_listen(run, &unused);
+}
+
 static int invoice_confirm_checker(struct run *run)
 {
     uint64_t start_ms = monotonic_now_ms();
@@ -358,6 +365,7 @@ const struct worker worker = {
     .sql = sql,
     .sql_count = SQL_COUNT,
     .in_flight = 1,
+    .check = check,
     .run = invoice_confirm_checker,
     .arguments = "[--listen DURATION]",
 };

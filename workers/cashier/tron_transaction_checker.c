@@ -22,6 +22,17 @@
 /* The next tick is a minute after this one; what has no answer until then waits for that. */
 enum { PATIENCE_MS = 45000 };
 
+static int refuse_contract(struct run *run, const char *text)
+{
+    struct err why;
+
+    (void)err_set(&why, 0,
+                  "TRON_USDT_CONTRACT: want an address of Tron, such as "
+                  "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t (USDT of the main network), got \"%.64s\"",
+                  text);
+    return run_failed(run, -EBADMSG, why.text);
+}
+
 static int read_settings(struct run *run, struct trongrid *ret)
 {
     *ret = (struct trongrid){
@@ -31,7 +42,7 @@ static int read_settings(struct run *run, struct trongrid *ret)
         .contract_text = setting_text("TRON_USDT_CONTRACT"),
     };
     if (tron_address_parse(ret->contract_text, ret->contract) < 0)
-        return run_failed(run, -EBADMSG, "TRON_USDT_CONTRACT: want an address of Tron");
+        return refuse_contract(run, ret->contract_text);
     return 0;
 }
 

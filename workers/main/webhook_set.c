@@ -150,10 +150,6 @@ int webhook_each(struct run *run, int (*act)(struct run *run, const char *addres
     size_t n = 0;
     int r;
 
-    if (run->argc) {
-        (void)err_set(&why, 0, "%s takes no arguments", worker.name);
-        return run_failed(run, -EDOM, why.text);
-    }
     r = webhook_check_settings(&why);
     if (r < 0)
         return run_failed(run, r, why.text);

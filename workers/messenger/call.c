@@ -9,6 +9,9 @@
 #include "own.h"
 #include "text.h"
 
+/* Names of all replies, many times over. */
+enum { WHY_BYTES_MAX = 8192 };
+
 struct calling {
     struct run *run;
     struct talk talk;
@@ -147,4 +150,14 @@ int call_reply(struct run *run, const char *customer, const struct reply *reply,
     talk_begin(&calling.talk);
     talk_done(&calling.talk);
     return calling.r;
+}
+
+int call_unknown(struct run *run, const char *asked)
+{
+    OWN_BUF struct buf why = { 0 };
+
+    buf_init(&why, WHY_BYTES_MAX);
+    if (buf_printf(&why, "no reply %.80s; there are ", asked) < 0 || replies_list(&why) < 0)
+        return run_failed(run, -ENOENT, "no such reply");
+    return run_failed(run, -ENOENT, why.p);
 }

@@ -17,4 +17,7 @@
 int call_reply(struct run *run, const char *customer, const struct reply *reply,
                const struct callback *words);
 
+/* For a reply that there is not: logs what there is. Returns -ENOENT. */
+int call_unknown(struct run *run, const char *asked);
+
 #endif

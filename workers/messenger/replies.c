@@ -67,6 +67,15 @@ const struct reply *reply_named(const char *name)
     return found;
 }
 
+int replies_list(struct buf *ret)
+{
+    int r = 0;
+
+    for (int i = 0; i < REPLIES && r == 0; i++)
+        r = buf_printf(ret, "%s%s/%s", i ? ", " : "", replies[i]->app, replies[i]->name);
+    return r;
+}
+
 const struct reply *reply_to_words(const char *bot)
 {
     static const struct reply *const said[] = { &reply_unknown, &reply_models };

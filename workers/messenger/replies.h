@@ -8,6 +8,7 @@
  */
 #include <stddef.h>
 
+#include "buf.h"
 #include "talk.h"
 
 struct reply {
@@ -26,6 +27,9 @@ const struct reply *reply_by_link(const char *bot, const char *link);
 const struct reply *reply_by_name(const char *app, const char *name);
 /* The first of that name: a command's, before others. */
 const struct reply *reply_named(const char *name);
+
+/* Their names, "APP/NAME" each, after one another with commas. */
+int replies_list(struct buf *ret);
 
 /* What is said to words that are no command, in a bot that has replies; NULL: it has none. */
 const struct reply *reply_to_words(const char *bot);

@@ -14,8 +14,6 @@ static int generate(struct run *run)
     char key[FERNET_KEY_TEXT_MAX];
     int r;
 
-    if (run->argc)
-        return run_failed(run, -EDOM, "generate_field_encryption_key takes no arguments");
     r = fernet_key_generate(key);
     if (r < 0)
         return run_failed(run, r, "no randomness");

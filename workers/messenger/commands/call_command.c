@@ -11,7 +11,6 @@ static int call_command(struct run *run)
 {
     const struct callback none = { 0 };
     const struct reply *reply;
-    struct err why;
     const char *name;
 
     if (run->argc != 2)
@@ -20,8 +19,7 @@ static int call_command(struct run *run)
     reply = reply_named(name);
     if (reply)
         return call_reply(run, run->argv[0], reply, &none);
-    (void)err_set(&why, 0, "no reply %.40s", name);
-    return run_failed(run, -ENOENT, why.text);
+    return call_unknown(run, name);
 }
 
 const struct worker worker = {

@@ -21,8 +21,8 @@ static int call_inline_reply(struct run *run)
     reply = reply_by_name(run->argv[1], run->argv[2]);
     if (reply)
         return call_reply(run, run->argv[0], reply, &words);
-    (void)err_set(&why, 0, "no reply %.40s of %.40s", run->argv[2], run->argv[1]);
-    return run_failed(run, -ENOENT, why.text);
+    (void)err_set(&why, 0, "%.40s/%.40s", run->argv[1], run->argv[2]);
+    return call_unknown(run, why.text);
 }
 
 const struct worker worker = {

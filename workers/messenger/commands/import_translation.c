@@ -196,6 +196,9 @@ static int import_translation(struct run *run)
         return r;
     r = read_file(&import, run->argc == 2 ? run->argv[1] : translation_path(run->argv[0], path),
                   &why);
+    if (r == -ENOENT && run->argc == 1)
+        r = err_set(&why, r, "there is no %s here; `opsctl export_translation %s` writes it", path,
+                    run->argv[0]);
     return r < 0 ? run_failed(run, r == -EAGAIN ? -EIO : r, why.text)
                  : store(run, &import, run->argv[0]);
 }

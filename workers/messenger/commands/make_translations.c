@@ -20,6 +20,10 @@
 enum { LINE_BYTES_MAX = 64 << 10 };
 
 /* As the help of the original has it, too, misspelt. */
+#define SPELLINGS                                                \
+    "NAME [--delete_old_translations|--delete-old-translations|" \
+    "--delete_old_transaltions]"
+
 static bool is_delete(const char *word)
 {
     static const char *const spellings[] = { "--delete_old_translations",
@@ -127,5 +131,5 @@ const struct worker worker = {
     .sql = sql,
     .sql_count = SQL_COUNT,
     .run = make_translations,
-    .arguments = "NAME [--delete_old_translations]",
+    .arguments = SPELLINGS,
 };
