@@ -307,7 +307,7 @@ put = set -e; for p in $(2); do install -D -m $(1) "$${p%%=*}" "$(DESTDIR)$(PREF
 install: all ## PREFIX=/usr/local DESTDIR=
 	$(Q)$(call put,755,$(PROGRAMS))
 	$(Q)$(call put,644,$(DATA) $(MANUALS) $(COMPLETIONS))
-	$(Q)packaging/manifest $(PREFIX)/lib/ops/workers <ecosystem.json >$(DESTDIR)$(PREFIX)/share/ops/ecosystem.json
+	$(Q)packaging/manifest $(PREFIX)/lib/ops/workers $(PREFIX)/libexec/ops <ecosystem.json >$(DESTDIR)$(PREFIX)/share/ops/ecosystem.json
 	$(Q)chmod 644 $(DESTDIR)$(PREFIX)/share/ops/ecosystem.json
 	$(Q)install -d $(DESTDIR)$(UNITDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/ops.service >$(DESTDIR)$(UNITDIR)/ops.service

@@ -105,7 +105,7 @@ def test_the_installed_manifest_is_the_fleet_without_its_demo(tmp_path):
     text = (tmp_path / "usr/share/ops/ecosystem.json").read_text()
     apps = json.loads(re.sub(r"^//.*\n", "", text, flags=re.M))["apps"]
     sources = (ROOT / "ecosystem.json").read_text()
-    assert len(apps) > 5 and len(apps) == sources.count('"script": "build/workers/')
+    assert len(apps) > 5 and len(apps) == len(re.findall('"script": "build/(workers|libexec)/', sources))
     for app in apps:
         assert (tmp_path / app["script"].lstrip("/")).exists(), app
     assert not {"postgres", "sandbox", "seed"} & {n for a in apps for n in a.get("depends_on", [])}

@@ -1,9 +1,10 @@
 """tgadmin/bot_tasks and tgadmin/audit_log: the eight kinds of document 003."""
+import json
 import re
 
 import pytest
 
-from harness import wait_until
+from harness import BUILD, wait_until
 from sender_world import ADMIN, sandbox_process, world  # noqa: F401
 
 CHAT = -1001234567890
@@ -300,6 +301,74 @@ def test_bad_payloads_are_dead_with_their_reason(groups):
     groups.start()
     for job, (kind, _, reason) in zip(jobs, BAD):
         assert reason in groups.world.wait(job, "dead").last_error, kind
+
+
+# --- purchases
+
+
+def purchase(world, user=7, **details):
+    model = world.database.value(
+        "insert into tgadmin.models (public_id, name, username) values (md5(random()::text)::char(24),"
+        " 'A', md5(random()::text)) returning id")
+    product = world.database.value(
+        "insert into tgadmin.products (model_id, name, type, price, details)"
+        " values (%s, 'VIP <3', 'subscription', 10, %s) returning id", model, json.dumps(details))
+    return product, order(world, product, user)
+
+
+def order(world, product, user=7):
+    return world.database.value("insert into tgadmin.purchases (telegram_user_id, product_id, amount)"
+                                " values (%s, %s, 10) returning id", user, product)
+
+
+def paid(world, number, code=0):
+    done = world.worker(BUILD / "libexec/purchase_paid", str(number), "--now", "2026-03-10T12:00:00Z")
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def bought(world, number):
+    [row] = world.database.query("select * from tgadmin.purchases where id = %s", number)
+    return row
+
+
+def sent(world, number):
+    return [row.message_id for row in world.database.query(
+        "select message_id from tgadmin.sent_messages where purchase_id = %s order by 1", number)]
+
+
+def test_what_is_paid_is_delivered_once_and_completed(groups):
+    world = groups.world
+    product, number = purchase(world, days=3650, content=[
+        {"text": "one"}, {"photo": "https://example.org/2.jpg", "caption": "two"}, {"text": "three"}])
+    assert paid(world, number) == paid(world, number) == f"purchase {number} is paid\n"
+    assert f"{bought(world, number).access_expires_at:%F}" == "2036-03-07"
+    groups.start()
+    wait_until(lambda: bought(world, number).status == "completed")
+    assert len(sent(world, number)) == 3
+    assert [m.get("text") or m.get("caption") for m in world.sandbox.messages(7)] == [
+        "one", "two", "three"]
+    [told] = world.database.query("select payload from ops.job where queue = 'messages'")
+    assert "VIP &lt;3" in told.payload["text"]
+    [(actor, action, details)] = world.database.audited()
+    assert actor.startswith("opsctl ") and action == "purchase-paid"
+    assert (details["purchase"], details["user"]) == (number, 7)
+    again = order(world, product)
+    paid(world, again)
+    assert f"{bought(world, again).access_expires_at:%F}" == "2046-03-05", "from the end of the first"
+    assert bought(world, number).status == "expired" and not sent(world, number)
+    wait_until(lambda: len(sent(world, again)) == 6)
+
+
+def test_without_content_a_purchase_is_completed_at_once_and_for_ever(groups):
+    _, number = purchase(groups.world)
+    assert "is completed" in paid(groups.world, number)
+    assert bought(groups.world, number).access_expires_at is None
+    groups.database.execute("update tgadmin.purchases set status = 'refunded'")
+    assert "is refunded" in paid(groups.world, number, code=1)
+    assert "no purchase 999" in paid(groups.world, 999, code=1)
+    for word in "x", "0":
+        paid(groups.world, word, code=2)
 
 
 # --- audit_log

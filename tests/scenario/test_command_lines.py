@@ -42,15 +42,16 @@ def test_options_stand_anywhere_and_unknown_ones_are_refused(program):
 
 
 def test_a_dry_run_is_one_wherever_its_option_stands(world):
-    world.database.execute("insert into messenger.customer (telegram_id) values (7)")
-    for words in (["7", "start", "--dry-run"], ["7", "--dry-run", "start"]):
+    anna = str(world.database.value(
+        "insert into messenger.customer (telegram_id) values (7) returning id"))
+    for words in ([anna, "start", "--dry-run"], [anna, "--dry-run", "start"]):
         done = world.worker(LIBEXEC / "call_command", *words, **world.settings())
         assert done.returncode == 0, done.stderr
-    done = world.worker(LIBEXEC / "call_inline_reply", "7", "accesser", "plans", "--dry-run",
+    done = world.worker(LIBEXEC / "call_inline_reply", anna, "accesser", "plans", "--dry-run",
                         **world.settings())
     assert done.returncode == 0, done.stderr
     assert world.database.value("select count(*) from ops.job") == 0
-    real = world.worker(LIBEXEC / "call_inline_reply", "7", "accesser", "plans", **world.settings())
+    real = world.worker(LIBEXEC / "call_inline_reply", anna, "accesser", "plans", **world.settings())
     assert real.returncode == 0 and world.database.value("select count(*) from ops.job") == 1
 
 

@@ -192,6 +192,55 @@ def test_queues_and_jobs_are_told_and_a_dead_one_goes_back(gateway, database):
     assert database.audited() == [("api", "job-retry", {"job": newest})] * 2
 
 
+def test_a_job_is_ordered_and_cancelled(gateway, database):
+    order = {"queue": "bot-tasks", "kind": "delete-messages-bulk",
+             "payload": {"chatId": -1001, "messageIds": list(range(10 ** 9, 10 ** 9 + 10000))}}
+    status, told = gateway.api("POST", "/api/jobs", order)
+    assert status == 200 and told["success"] is True
+    [job] = database.query("select * from ops.job where queue = 'bot-tasks'")
+    assert (job.id, job.kind, job.bot, job.payload) == (
+        told["id"], order["kind"], "tgadmin", order["payload"])
+    for wrong, said in (({**order, "kind": "x"}, "there are bot-tasks send-message"),
+                        ({**order, "payload": {}}, "chatId is missing"),
+                        ({**order, "payload": []}, "want a JSON object"),
+                        ({**order, "bot": "x"}, "no bot x"), ({}, "want {"), ([], "want {")):
+        status, refused = gateway.api("POST", "/api/jobs", wrong)
+        assert status == 400 and said in refused["error"], wrong
+    assert gateway.ask("POST", "/api/jobs", "{}").status == 401
+    answer = gateway.ask("DELETE", "/api/jobs", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD, POST"
+    for _ in range(2):
+        assert gateway.api("POST", f"/api/jobs/{job.id}/cancel") == (
+            200, {"id": job.id, "state": "cancelled"})
+    assert gateway.api("POST", "/api/jobs/999999/cancel")[0] == 404
+    database.execute("update ops.job set state = 'done', finished_at = now(), ring = ops.job_ring()"
+                     " where id = %s", gateway.api("POST", "/api/jobs", order)[1]["id"])
+    done = database.value("select max(id) from ops.job where queue = 'bot-tasks'")
+    assert gateway.api("POST", f"/api/jobs/{done}/cancel")[0] == 409
+    assert [action for _, action, _ in database.audited()] == [
+        "job-add", "job-cancel", "job-cancel", "job-add"]
+
+
+# --- purchases
+
+def test_a_purchase_is_paid_over_the_api(gateway, database):
+    database.execute("insert into tgadmin.models (public_id, name, username)"
+                     " values ('507f1f77bcf86cd799439011', 'A', 'a')")
+    database.execute("insert into tgadmin.products (model_id, name, type, price)"
+                     " select id, 'P', 'content', 10 from tgadmin.models")
+    number = database.value("insert into tgadmin.purchases (telegram_user_id, product_id, amount)"
+                            " select 7, id, 10 from tgadmin.products returning id")
+    path = f"/api/purchases/{number}/paid"
+    assert gateway.ask("POST", path).status == 401
+    for _ in range(2):
+        assert gateway.api("POST", path) == (200, {"id": number, "status": "completed"})
+    assert [(actor, action) for actor, action, _ in database.audited()] == [("api", "purchase-paid")]
+    assert gateway.api("POST", "/api/purchases/99/paid")[0] == 404
+    assert gateway.api("POST", "/api/purchases/x/paid")[0] == 400
+    database.execute("update tgadmin.purchases set status = 'failed'")
+    assert gateway.api("POST", path)[0] == 409
+
+
 # --- coffee
 
 def test_tasks_and_payment_status(gateway, database):

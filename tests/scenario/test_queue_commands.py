@@ -6,6 +6,7 @@ import pwd
 import pytest
 
 from harness import BUILD
+from test_bot_tasks import BAD
 
 
 @pytest.fixture
@@ -76,6 +77,46 @@ def test_what_cannot_be_done_says_why(command, jobs, database):
     database.execute("update ops.job set state = 'done', finished_at = now() where id = %s", jobs[0])
     done = command("jobs", "cancel", str(jobs[0]))
     assert done.returncode == 1 and "is done" in done.stderr
+
+
+def test_a_job_is_added_where_its_worker_would_take_it(command, database):
+    added = command("jobs", "add", "bot-tasks", "sync-groups", "{}", "--json")
+    assert added.returncode == 0, added.stderr
+    photo = command("jobs", "add", "messages", "send-photo", '{"chat_id": 7, "photo": "http://x"}',
+                    "--bot", "shop")
+    assert photo.returncode == 0, photo.stderr
+    rows = database.query("select id, queue, kind, bot from ops.job where queue <> 'audit-log'"
+                          " order by id")
+    assert [row[1:] for row in rows] == [("bot-tasks", "sync-groups", "tgadmin"),
+                                         ("messages", "send-photo", "shop")]
+    assert json.loads(added.stdout)["id"] == rows[0].id
+    assert [(action, details["job"]) for _, action, details in database.audited()] == [
+        ("job-add", row.id) for row in rows]
+
+
+@pytest.mark.parametrize("kind, payload, reason", BAD)
+def test_what_the_worker_would_refuse_is_refused_at_once(command, database, kind, payload, reason):
+    if reason.startswith("unknown kind"):
+        reason = "no kind ban-everybody of the queue bot-tasks; there are bot-tasks send-message"
+    refused = command("jobs", "add", "bot-tasks", kind, json.dumps(payload))
+    assert refused.returncode == 1 and reason in refused.stderr
+    assert not database.query("select from ops.job")
+
+
+def test_dead_jobs_are_retried_together(command, database):
+    database.execute("select ops.enqueue_all('q', 'k', array(select jsonb_build_object('n', n)"
+                     " from generate_series(1, 1002) n))")
+    other = database.value("select ops.enqueue('other', 'k', '{}')")
+    twins = [database.value("select ops.enqueue('q', 'k', '{}')") for _ in range(2)]
+    database.execute("update ops.job set state = 'dead', finished_at = now(), ring = ops.job_ring()")
+    database.execute("update ops.job set dedup_key = 'twin' where id = any(%s)", twins)
+    done = command("jobs", "retry", "--state", "dead", "q")
+    assert done.returncode == 0 and "1000 dead jobs of q" in done.stdout and "once again" in done.stdout
+    done = command("jobs", "retry", "q", "--state", "dead", "--json")
+    assert json.loads(done.stdout)["retried"] == 3
+    left = database.query("select id from ops.job where state = 'dead' order by id")
+    assert [row.id for row in left] == [other, twins[1]]
+    assert len(database.audited()) == 2
 
 
 def test_queues_tell_depth_age_and_failures(command, jobs):

@@ -44,6 +44,8 @@ enum {
      * below 256 KiB. */
     UPDATE_BYTES_MAX = 1 << 20,
     API_BYTES_MAX = 4 << 10,
+    /* delete-messages-bulk with its 10,000 ids of up to 19 digits. */
+    ORDER_BYTES_MAX = 256 << 10,
     /* Bodies of all requests that are under way. */
     BODIES_BYTES_MAX = 64 << 20,
     /* The whole fleet in `stat --json` is below 1 MiB, a thousand jobs with their errors too. */
@@ -209,7 +211,10 @@ void api_workers(struct exchange *x);
 void api_restart(struct exchange *x);
 void api_queues(struct exchange *x);
 void api_jobs(struct exchange *x);
+void api_add(struct exchange *x);
 void api_retry(struct exchange *x);
+void api_cancel(struct exchange *x);
+void api_purchase_paid(struct exchange *x);
 void api_tasks(struct exchange *x);
 void api_reset_payment_status(struct exchange *x);
 

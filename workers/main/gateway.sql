@@ -48,9 +48,25 @@ select state, case when state = 'available'
                    then ops.audit('api', 'job-retry', jsonb_build_object('job', $1::bigint)) end
 from ops.job_retry($1) state;
 
+-- name: cancel
+-- $1 id
+select state, case when state in ('cancelled', 'running')
+                   then ops.audit('api', 'job-cancel', jsonb_build_object('job', $1::bigint)) end
+from ops.job_cancel($1) state;
+
+-- name: add
+-- $1 queue, $2 kind, $3 payload, $4 bot or null
+select id, ops.audit('api', 'job-add', jsonb_build_object('job', id, 'queue', $1::text,
+                                                       'kind', $2::text))
+from ops.enqueue($1, $2, $3::jsonb, bot => $4) id;
+
 -- name: restarts
 -- $1 worker
 select ops.audit('api', 'worker-restart', jsonb_build_object('worker', $1::text));
+
+-- name: purchase_paid
+-- $1 purchase
+select tgadmin.purchase_paid($1::bigint, now(), 'api');
 
 -- name: tasks
 -- $1 user

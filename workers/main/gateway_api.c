@@ -6,6 +6,7 @@
 
 #include "gateway.h"
 #include "gateway_sql.h"
+#include "order.h"
 #include "own.h"
 #include "settings.h"
 #include "text.h"
@@ -146,31 +147,49 @@ void api_jobs(struct exchange *x)
         ASK(x, &sql[SQL_JOBS], tell_json, queue, state, limit ? limit : fallback);
 }
 
-static void tell_retry(struct exchange *x, const struct rows *rows)
+/* What a job is after a person's word on it; refusal is said where that is not what was wanted. */
+static void tell_state(struct exchange *x, const struct rows *rows, bool is_done,
+                       const char *refusal)
 {
     OWN_BUF struct buf body = { 0 };
-    const char *state = rows ? rows_text(rows, 0, 0) : NULL;
+    const char *state = rows_text(rows, 0, 0);
 
-    if (!rows)
-        return;
     buf_init(&body, API_BYTES_MAX);
     if (!state) {
         exchange_error(x, MHD_HTTP_NOT_FOUND,
                        "no job %s: there is none, or it ended long ago and was cleared away",
                        x->name);
-        return;
+    } else if (!is_done) {
+        exchange_error(x, MHD_HTTP_CONFLICT, "job %s is %s: only one that is %s", x->name, state,
+                       refusal);
+    } else {
+        (void)buf_printf(&body, "{\"id\":%s,\"state\":\"%s\"}", x->name, state);
+        exchange_json(x, body.p);
     }
-    if (strcmp(state, "available") != 0) {
-        exchange_error(x, MHD_HTTP_CONFLICT,
-                       "job %s is %s: only one that is dead or cancelled can be retried", x->name,
-                       state);
-        return;
-    }
-    (void)buf_printf(&body, "{\"id\":%s,\"state\":\"%s\"}", x->name, state);
-    exchange_json(x, body.p);
 }
 
-void api_retry(struct exchange *x)
+static bool is_now(const struct rows *rows, const char *state)
+{
+    const char *now = rows_text(rows, 0, 0);
+
+    return now && strcmp(now, state) == 0;
+}
+
+static void tell_retry(struct exchange *x, const struct rows *rows)
+{
+    if (rows)
+        tell_state(x, rows, is_now(rows, "available"), "dead or cancelled can be retried");
+}
+
+/* One that is running ends as it ends, and is not tried again. */
+static void tell_cancel(struct exchange *x, const struct rows *rows)
+{
+    if (rows)
+        tell_state(x, rows, is_now(rows, "cancelled") || is_now(rows, "running"),
+                   "available or running can be cancelled");
+}
+
+static void change_job(struct exchange *x, const struct statement *statement, ask_done *done)
 {
     int64_t id;
 
@@ -180,7 +199,90 @@ void api_retry(struct exchange *x)
     }
     /* As JSON has numbers: without zeros before it. */
     (void)snprintf(x->name, sizeof x->name, "%" PRId64, id);
-    ASK(x, &sql[SQL_RETRY], tell_retry, x->name);
+    ASK(x, statement, done, x->name);
+}
+
+void api_retry(struct exchange *x)
+{
+    change_job(x, &sql[SQL_RETRY], tell_retry);
+}
+
+void api_cancel(struct exchange *x)
+{
+    change_job(x, &sql[SQL_CANCEL], tell_cancel);
+}
+
+static void tell_added(struct exchange *x, const struct rows *rows)
+{
+    OWN_BUF struct buf body = { 0 };
+
+    if (!rows)
+        return;
+    buf_init(&body, API_BYTES_MAX);
+    (void)buf_printf(&body, "{\"success\":true,\"id\":%s}", rows_text(rows, 0, 0));
+    exchange_json(x, body.p);
+}
+
+void api_add(struct exchange *x)
+{
+    OWN(json) cJSON *json = NULL;
+    OWN(free) char *payload = NULL;
+    struct order order;
+    struct err why = { "" };
+
+    if (json_parse(x->body.p ? x->body.p : "", x->body.len, &json, &why) < 0) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "%s", why.text);
+        return;
+    }
+    order = (struct order){
+        .queue = json_get_text(json, "queue"),
+        .kind = json_get_text(json, "kind"),
+        .bot = json_get_text(json, "bot"),
+        .payload = json_get(json, "payload"),
+    };
+    if (!order.queue || !order.kind) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST,
+                       "want {\"queue\":\"bot-tasks\",\"kind\":\"sync-groups\",\"payload\":{}}");
+    } else if (order_check(&order, &why) < 0) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "%s", why.text);
+    } else {
+        payload = cJSON_PrintUnformatted(order.payload);
+        ASK(x, &sql[SQL_ADD], tell_added, order.queue, order.kind, payload ? payload : "{}",
+            order.bot);
+    }
+}
+
+/* --- purchases --- */
+
+static void tell_paid(struct exchange *x, const struct rows *rows)
+{
+    OWN_BUF struct buf body = { 0 };
+    const char *state = rows ? rows_text(rows, 0, 0) : NULL;
+
+    if (!rows)
+        return;
+    buf_init(&body, API_BYTES_MAX);
+    if (!state) {
+        exchange_error(x, MHD_HTTP_NOT_FOUND, "no purchase %s", x->name);
+    } else if (!is_now(rows, "paid") && !is_now(rows, "completed")) {
+        exchange_error(x, MHD_HTTP_CONFLICT,
+                       "purchase %s is %s: only one that is pending can be paid", x->name, state);
+    } else {
+        (void)buf_printf(&body, "{\"id\":%s,\"status\":\"%s\"}", x->name, state);
+        exchange_json(x, body.p);
+    }
+}
+
+void api_purchase_paid(struct exchange *x)
+{
+    int64_t id;
+
+    if (text_to_int(x->name, 1, INT64_MAX, &id) < 0) {
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the number of a purchase");
+        return;
+    }
+    (void)snprintf(x->name, sizeof x->name, "%" PRId64, id);
+    ASK(x, &sql[SQL_PURCHASE_PAID], tell_paid, x->name);
 }
 
 /* --- coffee --- */

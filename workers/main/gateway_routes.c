@@ -34,7 +34,10 @@ static const struct route routes[] = {
     { "POST", "/api/workers/{}/restart",         API_BYTES_MAX,    api_restart,               RESTART_MS },
     { "GET",  "/api/queues",                     API_BYTES_MAX,    api_queues,                STORE_MS },
     { "GET",  "/api/jobs",                       API_BYTES_MAX,    api_jobs,                  STORE_MS },
+    { "POST", "/api/jobs",                       ORDER_BYTES_MAX,  api_add,                   STORE_MS },
+    { "POST", "/api/jobs/{}/cancel",             API_BYTES_MAX,    api_cancel,                STORE_MS },
     { "POST", "/api/jobs/{}/retry",              API_BYTES_MAX,    api_retry,                 STORE_MS },
+    { "POST", "/api/purchases/{}/paid",          API_BYTES_MAX,    api_purchase_paid,         STORE_MS },
     { "GET",  "/api/tasks",                      API_BYTES_MAX,    api_tasks,                 STORE_MS },
     { "POST", "/api/auth/reset-payment-status",  API_BYTES_MAX,    api_reset_payment_status,  STORE_MS },
     { "GET",  "/",                               API_BYTES_MAX,    dashboard_redirect,        STORE_MS },
@@ -188,18 +191,39 @@ static bool fits(const char *pattern, const char *path, char name[static NAME_BY
     return true;
 }
 
-static const struct route *find(const char *path, char name[static NAME_BYTES_MAX])
+/* HEAD is GET whose body libmicrohttpd leaves out. */
+static bool is_asked_by(const struct route *route, const char *method)
 {
-    for (size_t i = 0; i < ROUTES; i++)
-        if (fits(routes[i].path, path, name))
-            return &routes[i];
-    return NULL;
+    return strcmp(route->method, strcmp(method, "HEAD") == 0 ? "GET" : method) == 0;
 }
 
-static void refuse_method(struct exchange *x, const struct route *route)
+/* The path's route for the method; else one of the path's routes, which says what there is. */
+static const struct route *find(const char *method, const char *path,
+                                char name[static NAME_BYTES_MAX])
 {
-    const char *allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+    const struct route *other = NULL;
 
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (!fits(routes[i].path, path, name))
+            continue;
+        if (is_asked_by(&routes[i], method))
+            return &routes[i];
+        other = &routes[i];
+    }
+    return other;
+}
+
+/* Names all methods that the path is asked by (RFC 9110, 15.5.6). */
+static void refuse_method(struct exchange *x, const char *path)
+{
+    char allowed[64] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < ROUTES && n < sizeof allowed; i++)
+        if (fits(routes[i].path, path, x->name))
+            n += (size_t)snprintf(allowed + n, sizeof allowed - n, "%s%s", n ? ", " : "",
+                                  strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD"
+                                                                       : routes[i].method);
     exchange_error(x, MHD_HTTP_METHOD_NOT_ALLOWED, "this path is asked by %s", allowed);
     exchange_header(x, "Allow", allowed);
 }
@@ -210,12 +234,11 @@ void route_begin(struct exchange *x, const char *method, const char *path)
 
     if (!may_ask(x, method, path))
         return;
-    route = find(path, x->name);
-    /* HEAD is GET whose body libmicrohttpd leaves out. */
+    route = find(method, path, x->name);
     if (!route)
         exchange_error(x, MHD_HTTP_NOT_FOUND, "no such path; see workers/main/README.md");
-    else if (strcmp(route->method, strcmp(method, "HEAD") == 0 ? "GET" : method) != 0)
-        refuse_method(x, route);
+    else if (!is_asked_by(route, method))
+        refuse_method(x, path);
     else
         x->route = route;
 }

@@ -19,6 +19,7 @@ static const struct {
     void (*start)(struct job *job);
 } kinds[] = {
     { "send-message",         task_send },
+    { "send-photo",           task_send },
     { "delete-message",       task_delete },
     { "delete-messages-bulk", task_delete_bulk },
     { "clear-all-messages",   task_clear },

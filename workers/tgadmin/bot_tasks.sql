@@ -33,6 +33,16 @@ select posted.id, (select c.id from tgadmin.campaigns c where c.id = $3::bigint)
 on conflict (job_id) do update
     set status = 'sent', message_id = excluded.message_id, sent_at = excluded.sent_at, error = null;
 
+-- name: delivered
+-- $1 purchase, $2 chat, $3 message, $4 whether it was the last of it
+with sent as (
+    insert into tgadmin.sent_messages (purchase_id, chat_id, message_id)
+    select id, $2::bigint, $3::bigint from tgadmin.purchases where id = $1::bigint
+    on conflict do nothing
+)
+update tgadmin.purchases set status = 'completed'
+ where id = $1 and status = 'paid' and $4::boolean;
+
 -- name: post_failed
 -- $1 chat, $2 job, $3 campaign or null, $4 text, $5 error
 insert into tgadmin.post_history (group_id, campaign_id, text, status, error, job_id)
@@ -78,8 +88,8 @@ update tgadmin.sent_messages
  where chat_id = $1 and message_id = any($2) and deleted_at is null;
 
 -- name: tracked
--- $1 group, $2 first message or null, $3 last message or null, $4 days or null, $5 how many at most.
--- What was posted there and is still to be deleted, oldest first.
+-- $1 group, $2 first message or null, $3 last message or null, $4 days or null, $5 how many. What
+-- was posted there and is still to be deleted, oldest first.
 select message_id
   from tgadmin.post_history
  where group_id = $1::bigint and status = 'sent' and message_id is not null

@@ -1,6 +1,7 @@
 /*
- * send-message: a post to a group, unless its cooldown or its daily maximum holds it back. What was
- * posted, or why it was not, is in tgadmin.post_history.
+ * send-message, send-photo: a post to a group, unless its cooldown or its daily maximum holds it
+ * back. What was posted, or why it was not, is in tgadmin.post_history; what is delivered for a
+ * purchase, in tgadmin.sent_messages.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ struct post {
     struct delivery delivery; /* first: job->data */
     struct message message;
     int64_t campaign; /* 0: none */
-    bool bypass;
+    int64_t purchase; /* 0: none */
+    bool bypass, completes;
 };
 
 static void release(struct delivery *delivery)
@@ -29,6 +31,16 @@ static const char *campaign_text(const struct post *post, char text[static TASK_
     return post->campaign ? task_id_text(post->campaign, text) : NULL;
 }
 
+static void record_delivery(struct job *job, int64_t message_id)
+{
+    const struct post *post = job->data;
+    char purchase[TASK_ID_TEXT], chat[TASK_ID_TEXT], message[TASK_ID_TEXT];
+
+    job_also(job, &sql[SQL_DELIVERED], task_id_text(post->purchase, purchase),
+             task_id_text(post->delivery.chat_id, chat), task_id_text(message_id, message),
+             post->completes ? "t" : "f");
+}
+
 static void record_post(struct job *job, const struct telegram_answer *answer)
 {
     struct post *post = job->data;
@@ -40,6 +52,8 @@ static void record_post(struct job *job, const struct telegram_answer *answer)
     job_also(job, &sql[SQL_POSTED], task_id_text(post->delivery.chat_id, chat),
              task_id_text(job->id, id), campaign_text(post, campaign),
              task_id_text(message_id, message), post->message.text, setting_text("TGADMIN_TZ"));
+    if (post->purchase)
+        record_delivery(job, message_id);
     (void)(json_put_int(result, "messageId", message_id) &&
            json_put_int(result, "chatId", post->delivery.chat_id));
     delivery_done(job, result);
@@ -106,6 +120,10 @@ static int read_post(const struct job *job, struct post *ret, struct err *reterr
     if (r < 0)
         return r;
     r = payload_id(job->payload, "campaignId", &ret->campaign, reterr);
+    if (r == 0 || r == -ENOENT)
+        r = payload_id(job->payload, "purchaseId", &ret->purchase, reterr);
+    if (r == 0 || r == -ENOENT)
+        r = payload_bool(job->payload, "completes", &ret->completes, reterr);
     if (r == 0 || r == -ENOENT)
         r = payload_bool(job->payload, "bypassRateLimit", &ret->bypass, reterr);
     return r == -ENOENT ? 0 : r;

@@ -1,6 +1,7 @@
 /*
  * opsctl jobs [QUEUE] [--state S] [--json], opsctl jobs show|retry|cancel ID [--json]: what is in
- * the queues, and a person's word on one job.
+ * the queues, and a person's word on one job; opsctl jobs retry --state dead QUEUE: on many; opsctl
+ * jobs add QUEUE KIND JSON [--bot B]: a new one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 #include "actor.h"
 #include "buf.h"
 #include "jobs_sql.h"
+#include "json.h"
+#include "order.h"
+#include "own.h"
 #include "text.h"
 #include "worker.h"
 
@@ -19,17 +23,26 @@ enum {
     LINE_MAX_BYTES = 1 << 20,
 };
 
+/* Of retry --state: more are more than somebody has looked at. */
+#define RETRY_MOST "1000"
+
+enum { OPERANDS_MOST = 3 };
+
 struct words {
-    const char *verb, *id; /* or */
-    const char *queue, *state;
+    const char *verb; /* NULL: list */
+    const char *operands[OPERANDS_MOST];
+    int count;
+    const char *state, *bot;
     bool json;
 };
 
 static int usage(struct run *run)
 {
-    return run_failed(run, -EDOM,
-                      "want jobs [QUEUE] [--state available|running|done|dead|cancelled] [--json], "
-                      "or jobs show|retry|cancel ID [--json]");
+    return run_failed(
+        run, -EDOM,
+        "want jobs [QUEUE] [--state available|running|done|dead|cancelled] [--json], "
+        "jobs show|retry|cancel ID [--json], jobs retry --state dead|cancelled QUEUE, "
+        "or jobs add QUEUE KIND JSON [--bot BOT]");
 }
 
 static bool is_one_of(const char *word, const char *const *words)
@@ -40,13 +53,28 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
+/* Whether they go together. */
+static bool is_sound(const struct words *words)
+{
+    static const char *const states[] = { "available", "running", "done", NULL };
+    static const char *const ended[] = { "dead", "cancelled", NULL };
+    bool has_ended = words->state && is_one_of(words->state, ended);
+    int64_t id;
+
+    if (words->bot && (!words->verb || strcmp(words->verb, "add") != 0))
+        return false;
+    if (!words->verb)
+        return words->count <= 1 && (!words->state || has_ended || is_one_of(words->state, states));
+    if (strcmp(words->verb, "add") == 0)
+        return words->count == OPERANDS_MOST && !words->state;
+    if (words->state)
+        return strcmp(words->verb, "retry") == 0 && has_ended && words->count == 1;
+    return words->count == 1 && text_to_int(words->operands[0], 1, INT64_MAX, &id) == 0;
+}
+
 static int read_words(struct run *run, struct words *ret)
 {
-    static const char *const verbs[] = { "show", "retry", "cancel", NULL };
-    static const char *const states[] = {
-        "available", "running", "done", "dead", "cancelled", NULL
-    };
-    int64_t id;
+    static const char *const verbs[] = { "show", "retry", "cancel", "add", NULL };
 
     for (int i = 0; i < run->argc; i++) {
         const char *word = run->argv[i];
@@ -55,22 +83,18 @@ static int read_words(struct run *run, struct words *ret)
             ret->json = true;
         else if (strcmp(word, "--state") == 0 && i + 1 < run->argc)
             ret->state = run->argv[++i];
+        else if (strcmp(word, "--bot") == 0 && i + 1 < run->argc)
+            ret->bot = run->argv[++i];
         else if (word[0] == '-')
             return usage(run);
-        else if (!ret->verb && !ret->queue && is_one_of(word, verbs))
+        else if (!ret->verb && !ret->count && is_one_of(word, verbs))
             ret->verb = word;
-        else if (ret->verb && !ret->id)
-            ret->id = word;
-        else if (!ret->verb && !ret->queue)
-            ret->queue = word;
+        else if (ret->count < OPERANDS_MOST)
+            ret->operands[ret->count++] = word;
         else
             return usage(run);
     }
-    if (ret->state && (ret->verb || !is_one_of(ret->state, states)))
-        return usage(run);
-    if (ret->verb && (!ret->id || text_to_int(ret->id, 1, INT64_MAX, &id) < 0))
-        return usage(run);
-    return 0;
+    return is_sound(ret) ? 0 : usage(run);
 }
 
 /* One line per row, the columns apart; what came from outside is escaped. */
@@ -107,10 +131,11 @@ static int list(struct run *run, const struct words *words)
     complete = *rows_text(&older, 0, 0) == 'f';
     (void)snprintf(most, sizeof most, "%d", LIST_MOST);
     if (words->json)
-        r = db_run(run->db, &sql[SQL_LIST_JSON], &rows, words->queue, words->state, most, LOOK_BACK,
-                   complete ? "t" : "f");
+        r = db_run(run->db, &sql[SQL_LIST_JSON], &rows, words->operands[0], words->state, most,
+                   LOOK_BACK, complete ? "t" : "f");
     else
-        r = db_run(run->db, &sql[SQL_LIST], &rows, words->queue, words->state, most, LOOK_BACK);
+        r = db_run(run->db, &sql[SQL_LIST], &rows, words->operands[0], words->state, most,
+                   LOOK_BACK);
     if (r < 0)
         return run_db_failed(run, r, "cannot list the jobs");
     if (words->json) {
@@ -140,12 +165,13 @@ static int no_such_job(struct run *run, const char *id)
 static int show(struct run *run, const struct words *words)
 {
     OWN_ROWS struct rows rows = { 0 };
-    int r = db_run(run->db, &sql[words->json ? SQL_SHOW_JSON : SQL_SHOW], &rows, words->id);
+    int r = db_run(run->db, &sql[words->json ? SQL_SHOW_JSON : SQL_SHOW], &rows,
+                   words->operands[0]);
 
     if (r < 0)
         return run_db_failed(run, r, "cannot read the job");
     if (rows.count == 0)
-        return no_such_job(run, words->id);
+        return no_such_job(run, words->operands[0]);
     if (words->json)
         (void)puts(rows_text(&rows, 0, 0));
     else
@@ -160,7 +186,7 @@ static int change(struct run *run, const struct words *words, const struct state
     bool retry = statement == &sql[SQL_RETRY];
     const char *state;
     char why[128], actor[ACTOR_MAX];
-    int r = db_run(run->db, statement, &rows, words->id, actor_name(actor));
+    int r = db_run(run->db, statement, &rows, words->operands[0], actor_name(actor));
 
     if (r == -EEXIST)
         return run_failed(run, r, "an open job of the queue has the same dedup_key");
@@ -168,23 +194,70 @@ static int change(struct run *run, const struct words *words, const struct state
         return run_db_failed(run, r, "cannot change the job");
     state = rows_text(&rows, 0, 0);
     if (!state)
-        return no_such_job(run, words->id);
+        return no_such_job(run, words->operands[0]);
     if (words->json)
-        (void)printf("{\"version\":1,\"id\":%s,\"state\":\"%s\"}\n", words->id, state);
+        (void)printf("{\"version\":1,\"id\":%s,\"state\":\"%s\"}\n", words->operands[0], state);
     if (strcmp(state, retry ? "available" : "cancelled") == 0) {
         if (!words->json)
-            (void)printf("job %s is %s\n", words->id, state);
+            (void)printf("job %s is %s\n", words->operands[0], state);
         return 0;
     }
     if (!retry && strcmp(state, "running") == 0) {
         if (!words->json)
-            (void)printf("job %s is running; it will not be tried again\n", words->id);
+            (void)printf("job %s is running; it will not be tried again\n", words->operands[0]);
         return 0;
     }
-    (void)snprintf(why, sizeof why, "job %.20s is %s: only one that is %s can be %s", words->id,
-                   state, retry ? "dead or cancelled" : "available or running",
+    (void)snprintf(why, sizeof why, "job %.20s is %s: only one that is %s can be %s",
+                   words->operands[0], state, retry ? "dead or cancelled" : "available or running",
                    retry ? "retried" : "cancelled");
     return run_failed(run, -EINVAL, why);
+}
+
+static int retry_all(struct run *run, const struct words *words)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    const char *count, *queue = words->operands[0];
+    char actor[ACTOR_MAX];
+    int r = db_run(run->db, &sql[SQL_RETRY_ALL], &rows, queue, words->state, RETRY_MOST,
+                   actor_name(actor));
+
+    if (r < 0)
+        return run_db_failed(run, r, "cannot retry the jobs");
+    count = rows_text(&rows, 0, 0);
+    if (words->json)
+        (void)printf("{\"version\":1,\"retried\":%s}\n", count);
+    else
+        (void)printf("%s %s jobs of %s are available again%s\n", count, words->state, queue,
+                     strcmp(count, RETRY_MOST) == 0 ? "; there may be more: once again" : "");
+    return 0;
+}
+
+static int add(struct run *run, const struct words *words)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    OWN(json) cJSON *payload = NULL;
+    struct order order = { .queue = words->operands[0], .kind = words->operands[1] };
+    const char *text = words->operands[2];
+    char actor[ACTOR_MAX];
+    struct err why = { "" };
+    int r = json_parse(text, strlen(text), &payload, &why);
+
+    if (r < 0)
+        return run_failed(run, -EINVAL, why.text);
+    order.payload = payload;
+    order.bot = words->bot;
+    r = order_check(&order, &why);
+    if (r < 0)
+        return run_failed(run, r, why.text);
+    r = db_run(run->db, &sql[SQL_ADD], &rows, order.queue, order.kind, text, order.bot,
+               actor_name(actor));
+    if (r < 0)
+        return run_db_failed(run, r, "cannot add the job");
+    if (words->json)
+        (void)printf("{\"version\":1,\"id\":%s,\"state\":\"available\"}\n", rows_text(&rows, 0, 0));
+    else
+        (void)printf("job %s is available\n", rows_text(&rows, 0, 0));
+    return 0;
 }
 
 static int jobs(struct run *run)
@@ -198,17 +271,22 @@ static int jobs(struct run *run)
         return list(run, &words);
     if (strcmp(words.verb, "show") == 0)
         return show(run, &words);
+    if (strcmp(words.verb, "add") == 0)
+        return add(run, &words);
+    if (words.state)
+        return retry_all(run, &words);
     return change(run, &words, &sql[strcmp(words.verb, "retry") == 0 ? SQL_RETRY : SQL_CANCEL]);
 }
 
 const struct worker worker = {
     .app = "main",
     .name = "jobs",
-    .about = "list the jobs of the queues; show, retry or cancel one",
+    .about = "list the jobs of the queues; show, retry, cancel or add one",
     .kind = WORKER_COMMAND,
     .needs = WORKER_NEEDS("DATABASE_URL"),
     .sql = sql,
     .sql_count = SQL_COUNT,
     .run = jobs,
-    .arguments = "[QUEUE] [--state STATE] [--json] | show|retry|cancel ID [--json]",
+    .arguments = "[QUEUE] [--state STATE] [--json] | show|retry|cancel ID [--json] | "
+                 "retry --state dead QUEUE | add QUEUE KIND JSON [--bot BOT]",
 };

@@ -67,3 +67,30 @@ from ops.job_retry($1) state;
 select state, case when state in ('cancelled', 'running')
                    then ops.audit($2, 'job-cancel', jsonb_build_object('job', $1::bigint)) end
 from ops.job_cancel($1) state;
+
+-- name: retry_all
+-- $1 queue, $2 state, $3 how many, $4 who retries. The oldest first; one whose dedup_key an open
+-- job has stays, and of several with the same one all but the first.
+with wanted as materialized (
+    select id
+    from (select distinct on (coalesce(dedup_key, id::text)) id
+          from ops.job j
+          where queue = $1 and state = $2
+            and not exists (select from ops.job_open o
+                            where o.queue = j.queue and o.dedup_key = j.dedup_key)
+          order by coalesce(dedup_key, id::text), id) one
+    order by id
+    limit $3::int
+), retried as materialized (
+    select id, ops.job_retry(id) as state from wanted order by id
+)
+select count(*), ops.audit($4, 'job-retry', jsonb_build_object(
+           'queue', $1, 'was', $2, 'jobs', coalesce(jsonb_agg(id order by id), '[]')))
+from retried
+where state = 'available';
+
+-- name: add
+-- $1 queue, $2 kind, $3 payload, $4 bot or null, $5 who orders
+select id, ops.audit($5, 'job-add', jsonb_build_object('job', id, 'queue', $1::text,
+                                                       'kind', $2::text))
+from ops.enqueue($1, $2, $3::jsonb, bot => $4) id;
