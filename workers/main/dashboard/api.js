@@ -15,7 +15,7 @@ export class Refusal extends Error {
 }
 
 /* Nobody answered: whether an order was carried out is not known. */
-export class Silence extends Error {}
+class Silence extends Error {}
 
 async function request(path, options) {
     let response, answer;

@@ -161,7 +161,7 @@ function tellChanges() {
             say(`${label(row)}: ${word(row)}, ${lastExit(row)}`, "bad");
         else if (!bad && isTrouble(before))
             say(`${label(row)}: well again, ${word(row)}`, "good");
-        else if (row.restarts > before.restarts && row.state === "online")
+        else if (row.restarts > before.restarts && row.state === "online" && failed(row))
             say(`${label(row)}: started again, ${lastExit(row)}`);
         else if (before.state !== row.state && !row.next_run)
             say(`${label(row)}: ${word(row)}`);
