@@ -178,3 +178,17 @@ def test_an_exported_set_is_what_people_read(shop):
     said = shop.answer(shop.write("/start", first_name="<Ё> \"'&{{days}}"))
     assert said["text"] == ("Привет, <i>&lt;Ё&gt; \"'&amp;{{days}}</i> 🎉\n"
                             "Здесь продают \"доступ\" & всё")
+
+
+# As the documents spell them, and right.
+COMMANDS = [
+    "get_chat_info", "ban_chat_member", "unban_chat_member", "generate_field_encryption_key",
+    "setup_webhook", "call_command", "call_inline_reply", "export_export", "export_translation",
+    "import_translation", "make_translations", "skip_bot_upodates", "skip_bot_updates",
+    "import_tron_addresses"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_document_is_found(shop, name):
+    done = shop.command("../bin/opsctl", name, "--help")
+    assert done.returncode == 0 and "usage: " in done.stdout, done

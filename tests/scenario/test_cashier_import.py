@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
 import tron_address  # noqa: E402
@@ -44,6 +44,20 @@ def test_addresses_are_stored_with_their_keys_encrypted(import_, database):
     assert done.stdout == "addresses imported: 22\n"
     assert stored(database) == {OF_ONE: ONE, OF_TWO: TWO,
                                 **{address: key.upper() for key, address in made}}
+
+
+def test_a_key_that_is_made_here_is_pythons_too(import_, database):
+    """Of two, the first encrypts; a value of the older one is read as well (test_sender.py)."""
+    made = [subprocess.run([BUILD / "bin/opsctl", "generate_field_encryption_key"], text=True,
+                           capture_output=True, check=True).stdout for _ in range(2)]
+    new, old = (text.removesuffix("\n") for text in made)
+    assert new != old and len(new) == 44
+    done = import_(f"{OF_ONE},{ONE}", FIELD_ENCRYPTION_KEY=f"{new},{old}")
+    assert done.returncode == 0, done.stderr
+    value = database.value("select private_key_encrypted from cashier.tron_address").encode()
+    assert Fernet(new).decrypt(value, ttl=60).decode() == ONE
+    with pytest.raises(InvalidToken):
+        Fernet(old).decrypt(value)
 
 
 def test_a_second_import_changes_nothing(import_, database):
