@@ -162,3 +162,29 @@ def test_all_at_once_without_a_lock(world, no_lock, killed):
     codes = [one.wait() for one in running]
     assert set(codes) <= {0, 75, -9}, [one.output for one in running]
     judge(scene, codes)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_chats_are_kept_or_dropped_whenever_it_dies(world, when):
+    """One has a new title, one is sold and lost, one is lost, one moved to one that is known."""
+    for number in itertools.count(min(7, STEP), STEP):
+        world.begin()
+        plan = world.plan(chats=[GROUP, OTHER])
+        for chat in THIRD, -1004, -1005:
+            world.chat(chat)
+        world.sandbox.chats([GROUP], title="New")
+        world.sandbox.chats([OTHER, THIRD], "kicked")
+        world.sandbox.chats([-1004], "migrated", to=-1005)
+        done = world.update_chats(
+            code=None, **kill_at(number, when=when, KILL_FROM="PQexecPrepared"))
+        what = struck(done.output)
+        world.later(HOUR)
+        world.update_chats()
+        assert {row.telegram_chat_id: (row.title, row.active) for row in world.database.query(
+            "select * from accesser.chat")} == {
+                GROUP: ("New", True), OTHER: ("Chat -1002", False), -1005: ("Chat -1005", True)}, what
+        assert world.database.value("select count(*) from accesser.plan_chat where plan_id = %s",
+                                    plan) == 2, what
+        if what is None:
+            assert number > 7, "the library does not see the worker's calls"
+            return
