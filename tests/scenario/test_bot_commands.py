@@ -44,7 +44,7 @@ def test_a_dry_run_says_and_changes_nothing(shop):
     ("call_command", ["999", "start"], 1, "no customer 999"),
     ("call_command", ["x", "start"], 1, "no customer x"),
     ("call_inline_reply", ["1", "accesser"], 2, "want CUSTOMER APP REPLY"),
-    ("call_inline_reply", ["1", "accesser", "start"], 1, "no reply start of accesser"),
+    ("call_inline_reply", ["1", "accesser", "start"], 1, "no reply accesser/start"),
     ("call_inline_reply", ["1", "accesser", "plan", "1:2:3:4:5"], 2, "too many arguments"),
 ])
 def test_orders_that_cannot_be_followed(shop, command, args, code, text):
