@@ -26,8 +26,9 @@
 #include "vendista_import_worker_sql.h"
 
 /* So many owners take turns: one whose list is long, or who must wait after an error, delays the
- * others little. And how long an import waits before it asks again whether it may begin. */
-enum { OWNERS_AT_ONCE = 8, HISTORY_WAIT_MS = 5000 };
+ * others little. And how long a historical import waits before it looks again whether it is alone.
+ */
+enum { OWNERS_AT_ONCE = 8, HISTORY_WAIT_MS = 30000 };
 
 /* What the statements return, in this order, and how it is called in a job's result. */
 enum { SEEN, STORED, REFUSED, WRITTEN_OFF, RETURNED, TASKS, TOLD, TOTALS };
