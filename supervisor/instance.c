@@ -12,6 +12,7 @@
 #include "instance_fork.h"
 #include "instance_history.h"
 #include "instance_probe.h"
+#include "instance_usage.h"
 #include "instant.h"
 #include "keeper_remains.h"
 #include "log.h"
@@ -46,7 +47,7 @@ struct instance *instance_new(struct fleet *fleet, struct generation *generation
     i->app = app;
     i->id = fleet->next_id++;
     i->number = number;
-    i->out.fd = i->err.fd = i->notify_fd = -1;
+    i->out.fd = i->err.fd = i->notify_fd = i->memory_fd = -1;
     readiness_init(&i->readiness);
     i->ready_fd_write = i->channel_fd_theirs = -1;
     return i;
@@ -69,6 +70,7 @@ void instance_free(struct instance *i)
     else
         forget_keeper_file(i);
     instance_close_files(i);
+    instance_usage_end(i);
     generation_unref(i->ran_generation);
     generation_unref(i->generation);
     free(i->needs);
@@ -202,6 +204,7 @@ static void forget_process(struct instance *i)
     generation_unref(i->ran_generation);
     i->ran_generation = NULL;
     i->ran = NULL;
+    instance_usage_end(i);
     i->pid = i->keeper_pid = 0;
     i->pid_start = i->keeper_start = 0;
 }
@@ -308,6 +311,7 @@ static void runs(struct instance *i)
     log_info("started", LOG_TEXT("worker", i->app->name), LOG_INT("instance", i->number),
              LOG_INT("pid", i->pid));
     pid_file_write(i);
+    instance_usage_begin(i);
     instance_act(i, machine_spawned(&i->machine, i->app, now));
     if (i->run)
         machine_ready(&i->machine, i->app, now);
@@ -424,8 +428,10 @@ void instance_adopt(struct instance *i)
     if (r < 0 || i->report.phase != KEEPER_WAITS)
         take_report(i, r < 0);
     machine_resumed(&i->machine, i->app, (int64_t)monotonic_now_ms());
-    if (machine_runs(&i->machine) && i->pid)
+    if (machine_runs(&i->machine) && i->pid) {
+        instance_usage_begin(i);
         instance_probe_begin(i, (int64_t)monotonic_now_ms());
+    }
     if (i->machine.state == STATE_LAUNCHING && i->app->ready == READY_LOG)
         instance_probe_printed(i);
 }

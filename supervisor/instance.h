@@ -118,6 +118,7 @@ struct instance {
     char *stats;               /* a JSON object; NULL: none */
     struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
     struct usage usage;
+    int memory_fd; /* of what tells its memory; -1: none is kept */
     struct events_seen seen;
 
     struct generation *ran_generation;

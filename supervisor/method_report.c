@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "instance_files.h"
+#include "instance_usage.h"
 #include "instant.h"
 #include "json.h"
 #include "json_write.h"
@@ -43,31 +44,11 @@ static void write_status(struct json_writer *w, bool known, struct exit_status s
     write_number_or_null(w, "exit_signal", known && status.signal, status.signal);
 }
 
-static int measure(struct instance *i)
-{
-    int64_t now = (int64_t)monotonic_now_ms(), cpu_ns, bytes;
-    int r;
-
-    if (!usage_is_due(&i->usage, now))
-        return 0;
-    r = procfs_cpu(i->pid, &cpu_ns);
-    if (r < 0)
-        return r;
-    if (usage_memory_is_due(&i->usage, cpu_ns, now)) {
-        r = procfs_memory(i->pid, &bytes);
-        if (r < 0)
-            return r;
-        usage_take_memory(&i->usage, bytes, cpu_ns, now);
-    }
-    usage_take_cpu(&i->usage, cpu_ns, i->machine.started_ms, now);
-    return 0;
-}
-
 static void write_process(struct json_writer *w, struct instance *i)
 {
     static const char *const names[] = { "pid", "uptime_ms", "cpu_percent", "memory_bytes" };
 
-    int r = i->pid ? measure(i) : -ESRCH;
+    int r = i->pid ? instance_usage_measure(i) : -ESRCH;
 
     if (r == -ESRCH || r == -ENOENT) {
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)

@@ -175,7 +175,7 @@ static void tidy_descriptors(bool inherited)
     (void)close(fd);
 }
 
-/* Descriptors are what a fleet needs most: six for each worker. */
+/* Descriptors are what a fleet needs most: six or seven for each worker. */
 static void raise_limits(void)
 {
     struct rlimit limit;

@@ -60,18 +60,22 @@ int64_t procfs_clock(void)
     return (now.tv_sec * second + now.tv_nsec) / (second / sysconf(_SC_CLK_TCK));
 }
 
-/* The second number of statm: resident pages. */
-int procfs_memory(pid_t pid, int64_t *ret_bytes)
+int procfs_memory_open(pid_t pid)
 {
-    OWN(close) int fd = -1;
-    char path[32], text[128], *p;
-    ssize_t n;
+    char path[32];
+    int fd;
 
     (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    n = read(fd, text, sizeof text - 1);
+    return fd < 0 ? -errno : fd;
+}
+
+/* The second number of statm: resident pages. */
+int procfs_memory_read(int fd, int64_t *ret_bytes)
+{
+    char text[128], *p;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
     if (n <= 0)
         return n < 0 ? -errno : -ESRCH;
     text[n] = '\0';
@@ -80,6 +84,13 @@ int procfs_memory(pid_t pid, int64_t *ret_bytes)
         return -EIO;
     *ret_bytes = strtoll(p, NULL, 10) * sysconf(_SC_PAGESIZE);
     return 0;
+}
+
+int procfs_memory(pid_t pid, int64_t *ret_bytes)
+{
+    OWN(close) int fd = procfs_memory_open(pid);
+
+    return fd < 0 ? fd : procfs_memory_read(fd, ret_bytes);
 }
 
 /* Without a file. The clock is no clock once the process is gone. */

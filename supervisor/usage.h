@@ -4,10 +4,10 @@
  * What a process uses, looked at as seldom as the figures allow. Pure: whoever is asked reads
  * procfs.h, and of it only what is due.
  *
- * The time it used is one look at a clock, its memory a file to open, read and close, several times
- * as much. A process that used no time since was not running, so its memory is what it was: only a
- * kernel that is short of memory takes some from whoever sleeps, and for that it is read again
- * after USAGE_MEMORY_MS.
+ * The time it used is one look at a clock, its memory a file to read, twice as much, and to open
+ * and close where it is not kept open (instance_usage.h). A process that used no time since was not
+ * running, so its memory is what it was: only a kernel that is short of memory takes some from
+ * whoever sleeps, and for that it is read again after USAGE_MEMORY_MS.
  */
 #include <stdbool.h>
 #include <stdint.h>

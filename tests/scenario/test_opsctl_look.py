@@ -1,7 +1,9 @@
 """What a person looks at: stat -w on a real terminal, why a worker is in its state, send."""
 import json
 import os
+import pathlib
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -211,6 +213,46 @@ def test_memory_is_that_of_now(fleet):
     before = wait_until(lambda: fleet.row("w")["memory_bytes"])
     assert fleet.opsctl("send", "w", "go").returncode == 0
     wait_until(lambda: fleet.row("w")["memory_bytes"] > before + (60 << 20), seconds=5)
+
+
+def looked_at(supervisor):
+    """The pids whose figures it has open."""
+    links = pathlib.Path(f"/proc/{supervisor}/fd").iterdir()
+    found = [re.fullmatch(r"/proc/(\d+)/statm", os.readlink(link)) for link in links if os.path.lexists(link)]
+    return {int(match[1]) for match in found if match}
+
+
+def test_what_tells_memory_is_kept_as_long_as_its_process(fleet):
+    fleet.apps(sh("exec sleep 1000", instances=2), sh("exec sleep 1000", "other"))
+    fleet.start()
+
+    def running():
+        return {row["pid"] for row in fleet.rows()}
+
+    def are_looked_at():
+        return None not in running() and looked_at(fleet.pid) == running()
+
+    wait_until(are_looked_at)
+    assert fleet.opsctl("restart", "other").returncode == 0
+    wait_until(are_looked_at)
+    before, pids = fleet.pid, running()
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: fleet.pid != before)
+    wait_until(lambda: running() == pids and are_looked_at(), what="they are adopted")
+    assert fleet.opsctl("stop", "all").returncode == 0
+    assert not looked_at(fleet.pid)
+
+
+def test_workers_need_descriptors_more_than_their_figures_do(fleet):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    usual = resource.prlimit(fleet.supervisor, resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir(f"/proc/{fleet.supervisor}/fd")))
+    resource.prlimit(fleet.supervisor, resource.RLIMIT_NOFILE, (highest + 8, usual[1]))
+    assert fleet.opsctl("restart", "w").returncode == 0
+    assert fleet.row("w")["memory_bytes"] > 0
+    assert not looked_at(fleet.supervisor)
 
 
 def test_help_as_a_document_is_what_help_says():

@@ -1,0 +1,62 @@
+/* What an instance's process uses, measured when somebody asks. */
+#include "instance_usage.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "instant.h"
+#include "procfs.h"
+
+/* What workers are started with comes first. The kernel gives the least number that is free, so in
+ * the lower half at least as many are. */
+static bool is_spare(int fd)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 2;
+}
+
+void instance_usage_begin(struct instance *i)
+{
+    int fd;
+
+    instance_usage_end(i);
+    fd = procfs_memory_open(i->pid);
+    if (fd >= 0 && !is_spare(fd))
+        (void)close(fd);
+    else if (fd >= 0)
+        i->memory_fd = fd;
+}
+
+void instance_usage_end(struct instance *i)
+{
+    if (i->memory_fd >= 0)
+        (void)close(i->memory_fd);
+    i->memory_fd = -1;
+}
+
+static int read_memory(const struct instance *i, int64_t *ret_bytes)
+{
+    return i->memory_fd >= 0 ? procfs_memory_read(i->memory_fd, ret_bytes)
+                             : procfs_memory(i->pid, ret_bytes);
+}
+
+int instance_usage_measure(struct instance *i)
+{
+    int64_t now = (int64_t)monotonic_now_ms(), cpu_ns, bytes;
+    int r;
+
+    if (!usage_is_due(&i->usage, now))
+        return 0;
+    r = procfs_cpu(i->pid, &cpu_ns);
+    if (r < 0)
+        return r;
+    if (usage_memory_is_due(&i->usage, cpu_ns, now)) {
+        r = read_memory(i, &bytes);
+        if (r < 0)
+            return r;
+        usage_take_memory(&i->usage, bytes, cpu_ns, now);
+    }
+    usage_take_cpu(&i->usage, cpu_ns, i->machine.started_ms, now);
+    return 0;
+}
