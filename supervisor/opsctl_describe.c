@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "instant.h"
 #include "json.h"
@@ -156,21 +157,23 @@ static int text_command(const struct row_context *context, struct buf *to)
     return r;
 }
 
-/* A line of the description: made by text, or when that is NULL the member as it is. */
+/* A line of the description: made by text, or when that is NULL the member as it is. Sentences fold
+ * to the terminal's width; what somebody may want to copy does not. */
 /* clang-format off */
 static const struct {
     const char *label;
     row_text *text;
     const char *member;
+    bool folds;
 } fields[] = {
     { "state",      text_state },
-    { "why",        row_why },
-    { "depends on", text_depends_on },
+    { "why",        row_why, .folds = true },
+    { "depends on", text_depends_on, .folds = true },
     { "last run",   row_last_run },
     { "next run",   text_next_run },
     { "schedule",   text_schedule },
-    { "status",     NULL, "status_text" },
-    { "stats",      row_stats },
+    { "status",     NULL, "status_text", .folds = true },
+    { "stats",      row_stats, .folds = true },
     { "namespace",  row_namespace },
     { "pid",        row_pid },
     { "started",    text_started },
@@ -197,7 +200,7 @@ static int add_field(const struct row_context *context, size_t i, struct buf *to
     return text ? buf_add_text(to, text) : 0;
 }
 
-static int print_fields(const struct row_context *context)
+static int print_fields(const struct row_context *context, const struct terminal *terminal)
 {
     OWN_BUF struct buf text = { 0 };
     char label[LABEL_COLUMNS + 3];
@@ -209,7 +212,8 @@ static int print_fields(const struct row_context *context)
         (void)snprintf(label, sizeof label, "  %-*s", LABEL_COLUMNS, fields[i].label);
         r = add_field(context, i, &text);
         if (r == 0 && text.len)
-            r = display_print(stdout, label, text.p, DISPLAY_CELL);
+            r = fields[i].folds ? display_print_folded(stdout, terminal, label, text.p)
+                                : display_print(stdout, label, text.p, DISPLAY_CELL);
     }
     return r;
 }
@@ -227,7 +231,7 @@ static int add_exit(const struct row_context *exit, struct buf *to)
     return reason && reason[0] ? buf_add_text(to, reason) : row_add_exit(to, exit->row);
 }
 
-static int print_exit(const struct row_context *exit)
+static int print_exit(const struct row_context *exit, const struct terminal *terminal)
 {
     OWN_BUF struct buf text = { 0 };
     const cJSON *line;
@@ -236,7 +240,7 @@ static int print_exit(const struct row_context *exit)
     buf_init(&text, CLIENT_LINE_MAX);
     r = add_exit(exit, &text);
     if (r == 0)
-        r = display_print(stdout, "    ", text.p, DISPLAY_CELL);
+        r = display_print_folded(stdout, terminal, "    ", text.p);
     cJSON_ArrayForEach(line, json_get(exit->row, "lines"))
     {
         if (r == 0 && cJSON_IsString(line))
@@ -261,6 +265,7 @@ static int print_title(const struct row_context *context)
 
 static int print_worker(const struct row_context *context)
 {
+    struct terminal terminal = terminal_look(STDOUT_FILENO);
     struct row_context exit = { .now = context->now };
     const cJSON *exits = json_get(context->row, "exits");
     int r;
@@ -270,13 +275,13 @@ static int print_worker(const struct row_context *context)
         (void)printf("\n");
     r = print_title(context);
     if (r == 0)
-        r = print_fields(context);
+        r = print_fields(context, &terminal);
     if (r == 0 && cJSON_GetArraySize(exits))
         (void)printf("  last exits\n");
     cJSON_ArrayForEach(exit.row, exits)
     {
         if (r == 0)
-            r = print_exit(&exit);
+            r = print_exit(&exit, &terminal);
     }
     return r;
 }

@@ -16,6 +16,9 @@
 /* Above it a double has no digit to spare for what is behind the point. */
 #define TENTHS_MOST 1e14
 
+/* Narrower than this nothing is folded. */
+enum { FOLD_COLUMNS_MIN = 20 };
+
 /* Bidirectional controls print nothing and turn the order of what follows (Unicode annex 9,
  * section 2), so a name could pose as another. */
 static bool is_bidi(wchar_t c)
@@ -139,6 +142,34 @@ size_t display_fold(const char *text, size_t columns, const char **ret_rest)
     while (p > text && p[-1] == ' ')
         p--;
     return (size_t)(p - text);
+}
+
+int display_print_folded(FILE *to, const struct terminal *terminal, const char *before,
+                         const char *text)
+{
+    size_t indent = display_width(before, strlen(before)), room;
+    OWN_BUF struct buf safe = { 0 };
+    const char *rest;
+    int r;
+
+    if (terminal->columns < indent + FOLD_COLUMNS_MIN)
+        return display_print(to, before, text, DISPLAY_CELL);
+    room = terminal->columns - indent;
+    buf_init(&safe, SIZE_MAX);
+    r = display_add(&safe, text, strlen(text), DISPLAY_CELL);
+    if (r < 0)
+        return r;
+    rest = safe.len ? safe.p : "";
+    do {
+        const char *line = rest;
+        size_t n = display_fold(line, room, &rest);
+
+        (void)fprintf(to, "%s%.*s\n", before, (int)n, line);
+        before = "";
+        if (*rest)
+            (void)fprintf(to, "%*s", (int)indent, "");
+    } while (*rest);
+    return 0;
 }
 
 /* Numbers for people stand in every row of a table: none needs a format. */

@@ -16,6 +16,12 @@
 
 #include "buf.h"
 
+/* How output looks where it goes: columns 0 when that is no terminal. */
+struct terminal {
+    size_t columns;
+    bool colour;
+};
+
 /* A cell has no tab in it, a line may. */
 enum display { DISPLAY_CELL, DISPLAY_LINE };
 
@@ -25,6 +31,11 @@ int display_add(struct buf *to, const char *text, size_t n, enum display how);
 /* Prints before and the safe form of text as a line. Returns 0 or -ENOMEM; a failed write is left
  * to ferror(3). */
 int display_print(FILE *to, const char *before, const char *text, enum display how);
+
+/* The same for sentences: where they are wider than the terminal, lines after the first stand as
+ * far to the right as text began. */
+int display_print_folded(FILE *to, const struct terminal *terminal, const char *before,
+                         const char *text);
 
 /* Columns that n bytes of text take; they came through display_add as a cell. */
 size_t display_width(const char *text, size_t n);
@@ -55,12 +66,6 @@ enum colour {
     COLOUR_YELLOW,
     COLOUR_CYAN,
     COLOURS,
-};
-
-/* How output looks where it goes: columns 0 when that is no terminal. */
-struct terminal {
-    size_t columns;
-    bool colour;
 };
 
 /* Looks at a descriptor; COLUMNS, NO_COLOR and TERM=dumb are heeded. */

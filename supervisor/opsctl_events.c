@@ -13,7 +13,15 @@
 #include "opsctl_row.h"
 #include "own.h"
 
-enum { EVENTS_DEFAULT = 15, NAME_COLUMNS = 24, STATE_COLUMNS = 15 };
+enum {
+    EVENTS_DEFAULT = 15,
+    AT_COLUMNS = 24,
+    NAME_COLUMNS = 24,
+    STATE_COLUMNS = 15,
+    /* On less than this all but the reason shall fit into 80, and the reason stands below. */
+    WIDE_COLUMNS = 120,
+    NAME_COLUMNS_NARROW = 16,
+};
 
 struct event_view {
     const struct args *args;
@@ -29,9 +37,14 @@ static void print_padded(const struct event_view *view, const char *text, size_t
 {
     size_t width = display_width(text, strlen(text));
 
-    (void)printf("%s%s%s%*s  ", terminal_begin(&view->terminal, colour), text,
+    (void)printf("%s%s%s%*s", terminal_begin(&view->terminal, colour), text,
                  terminal_end(&view->terminal, colour),
                  width < columns ? (int)(columns - width) : 0, "");
+}
+
+static bool is_narrow(const struct event_view *view)
+{
+    return view->terminal.columns && view->terminal.columns < WIDE_COLUMNS;
 }
 
 static int add_name(struct buf *to, const cJSON *event)
@@ -51,7 +64,16 @@ static int add_why(struct buf *to, const cJSON *event)
     const char *reason = json_get_text(event, "reason");
 
     buf_clear(to);
-    return reason ? display_add(to, reason, strlen(reason), DISPLAY_CELL) : row_add_exit(to, event);
+    return reason ? buf_add_text(to, reason) : row_add_exit(to, event);
+}
+
+/* Ends the line. */
+static int print_why(const struct event_view *view, const char *why)
+{
+    if (!is_narrow(view))
+        return display_print(stdout, "  ", why, DISPLAY_CELL);
+    (void)printf("\n");
+    return display_print_folded(stdout, &view->terminal, "    ", why);
 }
 
 static int print_event(const struct event_view *view, const cJSON *event)
@@ -67,13 +89,17 @@ static int print_event(const struct event_view *view, const cJSON *event)
     r = add_name(&text, event);
     if (r < 0)
         return r;
-    (void)printf("%s  ", at);
-    print_padded(view, text.p, NAME_COLUMNS, COLOUR_BOLD);
+    (void)printf("%-*s  ", AT_COLUMNS, at);
+    print_padded(view, text.p, is_narrow(view) ? NAME_COLUMNS_NARROW : NAME_COLUMNS, COLOUR_BOLD);
+    (void)printf("  ");
     print_padded(view, from, STATE_COLUMNS, COLOUR_NONE);
-    (void)printf("-> ");
-    print_padded(view, to ? to : "forgotten", STATE_COLUMNS, to ? state_colour(to) : COLOUR_DIM);
+    (void)printf("  -> ");
     r = add_why(&text, event);
-    (void)printf("%s\n", r == 0 && text.len ? text.p : "");
+    print_padded(view, to ? to : "forgotten", text.len && !is_narrow(view) ? STATE_COLUMNS : 0,
+                 to ? state_colour(to) : COLOUR_DIM);
+    if (r == 0 && text.len)
+        return print_why(view, text.p);
+    (void)printf("\n");
     return r;
 }
 

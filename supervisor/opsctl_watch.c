@@ -1,7 +1,7 @@
 /*
- * `opsctl stat -w`: the table anew every second. On a terminal it has the screen for itself and
- * gives it back as it was, whatever ends it; elsewhere one table, or one document, follows the
- * other.
+ * `opsctl stat -w`: the table anew every second, until q or a signal. On a terminal it has the
+ * screen for itself and gives it back as it was, whatever ends it; elsewhere one table, or one
+ * document, follows the other.
  */
 #include <errno.h>
 #include <poll.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -21,10 +22,32 @@ enum { EVERY_S = 1, ROWS_DEFAULT = 24 };
 static const char SCREEN_TAKE[] = "\x1b[?1049h\x1b[?25l", SCREEN_GIVE[] = "\x1b[?25h\x1b[?1049l";
 
 static volatile sig_atomic_t ended;
-static bool screen_is_ours;
+static bool screen_is_ours, keys_are_ours;
+static struct termios usual;
+
+/* Keys come one by one and leave no trace. Only the job in front may have them: another one would
+ * be stopped for it. */
+static void take_keys(void)
+{
+    struct termios ours;
+
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &usual) < 0)
+        return;
+    ours = usual;
+    ours.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    keys_are_ours = tcsetattr(STDIN_FILENO, TCSADRAIN, &ours) == 0;
+}
+
+static void give_keys(void)
+{
+    if (keys_are_ours)
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &usual);
+    keys_are_ours = false;
+}
 
 static void take_screen(void)
 {
+    take_keys();
     screen_is_ours = true;
     (void)fputs(SCREEN_TAKE, stdout);
 }
@@ -36,6 +59,7 @@ static void give_screen(void)
         (void)fputs(SCREEN_GIVE, stdout);
     screen_is_ours = false;
     (void)fflush(stdout);
+    give_keys();
 }
 
 static void end(int number)
@@ -67,15 +91,25 @@ static void catch_signals(void)
     (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
+/* Whether q is among the keys that were pressed, or nobody can press any more. */
+static bool is_left(void)
+{
+    char keys[64];
+    ssize_t n = read(STDIN_FILENO, keys, sizeof keys);
+
+    return n <= 0 || memchr(keys, 'q', (size_t)n);
+}
+
 /* A reader of standard output that goes away ends it, too. */
 static void sleep_a_while(void)
 {
-    struct pollfd reader = { .fd = STDOUT_FILENO };
+    struct pollfd fds[] = { { .fd = STDOUT_FILENO },
+                            { .fd = keys_are_ours ? STDIN_FILENO : -1, .events = POLLIN } };
     struct timespec second = { .tv_sec = EVERY_S };
     sigset_t none;
 
     (void)sigemptyset(&none);
-    if (ppoll(&reader, 1, &second, &none) > 0)
+    if (ppoll(fds, 2, &second, &none) > 0 && (fds[0].revents || is_left()))
         ended = 1;
 }
 

@@ -19,6 +19,34 @@ def watch(fleet, terminal, *words, columns=80, rows=24, **env):
                                        cwd=fleet.folder, **env)
 
 
+REASON = "exited with code 3 after"
+GIVEN_UP = "it is not tried again; when the cause is gone: opsctl restart w"
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_sentences_fold_between_words_on_a_terminal(fleet, terminal, columns):
+    fleet.apps(sh("exit 3", max_restarts=1))
+    fleet.start()
+    fleet.wait_state("w", "errored")
+
+    both = "{0} --home {1} describe w; echo =; {0} --home {1} events".format(BIN / "opsctl", fleet.home)
+    screen = terminal(columns, 60).run("sh", "-c", both).wait("ended with 0").split("ended with")[0]
+    described, events = (part.splitlines()[1:] for part in screen.split("\n="))
+    why = next(k for k, line in enumerate(described) if line.startswith("  why "))
+    more = why + 1
+    while described[more].startswith(" " * 16):
+        more += 1
+    assert (more > why + 1) == (columns == 80)
+    assert GIVEN_UP in " ".join(line.strip() for line in described[why:more])
+    assert "" not in events
+    ended = next(k for k, line in enumerate(events) if REASON in line)
+    assert ("errored" in events[ended]) == (columns == 200)
+    assert events[ended].startswith("    " + REASON) == (columns == 80)
+    piped = fleet.opsctl("events").stdout.splitlines()
+    assert all(line == line.rstrip() for line in piped)
+    assert len({line.index(" -> ") for line in piped}) == 1
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_it_shows_the_fleet_anew_and_leaves_no_trace(fleet, terminal, columns):
     fleet.apps(sh("exec sleep 1000", "one"), sh("exec sleep 1000", "two", autostart=False))
@@ -34,6 +62,19 @@ def test_it_shows_the_fleet_anew_and_leaves_no_trace(fleet, terminal, columns):
     shown.keys("C-c")
     assert shown.wait("ended with 0").startswith("before")
     assert shown.modes() == ["0", "1"]
+
+
+def test_q_leaves_and_other_keys_leave_no_trace(fleet, terminal):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    shell = "stty -g >before; {0} --home {1} stat -w; code=$?; stty -g >after; exit $code"
+    shown = terminal().run("sh", "-c", shell.format(BIN / "opsctl", fleet.home), cwd=fleet.folder)
+    shown.wait("online")
+    shown.keys("x", "Enter", "y")
+    shown.keys("q")
+    assert "x" not in shown.wait("ended with 0").replace("ended", "").split()
+    assert shown.modes() == ["0", "1"]
+    assert fleet.file("before").read_text() == fleet.file("after").read_text()
 
 
 def test_it_follows_the_size_of_the_terminal(fleet, terminal):
