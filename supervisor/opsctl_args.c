@@ -32,7 +32,7 @@ static const struct option options[] = {
     { { 'v', "version", NULL,       "print the version" },                           OPTION_FLAG,  true,  PLACE(version) },
     { { 0,   "wait",    NULL,       "return once the workers are up, and fail when they are not" }, OPTION_FLAG, false, PLACE(wait) },
     { { 'f', "follow",  NULL,       "go on with what is printed from now on" },      OPTION_FLAG,  false, PLACE(follow) },
-    { { 'w', "watch",   NULL,       "show it anew every second, until Ctrl-C" },     OPTION_FLAG,  false, PLACE(watch) },
+    { { 'w', "watch",   NULL,       "show it anew every second, until q or Ctrl-C" },     OPTION_FLAG,  false, PLACE(watch) },
     { { 'n', "lines",   "N",        "how many; default 15 lines of a log, 20 runs, 5 instants" }, OPTION_COUNT, false, PLACE(lines) },
     { { 0,   "since",   "T",        "only what was printed since: 10m, 2h, 2026-11-21T10:00:00Z" }, OPTION_TEXT, false, PLACE(since) },
     { { 0,   "grep",    "TEXT",     "only lines with this text" },                   OPTION_TEXT,  false, PLACE(grep) },

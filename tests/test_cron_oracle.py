@@ -2,7 +2,7 @@
 
 The oracle shares nothing with supervisor/cron.c but the rules: it draws each field as a text
 together with the set that the text means, and walks through UTC minute by minute with Python's
-zoneinfo.
+zoneinfo. CRON_SEED and CRON_CASES draw other cases, and more.
 """
 
 import calendar
@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TEST_CRON = ROOT / os.environ.get("BUILD", "build") / "tests" / "test_cron"
 OPSCTL = ROOT / os.environ.get("BUILD", "build") / "bin" / "opsctl"
 
-SEED = 20261121
-CASES = 1800
+SEED = int(os.environ.get("CRON_SEED", "20261121"))
+CASES = int(os.environ.get("CRON_CASES", "1800"))
 INSTANTS = 20
 DAYS_MAX = 1000  # a case that needs more is compared as far as the oracle came
 
@@ -301,7 +301,7 @@ def test_agrees_with_the_oracle():
         assert got == want, f"'{schedule.text}' in {zone} from {start}"
         compared += bool(want)
         complete += is_complete
-    assert compared >= complete >= 1500
+    assert compared >= complete >= CASES * 5 // 6
 
 
 def test_opsctl_cron_says_the_same():
