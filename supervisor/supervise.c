@@ -117,10 +117,10 @@ static void changed(struct fleet *fleet)
 {
     struct opsd *opsd = fleet->loop->data;
 
-    methods_fleet_changed(fleet);
-    rotate_own_log(opsd);
     if (fleet->recovered)
         socket_group_follow(&opsd->home, &fleet->sources);
+    methods_fleet_changed(fleet);
+    rotate_own_log(opsd);
     if (opsd->upgrading && is_flushed(opsd))
         leave_at_once(opsd, GUARD_AGAIN);
     if (!fleet->leaving)

@@ -375,7 +375,7 @@ def test_an_import_that_waits_is_not_queued_twice(world):
     (("--what", "hourly"), "want last24h, daily, weekly, terminals or history"),
     (("--what", "history"), "wants --user"),
     (("--what", "daily", "--user", "1"), "are for --what history"),
-    (("--wat", "daily"), "want --what"),
+    (("--wat", "daily"), "--what last24h"),
 ])
 def test_wrong_arguments_are_usage(world, args, words):
     assert words in world.run("schedule_imports", *args, code=2)

@@ -45,6 +45,7 @@ const struct worker worker = {
     .app = "test",
     .name = "asker",
     .about = "ask the Bot API",
+    .arguments = "METHOD CHAT [TEXT]",
     .kind = WORKER_COMMAND,
     .needs = WORKER_NEEDS(TELEGRAM_ASK_NEEDS),
     .sql = sql,
