@@ -237,7 +237,7 @@ enum action machine_spawned(struct machine *m, const struct app *app, int64_t no
         return DO_NOTHING;
     m->spawned = true;
     m->started_ms = now_ms;
-    if (m->state == STATE_LAUNCHING && app->ready == READY_AT_ONCE)
+    if (m->state == STATE_LAUNCHING && (m->ready || app->ready == READY_AT_ONCE))
         machine_ready(m, app, now_ms);
     else
         set_deadline(m, app, now_ms);
@@ -249,6 +249,9 @@ void machine_ready(struct machine *m, const struct app *app, int64_t now_ms)
     if (m->state != STATE_LAUNCHING)
         return;
     m->ready = true;
+    /* Whoever sees one that is online may ask for its pid; its word is kept until that is known. */
+    if (!m->spawned)
+        return;
     m->heard_ms = now_ms;
     m->reason.text[0] = '\0';
     (void)follow(m, EVENT_READY, app, now_ms);

@@ -32,6 +32,13 @@ static inline struct app scheduled(void)
     return app;
 }
 
+/* It runs, and says that it is ready. */
+static inline void comes_up(struct machine *m, const struct app *app, int64_t now)
+{
+    (void)machine_spawned(m, app, now);
+    machine_ready(m, app, now);
+}
+
 /* Started and ready at a time. */
 static inline struct machine online(const struct app *app, int64_t now)
 {
@@ -49,7 +56,7 @@ static inline struct machine online(const struct app *app, int64_t now)
         assert_int_equal(machine_unblock(&m, app, now), DO_SPAWN);
     }
     assert_int_equal(m.state, STATE_LAUNCHING);
-    machine_ready(&m, app, now);
+    comes_up(&m, app, now);
     assert_int_equal(m.state, STATE_ONLINE);
     return m;
 }

@@ -20,7 +20,7 @@ static void a_crash_is_followed_by_a_start_after_a_delay(void **state)
     assert_string_equal(m.reason.text, "exited with code 1 after 4000 ms");
     assert_int_equal(machine_due(&m, &app, 5100), DO_SPAWN);
     assert_int_equal(m.started_ms, 5100);
-    machine_ready(&m, &app, 5100);
+    comes_up(&m, &app, 5100);
     exits(&m, &app, killed, 5200);
     assert_int_equal(m.unstable_restarts, 1);
     assert_string_equal(m.reason.text, "killed by signal 9 (SIGKILL) after 100 ms");
@@ -36,7 +36,7 @@ static void a_crash_loop_ends_errored_and_a_start_by_hand_begins_anew(void **sta
         exits(&m, &app, failed, m.started_ms + 10);
         if (i < 3) {
             assert_int_equal(machine_due(&m, &app, m.deadline_ms), DO_SPAWN);
-            machine_ready(&m, &app, m.started_ms);
+            comes_up(&m, &app, m.started_ms);
         }
     }
     assert_int_equal(m.state, STATE_ERRORED);
@@ -44,7 +44,7 @@ static void a_crash_loop_ends_errored_and_a_start_by_hand_begins_anew(void **sta
     assert_non_null(strstr(m.reason.text, "max_restarts"));
     assert_int_equal(machine_start(&m), DO_NOTHING);
     assert_int_equal(machine_unblock(&m, &app, 9000), DO_SPAWN);
-    machine_ready(&m, &app, 9000);
+    comes_up(&m, &app, 9000);
     exits(&m, &app, failed, 9010);
     assert_int_equal(m.state, STATE_BACKOFF);
     assert_int_equal(m.deadline_ms, 9110);
@@ -62,7 +62,7 @@ static void restarts_by_hand_use_up_no_budget(void **state)
         exits(&m, &app, killed, 1000 + i);
         assert_int_equal(m.state, STATE_WAITING);
         assert_int_equal(machine_unblock(&m, &app, 1000 + i), DO_SPAWN);
-        machine_ready(&m, &app, 1000 + i);
+        comes_up(&m, &app, 1000 + i);
     }
     assert_int_equal(m.unstable_restarts, 0);
     assert_int_equal(m.history.unstable, 0);
@@ -94,7 +94,7 @@ static void a_stop_is_kept_to_whatever_else_happens(void **state)
     assert_int_equal(machine_stop(&m, &app, 2500), DO_NOTHING);
     assert_int_equal(m.deadline_ms, 3600);
     assert_int_equal(machine_hold(&m, &app, 2500, "db"), DO_NOTHING);
-    machine_ready(&m, &app, 2500);
+    comes_up(&m, &app, 2500);
     assert_int_equal(m.state, STATE_STOPPING);
     assert_int_equal(machine_due(&m, &app, 3600), DO_KILL);
     assert_int_equal(m.deadline_ms, 4600);
@@ -151,7 +151,7 @@ static void ready_in_time_or_it_is_stopped(void **state)
     assert_false(m.ready);
     assert_int_equal(machine_due(&m, &app, 4000), DO_SIGNAL);
     assert_string_equal(m.reason.text, "not ready within 3000 ms (listen_timeout)");
-    machine_ready(&m, &app, 4001);
+    comes_up(&m, &app, 4001);
     assert_int_equal(m.state, STATE_STOPPING);
     /* Even if it then leaves with 0: that was no start. */
     exits(&m, &app, ok, 4100);
@@ -188,12 +188,12 @@ static void a_scheduled_run_is_retried_until_the_next_tick(void **state)
     assert_true(m.tick_pending);
     assert_int_equal(m.restarts, 0);
     assert_int_equal(machine_due(&m, &app, 1110), DO_SPAWN);
-    machine_ready(&m, &app, 1110);
+    comes_up(&m, &app, 1110);
     exits(&m, &app, failed, 1120);
     assert_true(machine_tick(&m, &app, 1130, &action));
     assert_int_equal(action, DO_SPAWN);
     assert_int_equal(m.history.unstable, 0);
-    machine_ready(&m, &app, 1130);
+    comes_up(&m, &app, 1130);
     assert_false(machine_tick(&m, &app, 1140, &action));
     assert_int_equal(action, DO_NOTHING);
     exits(&m, &app, ok, 1150);
@@ -315,7 +315,7 @@ static void try_later_is_tried_later_for_ever(void **state)
         exits(&m, &app, later, m.started_ms + 1);
         assert_int_equal(m.state, STATE_BACKOFF);
         assert_int_equal(machine_due(&m, &app, m.deadline_ms), DO_SPAWN);
-        machine_ready(&m, &app, m.started_ms);
+        comes_up(&m, &app, m.started_ms);
     }
     assert_int_equal(m.unstable_restarts, 0);
 }

@@ -181,14 +181,15 @@ static void do_spawn_failure(struct world *w)
 /* The program runs: the end that was ordered before is ordered again, for it to hear. */
 static void do_spawned(struct world *w)
 {
-    bool leaving = w->signalled;
+    bool leaving = w->signalled, ready = w->machine.ready || w->app->ready == READY_AT_ONCE;
 
     w->spawned = true;
     w->signalled = false;
     perform(w, machine_spawned(&w->machine, w->app, w->now));
     check(w->signalled == leaving);
     check(w->machine.started_ms == w->now);
-    if (w->app->ready == READY_AT_ONCE && !leaving)
+    check(leaving || (w->machine.state == STATE_ONLINE) == ready);
+    if (ready && !leaving)
         w->heard_at = w->now;
     check(leaving || w->app->ready != READY_AT_ONCE || w->machine.state == STATE_ONLINE);
 }
@@ -250,7 +251,7 @@ static void do_talk(struct world *w)
         if (before == STATE_LAUNCHING)
             w->heard_at = w->now;
         machine_ready(m, w->app, w->now);
-        check(before != STATE_LAUNCHING || m->state == STATE_ONLINE);
+        check(before != STATE_LAUNCHING || (m->state == STATE_ONLINE) == w->spawned);
         break;
     case 2:
         machine_heard(m, w->app, w->now);
@@ -435,7 +436,7 @@ static void check_world(const struct world *w)
 
     check(machine_runs(m) == w->process);
     check(m->wanted == w->wanted);
-    check(m->state != STATE_ONLINE || m->ready);
+    check(m->state != STATE_ONLINE || (m->ready && m->spawned));
     check(w->process || (!m->ready && m->cause == STOP_NONE));
     check((m->state == STATE_STOPPING) == (w->process && w->signalled));
     check((m->state == STATE_STOPPING) == (m->cause != STOP_NONE));

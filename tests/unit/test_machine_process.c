@@ -87,7 +87,7 @@ static void a_failed_start_ends_what_was_asked_meanwhile(void **state)
     assert_int_equal(m.cause, STOP_NONE);
 }
 
-static void ready_may_be_said_before_the_program_is_known_to_run(void **state)
+static void ready_counts_from_when_the_program_is_known_to_run(void **state)
 {
     struct app app = service();
     struct machine m;
@@ -96,7 +96,7 @@ static void ready_may_be_said_before_the_program_is_known_to_run(void **state)
     app.timeout_ms = 500;
     m = launched(&app, 1000);
     machine_ready(&m, &app, 1010);
-    assert_int_equal(m.state, STATE_ONLINE);
+    assert_int_equal(m.state, STATE_LAUNCHING);
     assert_int_equal(machine_spawned(&m, &app, 1020), DO_NOTHING);
     assert_int_equal(m.state, STATE_ONLINE);
     assert_int_equal(m.deadline_ms, 1520);
@@ -262,7 +262,7 @@ int main(void)
         cmocka_unit_test(one_that_was_never_seen_to_run_did_all_the_same),
         cmocka_unit_test(a_stop_before_the_program_runs_is_heard_once_it_does),
         cmocka_unit_test(a_failed_start_ends_what_was_asked_meanwhile),
-        cmocka_unit_test(ready_may_be_said_before_the_program_is_known_to_run),
+        cmocka_unit_test(ready_counts_from_when_the_program_is_known_to_run),
         cmocka_unit_test(silence_is_a_failure),
         cmocka_unit_test(a_worker_may_say_that_it_hangs),
         cmocka_unit_test(a_run_has_its_own_limit_beside_the_watchdog),

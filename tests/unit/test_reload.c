@@ -48,7 +48,7 @@ static void a_ready_one_takes_the_place(void **state)
     (void)state;
     spawned(&p, 2000);
     assert_int_equal(settle(&p, 2500), RELOAD_DO_NOTHING);
-    machine_ready(&p.new, &p.app, 3000);
+    comes_up(&p.new, &p.app, 3000);
     assert_int_equal(p.reload.result, RELOAD_UNDER_WAY);
     assert_int_equal(settle(&p, 3000), RELOAD_DO_SWAP);
     assert_int_equal(settle(&p, 3000), RELOAD_DO_NOTHING);
