@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bots_sql.h"
 #include "fernet.h"
 #include "own.h"
 
@@ -76,18 +77,34 @@ static int decrypt(const char *key, const char *value, char **ret, struct err *r
     return r < 0 ? err_set(reterr, r, "out of memory") : 0;
 }
 
-int bots_load(const struct rows *rows, struct bots **ret, struct err *reterr)
+static int decrypt_all(const struct rows *rows, struct bots *bots, struct err *reterr)
 {
-    struct bots *bots = calloc(1, sizeof *bots);
-    int r = bots ? 0 : err_set(reterr, -ENOMEM, "out of memory");
+    int r = 0;
 
     for (int row = 0; r == 0 && row < rows->count; row++)
         for (size_t i = 0; r == 0 && i < BOTS; i++)
             if (strcmp(names[i].variable, rows_text(rows, row, 0)) == 0)
                 r = decrypt(names[i].variable, rows_text(rows, row, 1), &bots->tokens[i], reterr);
+    return r;
+}
+
+int bots_load(struct run *run, struct bots **ret)
+{
+    OWN_ROWS struct rows rows = { 0 };
+    struct bots *bots;
+    struct err why = { "out of memory" };
+    int r;
+
+    r = db_prepare(run->db, sql, SQL_COUNT);
+    if (r == 0)
+        r = db_run0(run->db, &sql[SQL_TOKENS], &rows);
+    if (r < 0)
+        return run_db_failed(run, r, "read the bots' tokens");
+    bots = calloc(1, sizeof *bots);
+    r = bots ? decrypt_all(&rows, bots, &why) : -ENOMEM;
     if (r < 0) {
         bots_free(bots);
-        return r;
+        return run_failed(run, r, why.text);
     }
     *ret = bots;
     return 0;

@@ -28,9 +28,9 @@ int bots_place(const char *bot);
 
 struct bots;
 
-/* rows are the columns key, value_encrypted of ops.bot_setting. Returns 0, or -EBADMSG (a token
- * cannot be decrypted) or -ENOMEM with reterr. */
-int bots_load(const struct rows *rows, struct bots **ret, struct err *reterr);
+/* Reads the tokens of the database, once a connection. Returns 0, -EBADMSG (one cannot be
+ * decrypted), -ENOMEM or as db.h; logs why. */
+int bots_load(struct run *run, struct bots **ret);
 void bots_free(struct bots *bots);
 
 /* NULL when there is no such bot. */

@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "bot_pause.h"
-#include "delivery_sql.h"
+#include "instant.h"
 #include "json.h"
 #include "limits.h"
 #include "own.h"
+#include "telegram_sql.h"
 #include "text.h"
 
 /* How long a bot pauses whose token is refused: somebody has to act, and then wants to see it. */
@@ -37,19 +38,14 @@ static const char *id_text(int64_t id, char text[static ID_TEXT_MAX])
 
 int delivery_open(struct run *run, uv_loop_t *loop, int in_flight)
 {
-    OWN_ROWS struct rows rows = { 0 };
     struct err why = { "" };
     int r;
 
     LIST_INIT(&all.live);
-    r = db_prepare(run->db, sql, SQL_COUNT);
-    if (r == 0)
-        r = db_run0(run->db, &sql[SQL_TOKENS], &rows);
+    r = bots_load(run, &all.bots);
     if (r < 0)
-        return run_db_failed(run, r, "read the bots' tokens");
-    r = bots_load(&rows, &all.bots, &why);
-    if (r == 0)
-        r = telegram_open(loop, setting_text("TELEGRAM_API_URL"), in_flight, &all.telegram, &why);
+        return r;
+    r = telegram_open(loop, setting_text("TELEGRAM_API_URL"), in_flight, &all.telegram, &why);
     return r < 0 ? run_failed(run, r, why.text) : 0;
 }
 
@@ -159,7 +155,7 @@ void delivery_check(struct job *job, int64_t chat_id, delivery_ready *ready)
 
     delivery->ready = ready;
     if (bots_token(all.bots, job->bot)) {
-        job_query(job, checked, &sql[SQL_CHECK], job->bot, id_text(chat_id, chat));
+        job_query(job, checked, &sql[SQL_CHAT], job->bot, id_text(chat_id, chat));
         return;
     }
     (void)err_set(&why, 0, "there is no bot named %s", job->bot);
@@ -182,7 +178,7 @@ int64_t delivery_bot_id(const struct job *job)
 
 static int64_t now_ms(void)
 {
-    return (int64_t)(uv_hrtime() / 1000000);
+    return (int64_t)monotonic_now_ms();
 }
 
 /* There is one: a job whose bot has no token is dead before its first call. */

@@ -14,7 +14,7 @@
 #include "limits.h"
 #include "own.h"
 #include "telegram.h"
-#include "telegram_ask_sql.h"
+#include "telegram_sql.h"
 
 enum { NUMBER_MAX = 24 };
 
@@ -41,18 +41,12 @@ static const char *number_text(int64_t number, char text[static NUMBER_MAX])
 
 int telegram_ask_open(struct run *run)
 {
-    OWN_ROWS struct rows rows = { 0 };
-    struct err why = { "" };
     int r;
 
     telegram_ask_close();
     r = db_prepare(run->db, sql, SQL_COUNT);
-    if (r == 0)
-        r = db_run0(run->db, &sql[SQL_TOKENS], &rows);
-    if (r < 0)
-        return run_db_failed(run, r, "read the bots' tokens");
-    r = bots_load(&rows, &bots, &why);
-    return r < 0 ? run_failed(run, r, why.text) : 0;
+    return r < 0 ? run_db_failed(run, r, "prepare what questions to Telegram need")
+                 : bots_load(run, &bots);
 }
 
 void telegram_ask_close(void)
@@ -273,7 +267,7 @@ static int find_chat(struct asking *asking)
 
     if (!asking->question->chat_id)
         return 0;
-    r = db_run(asking->run->db, &sql[SQL_CHAT_NOW], &rows, asking->question->bot,
+    r = db_run(asking->run->db, &sql[SQL_CHAT], &rows, asking->question->bot,
                number_text(asking->question->chat_id, chat));
     if (r < 0)
         return run_db_failed(asking->run, r, "find out where a chat is now");

@@ -13,8 +13,8 @@
     "DATABASE_URL", "VENDISTA_URL", "VENDISTA_DELAY_MS", "FIELD_ENCRYPTION_KEY", \
         "TELEGRAM_ADMIN_CHAT_ID"
 
-/* Reads FIELD_ENCRYPTION_KEY. Returns 0 or -EBADMSG, logged: a worker without keys is of no use. */
-int coffee_keys_load(struct run *run);
+/* Reads FIELD_ENCRYPTION_KEY, which is good: it is checked at start. Once, before what follows. */
+void coffee_keys_load(void);
 
 /* A column NAME_encrypted as text, or back; *ret is the caller's to wipe and free (own_secret). A
  * NULL column is NULL. Return 0, -EBADMSG (no key fits), -EIO (no randomness) or -ENOMEM. */

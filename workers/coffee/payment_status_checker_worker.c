@@ -123,9 +123,9 @@ static int check_batch(struct run *run, char after[static 24], int *ret_count)
 static int check(struct run *run)
 {
     char after[24] = "0";
-    int r, count = 1;
+    int r = 0, count = 1;
 
-    r = coffee_keys_load(run);
+    coffee_keys_load();
     while (r == 0 && count > 0 && !run_stopping(run))
         r = check_batch(run, after, &count);
     return r;

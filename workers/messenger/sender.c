@@ -7,6 +7,7 @@
  * Records   the message's id, or why there is none; who cannot be reached. An alert for the
  *           administrators is also mailed, when there is a mail server.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,17 +100,15 @@ static void ready(struct job *job)
 static void send_one(struct job *job)
 {
     struct sending *sending = calloc(1, sizeof *sending);
-    struct err why;
-    int r;
+    struct err why = { "out of memory" };
+    int r = sending ? message_read(job->kind, job->payload, &sending->message, &why) : -ENOMEM;
 
-    if (!sending) {
-        job_retry(job, "out of memory");
-        return;
-    }
-    r = message_read(job->kind, job->payload, &sending->message, &why);
     if (r < 0) {
         free(sending);
-        job_dead(job, why.text);
+        if (r == -ENOMEM)
+            job_retry(job, why.text);
+        else
+            job_dead(job, why.text);
         return;
     }
     delivery_begin(&sending->delivery, job, release);

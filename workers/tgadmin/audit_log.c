@@ -38,6 +38,10 @@ static void start(struct job *job)
         job_dead(job, why.text);
         return;
     }
+    if (details && !text) {
+        job_retry(job, "out of memory");
+        return;
+    }
     (void)snprintf(id, sizeof id, "%" PRId64, job->id);
     job_also(job, &sql[SQL_RECORD], id, actor, action, text ? text : "{}");
     job_done(job, NULL);

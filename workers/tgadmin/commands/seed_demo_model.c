@@ -8,57 +8,43 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bots.h"
-#include "buf.h"
-#include "limits.h"
+#include "json.h"
 #include "own.h"
 #include "seed_demo_model_sql.h"
-#include "telegram_answer.h"
+#include "telegram_ask.h"
 
 enum { COL_NAME, COL_USERNAME, COL_PUBLIC_ID, COL_PRODUCTS, COL_TIER, COL_PHOTO };
 
-/* The bot's own name, for the link that opens it. */
-static int find_username(struct run *run, char *to, size_t size, struct err *reterr)
+/* The bot's own name, for the link that opens it. Returns 1, 0 when Telegram does not tell it
+ * (which is said), or a negative errno, logged. */
+static int find_username(struct run *run, char *to, size_t size)
 {
     OWN_TELEGRAM_ANSWER struct telegram_answer answer = { 0 };
-    OWN_REPLY struct http_reply reply = { 0 };
-    OWN_ROWS struct rows rows = { 0 };
-    OWN_BUF struct buf url = { 0 };
-    struct bots *bots = NULL;
+    const char *username;
     int r;
 
-    r = db_run0(run->db, &sql[SQL_TOKENS], &rows);
-    if (r < 0)
-        return err_set(reterr, r, "%s", db_error(run->db));
-    r = bots_load(&rows, &bots, reterr);
+    r = telegram_ask_open(run);
+    if (r == 0)
+        r = telegram_ask(
+            run,
+            &(struct telegram_question){ .bot = "tgadmin", .method = "getMe", .repeatable = true },
+            &answer);
     if (r < 0)
         return r;
-    buf_init(&url, HTTP_URL_MAX);
-    r = buf_printf(&url, "%s/bot%s/getMe", setting_text("TELEGRAM_API_URL"),
-                   bots_token(bots, "tgadmin"));
-    bots_free(bots);
-    if (r == 0)
-        r = http_call(run->http, &(struct http_request){ .url = url.p, .repeatable = true },
-                      &reply);
-    if (r < 0)
-        return err_set(reterr, r, "%s", http_error(run->http));
-    if (reply.status)
-        telegram_answer_read(reply.status, reply.body, reply.body_length, 0, &answer);
-    else
-        telegram_answer_none(reply.error.text, reply.sent, &answer);
-    if (answer.verdict != TELEGRAM_DONE)
-        return err_set(reterr, -EIO, "getMe: %s", answer.why.text);
-    (void)snprintf(to, size, "%s",
-                   cJSON_GetStringValue(cJSON_GetObjectItem(answer.result, "username")));
-    return 0;
+    username = json_get_text(answer.result, "username");
+    if (!username) {
+        (void)printf("   failed: getMe: %s\n", answer.why.text);
+        return 0;
+    }
+    (void)snprintf(to, size, "%s", username);
+    return 1;
 }
 
-/* What goes wrong here is said, and is no failure: the model is there. */
+/* What Telegram does not tell is no failure: the model is there. */
 static int promote(struct run *run, const struct rows *model)
 {
     OWN_ROWS struct rows group = { 0 };
     char username[64], link[256];
-    struct err why = { "" };
     int r;
 
     r = db_run0(run->db, &sql[SQL_GROUP], &group);
@@ -69,11 +55,9 @@ static int promote(struct run *run, const struct rows *model)
         return 0;
     }
     (void)printf("\n📢 Sending promo to group: %s\n", rows_text(&group, 0, 1));
-    r = find_username(run, username, sizeof username, &why);
-    if (r < 0) {
-        (void)printf("   failed: %s\n", why.text);
-        return 0;
-    }
+    r = find_username(run, username, sizeof username);
+    if (r <= 0)
+        return r;
     (void)snprintf(link, sizeof link, "https://t.me/%s?start=model_%s", username,
                    rows_text(model, 0, COL_PUBLIC_ID));
     r = db_run(run->db, &sql[SQL_PROMOTE], NULL, rows_text(&group, 0, 0),
@@ -115,7 +99,7 @@ const struct worker worker = {
     .name = "seed_demo_model",
     .about = "make a demo model with products, and with --promo advertise it",
     .kind = WORKER_COMMAND,
-    .needs = WORKER_NEEDS("DATABASE_URL", BOTS_NEEDS),
+    .needs = WORKER_NEEDS(TELEGRAM_ASK_NEEDS),
     .sql = sql,
     .sql_count = SQL_COUNT,
     .in_flight = 1,

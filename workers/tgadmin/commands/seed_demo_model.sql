@@ -33,9 +33,6 @@ select name, username, public_id, (select count(*) from product), tier, preview_
 -- The first group that may be posted to.
 select telegram_id, name from tgadmin.groups where is_active and can_post order by id limit 1;
 
--- name: tokens
-select key, value_encrypted from ops.bot_setting;
-
 -- name: promote
 -- $1 chat, $2 photo, $3 deep link, $4 model's name, $5 model's id
 select ops.enqueue('messages', 'send-photo', jsonb_build_object(
