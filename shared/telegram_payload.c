@@ -139,6 +139,8 @@ static const struct {
 };
 /* clang-format on */
 
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
 /* Markdown is parsed by Telegram alone, which may find less to count than there is. */
 static int check_length(const char *name, const char *text, const char *mode, size_t most,
                         struct err *reterr)
@@ -271,21 +273,40 @@ static int read_kind(size_t kind, const cJSON *payload, struct message *ret, str
     return r < 0 ? r : put_options(payload, ret, reterr);
 }
 
+/* KINDS: there is none of this name. */
+static size_t kind_of(const char *name)
+{
+    size_t kind = 0;
+
+    while (kind < KINDS && strcmp(kinds[kind].kind, name) != 0)
+        kind++;
+    return kind;
+}
+
+const char *message_kind_name(size_t i)
+{
+    return i < KINDS ? kinds[i].kind : NULL;
+}
+
+bool message_kind_is(const char *kind)
+{
+    return kind_of(kind) < KINDS;
+}
+
 int message_read(const char *kind, const cJSON *payload, struct message *ret, struct err *reterr)
 {
     OWN_MESSAGE struct message message = { 0 };
+    size_t found = kind_of(kind);
     int r;
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].kind, kind) == 0) {
-            r = read_kind(i, payload, &message, reterr);
-            if (r < 0)
-                return r;
-            *ret = message;
-            message.body = NULL;
-            return 0;
-        }
-    return err_set(reterr, -EINVAL, "unknown kind %s", kind);
+    if (found == KINDS)
+        return err_set(reterr, -EINVAL, "unknown kind %s", kind);
+    r = read_kind(found, payload, &message, reterr);
+    if (r < 0)
+        return r;
+    *ret = message;
+    message.body = NULL;
+    return 0;
 }
 
 void message_done(struct message *message)

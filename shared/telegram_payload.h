@@ -41,7 +41,11 @@ struct message {
     cJSON *body;      /* of the request, without chat_id; message_done deletes it */
 };
 
-/* Reads a payload of send-message or send-photo. Returns 0, -EINVAL or -ENOMEM. */
+/* The kinds that a message is sent by: send-message, send-photo; NULL after the last. */
+const char *message_kind_name(size_t i);
+bool message_kind_is(const char *kind);
+
+/* Reads a payload of one of those kinds. Returns 0, -EINVAL or -ENOMEM. */
 int message_read(const char *kind, const cJSON *payload, struct message *ret, struct err *reterr);
 void message_done(struct message *message);
 

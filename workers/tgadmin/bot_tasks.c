@@ -1,46 +1,47 @@
 /*
  * bot_tasks: the administration of Telegram groups, one job at a time for each group.
  *
- * Takes     the queue bot-tasks; which kind is done where says the table below.
+ * Takes     the queue bot-tasks (task_kinds.h); the table below says where each kind is done.
  * Does      the requests to the Bot API that a kind needs, each in its bot's rate.
  * Records   posts and deletions, what was found of a group, and in the job's result what came of
  * it.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <errno.h>
 
 #include "bot_tasks_sql.h"
+#include "task_kinds.h"
 #include "tasks.h"
 
 /* clang-format off */
-static const struct {
-    const char *kind;
-    void (*start)(struct job *job);
-} kinds[] = {
-    { "send-message",         task_send },
-    { "send-photo",           task_send },
-    { "delete-message",       task_delete },
-    { "delete-messages-bulk", task_delete_bulk },
-    { "clear-all-messages",   task_clear },
-    { "sync-groups",          task_sync_all },
-    { "sync-single-group",    task_sync },
-    { "get-chat-info",        task_chat_info },
-    { "check-permissions",    task_permissions },
+static void (*const starts[TASK_KINDS])(struct job *job) = {
+    [TASK_SEND_MESSAGE]         = task_send,
+    [TASK_SEND_PHOTO]           = task_send,
+    [TASK_DELETE_MESSAGE]       = task_delete,
+    [TASK_DELETE_MESSAGES_BULK] = task_delete_bulk,
+    [TASK_CLEAR_ALL_MESSAGES]   = task_clear,
+    [TASK_SYNC_GROUPS]          = task_sync_all,
+    [TASK_SYNC_SINGLE_GROUP]    = task_sync,
+    [TASK_GET_CHAT_INFO]        = task_chat_info,
+    [TASK_CHECK_PERMISSIONS]    = task_permissions,
 };
 /* clang-format on */
 
 static void start(struct job *job)
 {
+    enum task_kind kind = task_kind_of(job->kind);
     struct err why;
+    int r;
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].kind, job->kind) == 0) {
-            kinds[i].start(job);
-            return;
-        }
-    (void)err_set(&why, 0, "unknown kind %s", job->kind);
-    job_dead(job, why.text);
+    if (kind == TASK_KINDS)
+        r = err_set(&why, -EINVAL, "unknown kind %s", job->kind);
+    else
+        r = task_check(kind, job->payload, &why);
+    if (r == -ENOMEM)
+        job_retry(job, why.text);
+    else if (r < 0)
+        job_dead(job, why.text);
+    else
+        starts[kind](job);
 }
 
 static int open_tasks(struct run *run, uv_loop_t *loop)

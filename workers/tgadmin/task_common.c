@@ -17,6 +17,14 @@ uv_loop_t *tasks_loop(void)
     return loop;
 }
 
+int64_t task_id(const struct job *job, const char *name)
+{
+    int64_t id = 0;
+
+    (void)payload_id(job->payload, name, &id, NULL);
+    return id;
+}
+
 const char *task_id_text(int64_t id, char text[static TASK_ID_TEXT])
 {
     (void)snprintf(text, TASK_ID_TEXT, "%" PRId64, id);

@@ -8,18 +8,17 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bot_tasks_sql.h"
 #include "buf.h"
 #include "json.h"
 #include "own.h"
+#include "task_kinds.h"
 #include "tasks.h"
 
-/* CHUNK: the Bot API's limit. MOST: as many ids as a payload may hold. */
-enum { CHUNK = 100, MOST = 10000, ERRORS_MOST = 20, LIST_BYTES_MAX = CHUNK * 24 };
+/* CHUNK: the Bot API's limit. */
+enum { CHUNK = 100, ERRORS_MOST = 20, LIST_BYTES_MAX = CHUNK * 24 };
 
 /* clear-all-messages reads so many at a time, until there are none: it needs as much memory for a
  * group of a year as for one of a day. */
@@ -256,11 +255,10 @@ static void ready(struct job *job)
         call(job);
 }
 
-/* A deletion whose chat is read; NULL when the job has ended already. */
-static struct deletion *begin(struct job *job, int64_t *ret_chat)
+/* NULL when the job has ended already. */
+static struct deletion *begin(struct job *job)
 {
     struct deletion *deletion = calloc(1, sizeof *deletion);
-    struct err why;
 
     if (deletion)
         deletion->errors = cJSON_CreateArray();
@@ -270,17 +268,12 @@ static struct deletion *begin(struct job *job, int64_t *ret_chat)
         return NULL;
     }
     delivery_begin(&deletion->delivery, job, release);
-    if (payload_need_id(job->payload, "chatId", ret_chat, &why) == 0)
-        return deletion;
-    delivery_dead(job, why.text);
-    return NULL;
+    return deletion;
 }
 
 void task_delete(struct job *job)
 {
-    int64_t chat_id = 0, message_id = 0;
-    struct deletion *deletion = begin(job, &chat_id);
-    struct err why;
+    struct deletion *deletion = begin(job);
 
     if (!deletion)
         return;
@@ -291,31 +284,21 @@ void task_delete(struct job *job)
         delivery_retry(job, "out of memory");
         return;
     }
-    if (payload_need_id(job->payload, "messageId", &message_id, &why) < 0) {
-        delivery_dead(job, why.text);
-        return;
-    }
-    deletion->ids.list[0] = message_id;
-    delivery_check(job, chat_id, ready);
+    deletion->ids.list[0] = task_id(job, "messageId");
+    delivery_check(job, task_id(job, "chatId"), ready);
 }
 
 void task_delete_bulk(struct job *job)
 {
-    int64_t chat_id = 0, unused;
-    struct deletion *deletion = begin(job, &chat_id);
+    struct deletion *deletion = begin(job);
     struct err why;
-    int r;
 
     if (!deletion)
         return;
-    r = payload_id(job->payload, "groupDbId", &unused, &why);
-    if (r != -EINVAL)
-        r = payload_ids(job->payload, "messageIds", MOST, &deletion->ids, &why);
-    if (r < 0) {
-        delivery_dead(job, why.text);
-        return;
-    }
-    delivery_check(job, chat_id, ready);
+    if (payload_ids(job->payload, "messageIds", TASK_IDS_MOST, &deletion->ids, &why) < 0)
+        delivery_retry(job, why.text);
+    else
+        delivery_check(job, task_id(job, "chatId"), ready);
 }
 
 /* --- clear-all-messages --- */
@@ -365,43 +348,24 @@ static void read_page(struct job *job)
 }
 
 /* A filter as text, which stays "" when it is not given. */
-static int filter(const struct job *job, const char *name, char text[static TASK_ID_TEXT],
-                  struct err *reterr)
+static void read_filter(const struct job *job, const char *name, char text[static TASK_ID_TEXT])
 {
-    int64_t value = 0;
-    int r = payload_id(job->payload, name, &value, reterr);
-
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    if (value < 0 || value > INT32_MAX)
-        return err_set(reterr, -EINVAL, "%s: want a whole number from 0", name);
-    (void)task_id_text(value, text);
-    return 0;
+    if (payload_get(job->payload, name))
+        (void)task_id_text(task_id(job, name), text);
 }
 
 void task_clear(struct job *job)
 {
-    int64_t chat_id = 0, group_id = 0;
-    struct deletion *deletion = begin(job, &chat_id);
+    struct deletion *deletion = begin(job);
     struct filters *filters;
-    struct err why;
-    int r;
 
     if (!deletion)
         return;
     filters = &deletion->filters;
-    r = payload_need_id(job->payload, "groupDbId", &group_id, &why);
-    if (r == 0)
-        r = filter(job, "fromMessageId", filters->from, &why);
-    if (r == 0)
-        r = filter(job, "toMessageId", filters->to, &why);
-    if (r == 0)
-        r = filter(job, "olderThanDays", filters->days, &why);
-    if (r < 0) {
-        delivery_dead(job, why.text);
-        return;
-    }
-    (void)task_id_text(group_id, filters->group);
-    deletion->delivery.chat_id = chat_id;
+    read_filter(job, "groupDbId", filters->group);
+    read_filter(job, "fromMessageId", filters->from);
+    read_filter(job, "toMessageId", filters->to);
+    read_filter(job, "olderThanDays", filters->days);
+    deletion->delivery.chat_id = task_id(job, "chatId");
     read_page(job);
 }

@@ -113,36 +113,24 @@ static void ready(struct job *job)
                   setting_text("TGADMIN_TZ"));
 }
 
-static int read_post(const struct job *job, struct post *ret, struct err *reterr)
-{
-    int r = message_read(job->kind, job->payload, &ret->message, reterr);
-
-    if (r < 0)
-        return r;
-    r = payload_id(job->payload, "campaignId", &ret->campaign, reterr);
-    if (r == 0 || r == -ENOENT)
-        r = payload_id(job->payload, "purchaseId", &ret->purchase, reterr);
-    if (r == 0 || r == -ENOENT)
-        r = payload_bool(job->payload, "completes", &ret->completes, reterr);
-    if (r == 0 || r == -ENOENT)
-        r = payload_bool(job->payload, "bypassRateLimit", &ret->bypass, reterr);
-    return r == -ENOENT ? 0 : r;
-}
-
 void task_send(struct job *job)
 {
     struct post *post = calloc(1, sizeof *post);
-    struct err why;
+    struct err why = { "out of memory" };
+    int r = post ? message_read(job->kind, job->payload, &post->message, &why) : -ENOMEM;
 
-    if (!post) {
-        job_retry(job, "out of memory");
+    if (r < 0) {
+        free(post);
+        if (r == -ENOMEM)
+            job_retry(job, why.text);
+        else
+            job_dead(job, why.text);
         return;
     }
-    if (read_post(job, post, &why) < 0) {
-        release(&post->delivery);
-        job_dead(job, why.text);
-        return;
-    }
+    post->campaign = task_id(job, "campaignId");
+    post->purchase = task_id(job, "purchaseId");
+    (void)payload_bool(job->payload, "completes", &post->completes, NULL);
+    (void)payload_bool(job->payload, "bypassRateLimit", &post->bypass, NULL);
     delivery_begin(&post->delivery, job, release);
     delivery_check(job, post->message.chat_id, ready);
 }

@@ -183,22 +183,15 @@ static void ask_rights(struct job *job)
 static void begin(struct job *job, const char *field, delivery_ready *ready)
 {
     struct look *look = calloc(1, sizeof *look);
-    int64_t chat_id = 0;
-    struct err why;
 
     if (!look) {
         job_retry(job, "out of memory");
         return;
     }
-    if (payload_need_id(job->payload, field, &chat_id, &why) < 0) {
-        free(look);
-        job_dead(job, why.text);
-        return;
-    }
     delivery_begin(&look->delivery, job, release);
     /* A chat that could not be reached may be there again: that is what is asked. */
     look->delivery.even_gone = true;
-    delivery_check(job, chat_id, ready);
+    delivery_check(job, task_id(job, field), ready);
 }
 
 void task_sync(struct job *job)
