@@ -80,6 +80,23 @@ def test_the_fleet_is_told_and_one_of_it_restarted(watched, fleet):
     assert watched.worker.database.audited() == [("api", "worker-restart", {"worker": "good"})]
 
 
+def test_a_restart_is_written_down_before_it_is_ordered(watched, fleet, database):
+    """Afterwards the gateway may be gone: it may be the one that is restarted."""
+    before = fleet.row("good")["pid"]
+    connection = database.connect(autocommit=False)
+    with connection.cursor() as cursor:
+        cursor.execute("lock table ops.job_open in share mode")
+    asking = threading.Thread(target=lambda: watched.api("POST", "/api/workers/good/restart"))
+    asking.start()
+    wait_until(lambda: database.value("select exists (select from pg_locks where not granted)"))
+    asking.join(1)
+    assert asking.is_alive() and fleet.row("good")["pid"] == before
+    connection.close()
+    asking.join()
+    assert fleet.row("good")["pid"] != before
+    assert database.audited() == [("api", "worker-restart", {"worker": "good"})]
+
+
 def test_metrics_of_the_fleet(watched, fleet):
     families = scrape(watched)
     assert sample(families, "ops_opsd_up") == sample(families, "ops_database_up") == 1
@@ -174,7 +191,8 @@ def test_queues_and_jobs_are_told_and_a_dead_one_goes_back(gateway, database):
     assert status == 200 and len(told["jobs"]) == 2
     newest = told["jobs"][0]["id"]
     assert "payload" not in told["jobs"][0]
-    assert gateway.api("GET", "/api/jobs?queue=none")[1] == {"jobs": []}
+    assert gateway.api("GET", "/api/jobs?queue=none")[1] == {
+        "version": 1, "jobs": [], "complete": True}
     for query in ("state=x", "limit=0", "limit=1001", "limit=ten", "queue=%FF"):
         assert gateway.api("GET", f"/api/jobs?{query}")[0] == 400, query
 

@@ -238,6 +238,8 @@ static int serve(struct run *run)
     r = db_check_conninfo(setting_text("DATABASE_URL"), &why);
     if (r == 0)
         r = routes_open(&why);
+    if (r == 0)
+        r = dashboard_open(&why);
     if (r == 0) {
         fd = passed_socket();
         if (fd < 0)

@@ -178,12 +178,13 @@ void ask(struct exchange *x, const struct statement *statement, const char *cons
     ask((x), (statement), (const char *const[]){ __VA_ARGS__ }, \
         sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *), (done))
 
-/* A statement whose answer nobody waits for; that it failed, or was not sent for want of a
- * database, is logged. */
-void ask_note(const struct statement *statement, const char *const *params, size_t n);
-#define ASK_NOTE(statement, ...)                                \
-    ask_note((statement), (const char *const[]){ __VA_ARGS__ }, \
-             sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+/* The same with what is written down before something is done that goes on without a database: done
+ * is called once it is there, or cannot be, which is logged. */
+void ask_note(struct exchange *x, const struct statement *statement, const char *const *params,
+              size_t n, ask_done *done);
+#define ASK_NOTE(x, statement, done, ...)                            \
+    ask_note((x), (statement), (const char *const[]){ __VA_ARGS__ }, \
+             sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *), (done))
 
 /* --- fleet --- */
 
@@ -217,6 +218,9 @@ void api_cancel(struct exchange *x);
 void api_purchase_paid(struct exchange *x);
 void api_tasks(struct exchange *x);
 void api_reset_payment_status(struct exchange *x);
+
+/* Names the files' texts, for browsers that keep them. Returns 0 or -ENOMEM. */
+int dashboard_open(struct err *reterr);
 
 /* The page, or the file of it that the path names. */
 void dashboard(struct exchange *x);

@@ -31,42 +31,14 @@ where u.bot = old.bot and u.update_id = old.update_id;
 select jsonb_build_object('queues', coalesce(jsonb_agg(to_jsonb(line) order by line.queue), '[]'))
 from ops.queue line;
 
--- name: jobs
--- The newest first.
--- $1 queue or null, $2 state or null, $3 how many
-select jsonb_build_object('jobs', coalesce(jsonb_agg(job order by id desc), '[]'))
-from (select id, queue, kind, state, attempt, max_attempts, priority, bot, group_key, dedup_key,
-             run_at, created_at, started_at, finished_at, last_error
-      from ops.job
-      where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
-      order by id desc
-      limit $3::int) job;
-
--- name: retry
--- $1 id
-select state, case when state = 'available'
-                   then ops.audit('api', 'job-retry', jsonb_build_object('job', $1::bigint)) end
-from ops.job_retry($1) state;
-
--- name: cancel
--- $1 id
-select state, case when state in ('cancelled', 'running')
-                   then ops.audit('api', 'job-cancel', jsonb_build_object('job', $1::bigint)) end
-from ops.job_cancel($1) state;
-
--- name: add
--- $1 queue, $2 kind, $3 payload, $4 bot or null
-select id, ops.audit('api', 'job-add', jsonb_build_object('job', id, 'queue', $1::text,
-                                                       'kind', $2::text))
-from ops.enqueue($1, $2, $3::jsonb, bot => $4) id;
-
 -- name: restarts
 -- $1 worker
 select ops.audit('api', 'worker-restart', jsonb_build_object('worker', $1::text));
 
 -- name: purchase_paid
 -- $1 purchase
-select tgadmin.purchase_paid($1::bigint, now(), 'api');
+select state, tgadmin.payment_refusal($1, state)
+from tgadmin.purchase_paid($1::bigint, now(), 'api') state;
 
 -- name: tasks
 -- $1 user

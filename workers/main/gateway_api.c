@@ -6,12 +6,16 @@
 
 #include "gateway.h"
 #include "gateway_sql.h"
+#include "main_sql.h"
 #include "order.h"
 #include "own.h"
 #include "settings.h"
 #include "text.h"
 #include "webhook.h"
 #include "worker.h"
+
+/* Who acts by the API, as the audit log has it: whoever has the token. */
+static const char ACTOR[] = "api";
 
 /* --- health --- */
 
@@ -80,28 +84,35 @@ static bool is_worker(const cJSON *fleet, const char *name)
     return false;
 }
 
-static void restart(struct exchange *x, const struct fleet_answer *fleet)
+static void restart(struct exchange *x, const struct rows *unused)
 {
     cJSON *params, *names;
 
-    if (fleet->code) {
+    (void)unused;
+    /* Answered while it was noted: the gateway is stopping. */
+    if (x->status)
+        return;
+    params = cJSON_CreateObject();
+    names = cJSON_AddArrayToObject(params, "names");
+    (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));
+    fleet_ask(x, "restart", params, RESTART_MS, tell_fleet);
+}
+
+static void note_restart(struct exchange *x, const struct fleet_answer *fleet)
+{
+    if (fleet->code)
         tell_fleet(x, fleet);
-    } else if (!is_worker(fleet->result, x->name)) {
+    else if (!is_worker(fleet->result, x->name))
         exchange_error(x, MHD_HTTP_NOT_FOUND, "no worker has this name: see GET /api/workers");
-    } else {
+    else
         /* Before: it may be the gateway that is restarted. */
-        ASK_NOTE(&sql[SQL_RESTARTS], x->name);
-        params = cJSON_CreateObject();
-        names = cJSON_AddArrayToObject(params, "names");
-        (void)cJSON_AddItemToArray(names, cJSON_CreateString(x->name));
-        fleet_ask(x, "restart", params, RESTART_MS, tell_fleet);
-    }
+        ASK_NOTE(x, &sql[SQL_RESTARTS], restart, x->name);
 }
 
 /* To opsd a name may also be that of an app, an id, or all; here one worker is meant. */
 void api_restart(struct exchange *x)
 {
-    fleet_ask(x, "workers_stat", cJSON_CreateObject(), STORE_MS, restart);
+    fleet_ask(x, "workers_stat", cJSON_CreateObject(), STORE_MS, note_restart);
 }
 
 /* --- queues --- */
@@ -144,72 +155,61 @@ void api_jobs(struct exchange *x)
     else if (queue && !text_is_utf8(queue, strlen(queue)))
         exchange_error(x, MHD_HTTP_BAD_REQUEST, "queue: want UTF-8 text");
     else
-        ASK(x, &sql[SQL_JOBS], tell_json, queue, state, limit ? limit : fallback);
+        ASK(x, &main_sql[MAIN_SQL_JOBS], tell_json, queue, state, limit ? limit : fallback,
+            JOBS_LOOK_BACK);
 }
 
-/* What a job is after a person's word on it; refusal is said where that is not what was wanted. */
-static void tell_state(struct exchange *x, const struct rows *rows, bool is_done,
-                       const char *refusal)
+static void tell_state(struct exchange *x, const char *member, const char *state)
 {
     OWN_BUF struct buf body = { 0 };
-    const char *state = rows_text(rows, 0, 0);
 
     buf_init(&body, API_BYTES_MAX);
-    if (!state) {
-        exchange_error(x, MHD_HTTP_NOT_FOUND,
-                       "no job %s: there is none, or it ended long ago and was cleared away",
-                       x->name);
-    } else if (!is_done) {
-        exchange_error(x, MHD_HTTP_CONFLICT, "job %s is %s: only one that is %s", x->name, state,
-                       refusal);
-    } else {
-        (void)buf_printf(&body, "{\"id\":%s,\"state\":\"%s\"}", x->name, state);
-        exchange_json(x, body.p);
-    }
+    (void)buf_printf(&body, "{\"id\":%s,\"%s\":\"%s\"}", x->name, member, state);
+    exchange_json(x, body.p);
 }
 
-static bool is_now(const struct rows *rows, const char *state)
-{
-    const char *now = rows_text(rows, 0, 0);
-
-    return now && strcmp(now, state) == 0;
-}
-
-static void tell_retry(struct exchange *x, const struct rows *rows)
-{
-    if (rows)
-        tell_state(x, rows, is_now(rows, "available"), "dead or cancelled can be retried");
-}
-
-/* One that is running ends as it ends, and is not tried again. */
-static void tell_cancel(struct exchange *x, const struct rows *rows)
-{
-    if (rows)
-        tell_state(x, rows, is_now(rows, "cancelled") || is_now(rows, "running"),
-                   "available or running can be cancelled");
-}
-
-static void change_job(struct exchange *x, const struct statement *statement, ask_done *done)
+/* Reads the number in the path, and writes it as JSON has numbers: without zeros before it. */
+static bool read_number(struct exchange *x, const char *want)
 {
     int64_t id;
 
     if (text_to_int(x->name, 1, INT64_MAX, &id) < 0) {
-        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the number of a job: see GET /api/jobs");
-        return;
+        exchange_error(x, MHD_HTTP_BAD_REQUEST, "%s", want);
+        return false;
     }
-    /* As JSON has numbers: without zeros before it. */
     (void)snprintf(x->name, sizeof x->name, "%" PRId64, id);
-    ASK(x, statement, done, x->name);
+    return true;
+}
+
+static void tell_changed(struct exchange *x, const struct rows *rows)
+{
+    const char *state = NULL;
+    struct err why;
+    int r;
+
+    if (!rows)
+        return;
+    r = order_outcome(rows, x->name, &state, &why);
+    if (r < 0)
+        exchange_error(x, r == -ENOENT ? MHD_HTTP_NOT_FOUND : MHD_HTTP_CONFLICT, "%s", why.text);
+    else
+        tell_state(x, "state", state);
+}
+
+static void change_job(struct exchange *x, const struct statement *statement)
+{
+    if (read_number(x, "want the number of a job: see GET /api/jobs"))
+        ASK(x, statement, tell_changed, x->name, ACTOR);
 }
 
 void api_retry(struct exchange *x)
 {
-    change_job(x, &sql[SQL_RETRY], tell_retry);
+    change_job(x, &main_sql[MAIN_SQL_RETRY]);
 }
 
 void api_cancel(struct exchange *x)
 {
-    change_job(x, &sql[SQL_CANCEL], tell_cancel);
+    change_job(x, &main_sql[MAIN_SQL_CANCEL]);
 }
 
 static void tell_added(struct exchange *x, const struct rows *rows)
@@ -247,8 +247,11 @@ void api_add(struct exchange *x)
         exchange_error(x, MHD_HTTP_BAD_REQUEST, "%s", why.text);
     } else {
         payload = cJSON_PrintUnformatted(order.payload);
-        ASK(x, &sql[SQL_ADD], tell_added, order.queue, order.kind, payload ? payload : "{}",
-            order.bot);
+        if (payload)
+            ASK(x, &main_sql[MAIN_SQL_ADD], tell_added, order.queue, order.kind, payload, order.bot,
+                ACTOR);
+        else
+            exchange_error(x, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory; try again later");
     }
 }
 
@@ -256,33 +259,20 @@ void api_add(struct exchange *x)
 
 static void tell_paid(struct exchange *x, const struct rows *rows)
 {
-    OWN_BUF struct buf body = { 0 };
-    const char *state = rows ? rows_text(rows, 0, 0) : NULL;
+    enum { COL_STATE, COL_REFUSAL };
+    const char *state = rows ? rows_text(rows, 0, COL_STATE) : NULL;
 
-    if (!rows)
-        return;
-    buf_init(&body, API_BYTES_MAX);
-    if (!state) {
-        exchange_error(x, MHD_HTTP_NOT_FOUND, "no purchase %s", x->name);
-    } else if (!is_now(rows, "paid") && !is_now(rows, "completed")) {
-        exchange_error(x, MHD_HTTP_CONFLICT,
-                       "purchase %s is %s: only one that is pending can be paid", x->name, state);
-    } else {
-        (void)buf_printf(&body, "{\"id\":%s,\"status\":\"%s\"}", x->name, state);
-        exchange_json(x, body.p);
-    }
+    if (rows && rows_text(rows, 0, COL_REFUSAL))
+        exchange_error(x, state ? MHD_HTTP_CONFLICT : MHD_HTTP_NOT_FOUND, "%s",
+                       rows_text(rows, 0, COL_REFUSAL));
+    else if (rows)
+        tell_state(x, "status", state);
 }
 
 void api_purchase_paid(struct exchange *x)
 {
-    int64_t id;
-
-    if (text_to_int(x->name, 1, INT64_MAX, &id) < 0) {
-        exchange_error(x, MHD_HTTP_BAD_REQUEST, "want the number of a purchase");
-        return;
-    }
-    (void)snprintf(x->name, sizeof x->name, "%" PRId64, id);
-    ASK(x, &sql[SQL_PURCHASE_PAID], tell_paid, x->name);
+    if (read_number(x, "want the number of a purchase"))
+        ASK(x, &sql[SQL_PURCHASE_PAID], tell_paid, x->name);
 }
 
 /* --- coffee --- */

@@ -9,6 +9,7 @@
 #include "gateway_sql.h"
 #include "limits.h"
 #include "log.h"
+#include "main_sql.h"
 #include "own.h"
 #include "settings.h"
 #include "worker.h"
@@ -23,6 +24,7 @@ struct asked {
     TAILQ_ENTRY(asked) next;
     struct exchange *x;
     ask_done *done;
+    bool is_note;
 };
 
 static struct {
@@ -44,56 +46,61 @@ static void no_database(struct exchange *x)
                    "the database does not answer; see opsctl logs gateway");
 }
 
+/* What is noted goes on without a database; who asks has no answer then. */
+static void failed(struct exchange *x, ask_done *done, bool is_note, const char *why)
+{
+    if (is_note)
+        log_warn("the audit log lacks a row, going on", LOG_TEXT("error", why));
+    done(x, NULL);
+    if (!is_note)
+        no_database(x);
+}
+
 static void answered(void *tag, const struct db_batch *batch)
 {
     struct asked *asked = tag;
 
-    asked->done(asked->x, batch->code == 0 ? &batch->rows[1] : NULL);
-    if (batch->code == -EEXIST) {
+    if (batch->code == 0) {
+        asked->done(asked->x, &batch->rows[1]);
+    } else if (batch->code == -EEXIST) {
+        asked->done(asked->x, NULL);
         exchange_error(asked->x, MHD_HTTP_CONFLICT,
                        "an open job of the queue has the same dedup_key");
-    } else if (batch->code < 0) {
-        log_warn("a statement failed", LOG_TEXT("error", batch->error));
-        no_database(asked->x);
+    } else {
+        if (!asked->is_note)
+            log_warn("a statement failed", LOG_TEXT("error", batch->error));
+        failed(asked->x, asked->done, asked->is_note, batch->error);
     }
     forget(asked);
 }
 
-void ask(struct exchange *x, const struct statement *statement, const char *const *params, size_t n,
-         ask_done *done)
+static void send_asked(const struct asked *what, const struct statement *statement,
+                       const char *const *params, size_t n)
 {
     struct asked *asked = db_stream_is_ready(all.stream) ? calloc(1, sizeof *asked) : NULL;
 
     if (!asked) {
-        done(x, NULL);
-        no_database(x);
+        failed(what->x, what->done, what->is_note, "no database");
         return;
     }
-    exchange_hold(x);
-    asked->x = x;
-    asked->done = done;
+    *asked = *what;
+    exchange_hold(asked->x);
     TAILQ_INSERT_TAIL(&all.under_way, asked, next);
     DB_STREAM_ADD(all.stream, &sql[SQL_LIMIT], STATEMENT_MS);
     db_stream_add(all.stream, statement, params, n);
     db_stream_send(all.stream, answered, asked);
 }
 
-static void noted(void *unused, const struct db_batch *batch)
+void ask(struct exchange *x, const struct statement *statement, const char *const *params, size_t n,
+         ask_done *done)
 {
-    (void)unused;
-    if (batch->code < 0)
-        log_warn("the audit log lacks a row, going on", LOG_TEXT("error", batch->error));
+    send_asked(&(struct asked){ .x = x, .done = done }, statement, params, n);
 }
 
-void ask_note(const struct statement *statement, const char *const *params, size_t n)
+void ask_note(struct exchange *x, const struct statement *statement, const char *const *params,
+              size_t n, ask_done *done)
 {
-    if (!db_stream_is_ready(all.stream)) {
-        log_warn("the audit log lacks a row, going on", LOG_TEXT("error", "no database"));
-        return;
-    }
-    DB_STREAM_ADD(all.stream, &sql[SQL_LIMIT], STATEMENT_MS);
-    db_stream_add(all.stream, statement, params, n);
-    db_stream_send(all.stream, noted, NULL);
+    send_asked(&(struct asked){ .x = x, .done = done, .is_note = true }, statement, params, n);
 }
 
 /* --- old updates --- */
@@ -135,8 +142,7 @@ static void lost(void *unused, const char *why)
     while (!TAILQ_EMPTY(&all.under_way)) {
         struct asked *asked = TAILQ_FIRST(&all.under_way);
 
-        asked->done(asked->x, NULL);
-        no_database(asked->x);
+        failed(asked->x, asked->done, asked->is_note, "the connection is lost");
         forget(asked);
     }
 }
@@ -152,7 +158,7 @@ int ask_open(uv_loop_t *loop, struct err *reterr)
     const struct db_stream_options options = {
         .conninfo = setting_text("DATABASE_URL"),
         .name = "main/gateway api",
-        .prepare = { { sql, SQL_COUNT } },
+        .prepare = { { sql, SQL_COUNT }, { main_sql, MAIN_SQL_COUNT } },
         .ready = connected,
         .lost = lost,
         .notified = notified,

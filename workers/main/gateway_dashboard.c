@@ -6,6 +6,7 @@
  *
  * Sources: RFC 9110 (ETag, If-None-Match), W3C's Content Security Policy and Trusted Types.
  */
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,34 +35,34 @@ static const struct { const char *name, *value; } headers[] = {
 };
 /* clang-format on */
 
-/* A quoted name of the text, which another text does not have. False: there is no memory for it. */
-static bool tag_of(const char *text, char tag[static TAG_MAX])
+/* Of each file, a quoted name which another text does not have. */
+static char tags[FILES][TAG_MAX];
+
+int dashboard_open(struct err *reterr)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    size_t n = 0;
 
-    if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1)
-        return false;
-    tag[n++] = '"';
-    for (size_t i = 0; i < TAG_BYTES; i++, n += 2)
-        (void)snprintf(tag + n, 3, "%02x", digest[i]);
-    tag[n++] = '"';
-    tag[n] = '\0';
-    return true;
+    for (size_t i = 0; i < FILES; i++) {
+        char *end = stpcpy(tags[i], "\"");
+
+        if (EVP_Digest(files[i].text, strlen(files[i].text), digest, NULL, EVP_sha256(), NULL) != 1)
+            return err_set(reterr, -ENOMEM, "SHA-256 is not to be had");
+        for (size_t byte = 0; byte < TAG_BYTES; byte++)
+            end += snprintf(end, 3, "%02x", digest[byte]);
+        *end = '"';
+    }
+    return 0;
 }
 
-static void answer_file(struct exchange *x, const struct file *file)
+static void answer_file(struct exchange *x, size_t file)
 {
     const char *kept = exchange_request_header(x, "If-None-Match");
-    char tag[TAG_MAX];
-    bool has_tag = tag_of(file->text, tag);
 
-    if (has_tag && kept && strstr(kept, tag))
-        exchange_answer_constant(x, MHD_HTTP_NOT_MODIFIED, file->type, "");
+    if (kept && strstr(kept, tags[file]))
+        exchange_answer_constant(x, MHD_HTTP_NOT_MODIFIED, files[file].type, "");
     else
-        exchange_answer_constant(x, MHD_HTTP_OK, file->type, file->text);
-    if (has_tag)
-        exchange_header(x, "ETag", tag);
+        exchange_answer_constant(x, MHD_HTTP_OK, files[file].type, files[file].text);
+    exchange_header(x, "ETag", tags[file]);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         exchange_header(x, headers[i].name, headers[i].value);
 }
@@ -72,7 +73,7 @@ void dashboard(struct exchange *x)
 
     for (size_t i = 0; i < FILES; i++) {
         if (strcmp(files[i].name, name) == 0) {
-            answer_file(x, &files[i]);
+            answer_file(x, i);
             return;
         }
     }

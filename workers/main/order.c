@@ -1,124 +1,86 @@
-/* The kinds that a person may order, and what each wants in its payload. */
+/* What a person may order, asked of those who know the kinds, their payloads and the bots; and what
+ * his word on a job led to. */
 #include "order.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "bots.h"
 #include "buf.h"
 #include "own.h"
+#include "task_kinds.h"
 #include "telegram_payload.h"
 
-/* As many ids as delete-messages-bulk takes. */
-enum { IDS_MOST = 10000, FIELDS_MOST = 5, LIST_BYTES_MAX = 512 };
-
-enum field_type { FIELD_ID, FIELD_IDS, FIELD_COUNT, FIELD_BOOL };
-
-struct field {
-    const char *name;
-    enum field_type type;
-    bool is_needed;
-};
-
-/* clang-format off */
-static const struct kind {
-    const char *queue, *kind;
-    bool is_message; /* besides its fields it is a message */
-    struct field fields[FIELDS_MOST + 1];
-} kinds[] = {
-    { "bot-tasks", "send-message", true,
-      { { "campaignId", FIELD_ID, false }, { "bypassRateLimit", FIELD_BOOL, false } } },
-    { "bot-tasks", "delete-message", false,
-      { { "chatId", FIELD_ID, true }, { "messageId", FIELD_ID, true } } },
-    { "bot-tasks", "delete-messages-bulk", false,
-      { { "chatId", FIELD_ID, true }, { "messageIds", FIELD_IDS, true },
-        { "groupDbId", FIELD_ID, false } } },
-    { "bot-tasks", "clear-all-messages", false,
-      { { "chatId", FIELD_ID, true }, { "groupDbId", FIELD_ID, true },
-        { "fromMessageId", FIELD_COUNT, false }, { "toMessageId", FIELD_COUNT, false },
-        { "olderThanDays", FIELD_COUNT, false } } },
-    { "bot-tasks", "sync-groups",       false, { { 0 } } },
-    { "bot-tasks", "sync-single-group", false, { { "telegramId", FIELD_ID, true } } },
-    { "bot-tasks", "get-chat-info",     false, { { "chatId", FIELD_ID, true } } },
-    { "bot-tasks", "check-permissions", false, { { "chatId", FIELD_ID, true } } },
-    { "messages",  "send-message",      true,  { { 0 } } },
-    { "messages",  "send-photo",        true,  { { 0 } } },
-};
-/* clang-format on */
-
-enum { KINDS = sizeof kinds / sizeof *kinds };
-
-static const struct kind *kind_of(const struct order *order)
-{
-    for (size_t i = 0; i < KINDS; i++)
-        if (strcmp(kinds[i].queue, order->queue) == 0 && strcmp(kinds[i].kind, order->kind) == 0)
-            return &kinds[i];
-    return NULL;
-}
+enum { LIST_BYTES_MAX = 512 };
 
 static int refuse_kind(const struct order *order, struct err *reterr)
 {
     OWN_BUF struct buf list = { 0 };
+    const char *name;
 
     buf_init(&list, LIST_BYTES_MAX);
-    for (size_t i = 0; i < KINDS; i++)
-        (void)buf_printf(&list, "%s%s %s", i ? ", " : "", kinds[i].queue, kinds[i].kind);
+    for (enum task_kind kind = 0; kind < TASK_KINDS; kind++)
+        (void)buf_printf(&list, "%sbot-tasks %s", kind ? ", " : "", task_kind_name(kind));
+    for (size_t i = 0; (name = message_kind_name(i)); i++)
+        (void)buf_printf(&list, ", messages %s", name);
     return err_set(reterr, -EINVAL, "no kind %.40s of the queue %.40s; there are %s", order->kind,
                    order->queue, list.p);
 }
 
 static int check_bot(struct order *order, struct err *reterr)
 {
+    OWN_BUF struct buf list = { 0 };
     const char *name;
 
     if (!order->bot || !*order->bot) {
         order->bot = strcmp(order->queue, "bot-tasks") == 0 ? "tgadmin" : NULL;
         return 0;
     }
+    if (bots_place(order->bot) >= 0)
+        return 0;
+    buf_init(&list, LIST_BYTES_MAX);
     for (size_t i = 0; (name = bots_name(i)); i++)
-        if (strcmp(name, order->bot) == 0)
-            return 0;
-    return err_set(reterr, -EINVAL,
-                   "no bot %.40s; there are shop, coffee, billing, tgadmin and ozhivlyator",
-                   order->bot);
-}
-
-static int check_field(const cJSON *payload, const struct field *field, struct err *reterr)
-{
-    struct ids ids = { 0 };
-    int64_t number = 0;
-    bool yes;
-    int r;
-
-    if (field->type == FIELD_BOOL)
-        r = payload_bool(payload, field->name, &yes, reterr);
-    else if (field->type == FIELD_IDS)
-        r = payload_ids(payload, field->name, IDS_MOST, &ids, reterr);
-    else
-        r = payload_id(payload, field->name, &number, reterr);
-    free(ids.list);
-    if (r == -ENOENT)
-        return field->is_needed ? err_set(reterr, -EINVAL, "%s is missing", field->name) : 0;
-    if (r == 0 && field->type == FIELD_COUNT && (number < 0 || number > INT32_MAX))
-        return err_set(reterr, -EINVAL, "%s: want a whole number from 0", field->name);
-    return r;
+        (void)buf_printf(&list, "%s%s", i ? ", " : "", name);
+    return err_set(reterr, -EINVAL, "no bot %.40s; there are %s", order->bot, list.p);
 }
 
 int order_check(struct order *order, struct err *reterr)
 {
-    const struct kind *kind = kind_of(order);
     OWN_MESSAGE struct message message = { 0 };
+    bool is_message = message_kind_is(order->kind);
+    enum task_kind task = TASK_KINDS;
     int r;
 
-    if (!kind)
+    if (strcmp(order->queue, "bot-tasks") == 0)
+        task = task_kind_of(order->kind);
+    if (task == TASK_KINDS && !(is_message && strcmp(order->queue, "messages") == 0))
         return refuse_kind(order, reterr);
     if (!cJSON_IsObject(order->payload))
         return err_set(reterr, -EINVAL, "payload: want a JSON object such as {\"chatId\": -1001}");
     r = check_bot(order, reterr);
-    if (r == 0 && kind->is_message)
-        r = message_read(kind->kind, order->payload, &message, reterr);
-    for (size_t i = 0; r == 0 && kind->fields[i].name; i++)
-        r = check_field(order->payload, &kind->fields[i], reterr);
+    if (r == 0 && task != TASK_KINDS)
+        r = task_check(task, order->payload, reterr);
+    if (r == 0 && is_message)
+        r = message_read(order->kind, order->payload, &message, reterr);
     return r;
+}
+
+int order_no_job(const char *id, struct err *reterr)
+{
+    return err_set(reterr, -ENOENT,
+                   "no job %.20s: there is none, or it ended long ago and was cleared away", id);
+}
+
+int order_outcome(const struct rows *rows, const char *id, const char **ret_state,
+                  struct err *reterr)
+{
+    enum { COL_STATE, COL_REFUSAL };
+
+    if (!rows_text(rows, 0, COL_STATE))
+        return order_no_job(id, reterr);
+    if (rows_text(rows, 0, COL_REFUSAL))
+        return err_set(reterr, -EINVAL, "%s", rows_text(rows, 0, COL_REFUSAL));
+    *ret_state = rows_text(rows, 0, COL_STATE);
+    return 0;
 }

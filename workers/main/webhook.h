@@ -51,9 +51,9 @@ int webhook_set(struct run *run, const char *address, const char *bot, bool drop
 /* getWebhookInfo. Returns as telegram_ask. */
 int webhook_info(struct run *run, const char *bot, struct telegram_answer *ret);
 
-/* For a command without arguments: acts for each bot of webhook_open, until one fails. Returns 0,
- * -EDOM (there are arguments), -EBADMSG (settings), as webhook_address, or what act returned; all
- * of them logged, as act's are by act. */
+/* For a command: acts for each bot of webhook_open, until one fails. Returns 0, -EBADMSG
+ * (settings), as webhook_address or webhook_open, or what act returned; all of them logged, as
+ * act's are by act. */
 int webhook_each(struct run *run,
                  int (*act)(struct run *run, const char *address, const char *bot));
 

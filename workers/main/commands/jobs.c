@@ -5,23 +5,23 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actor.h"
 #include "buf.h"
 #include "jobs_sql.h"
 #include "json.h"
+#include "main_sql.h"
 #include "order.h"
 #include "own.h"
 #include "text.h"
 #include "worker.h"
 
-/* What a filter that nothing matches may cost: a tenth of a second. */
-#define LOOK_BACK "100000"
-enum {
-    LIST_MOST = 200, /* more than fits on any screen; whoever wants more asks the database */
-    LINE_MAX_BYTES = 1 << 20,
-};
+/* More than fits on any screen; whoever wants more asks the database. */
+#define LIST_MOST "200"
+
+enum { LINE_MAX_BYTES = 1 << 20 };
 
 /* Of retry --state: more are more than somebody has looked at. */
 #define RETRY_MOST "1000"
@@ -119,59 +119,52 @@ static void print_rows(const struct rows *rows, int columns)
     }
 }
 
-static int list(struct run *run, const struct words *words)
+static int list_json(struct run *run, const struct words *words)
 {
-    OWN_ROWS struct rows older = { 0 }, rows = { 0 };
-    char most[16];
-    bool complete;
-    int r = db_run(run->db, &sql[SQL_OLDER], &older, words->state, LOOK_BACK);
+    OWN_ROWS struct rows rows = { 0 };
+    int r = db_run(run->db, &main_sql[MAIN_SQL_JOBS], &rows, words->operands[0], words->state,
+                   LIST_MOST, JOBS_LOOK_BACK);
 
     if (r < 0)
         return run_db_failed(run, r, "cannot list the jobs");
-    complete = *rows_text(&older, 0, 0) == 'f';
-    (void)snprintf(most, sizeof most, "%d", LIST_MOST);
-    if (words->json)
-        r = db_run(run->db, &sql[SQL_LIST_JSON], &rows, words->operands[0], words->state, most,
-                   LOOK_BACK, complete ? "t" : "f");
-    else
-        r = db_run(run->db, &sql[SQL_LIST], &rows, words->operands[0], words->state, most,
-                   LOOK_BACK);
+    (void)puts(rows_text(&rows, 0, 0));
+    return 0;
+}
+
+static int list(struct run *run, const struct words *words)
+{
+    OWN_ROWS struct rows older = { 0 }, rows = { 0 };
+    int r = db_run(run->db, &sql[SQL_OLDER], &older, words->state, JOBS_LOOK_BACK);
+
+    if (r == 0)
+        r = db_run(run->db, &sql[SQL_LIST], &rows, words->operands[0], words->state, LIST_MOST,
+                   JOBS_LOOK_BACK);
     if (r < 0)
         return run_db_failed(run, r, "cannot list the jobs");
-    if (words->json) {
-        (void)puts(rows_text(&rows, 0, 0));
-        return 0;
-    }
     if (rows.count == 0)
         (void)puts("no such jobs");
     else
         (void)puts("id  queue  kind  state  attempt  at  group  last_error");
     print_rows(&rows, 8);
-    if (rows.count < LIST_MOST && !complete)
-        (void)puts("of those that are done or cancelled, only the newest " LOOK_BACK
+    if (rows.count < strtol(LIST_MOST, NULL, 10) && rows_bool(&older, 0, 0))
+        (void)puts("of those that are done or cancelled, only the newest " JOBS_LOOK_BACK
                    " of all queues were looked through");
     return 0;
-}
-
-static int no_such_job(struct run *run, const char *id)
-{
-    char why[96];
-
-    (void)snprintf(why, sizeof why,
-                   "no job %.20s: there is none, or it ended long ago and was cleared away", id);
-    return run_failed(run, -ENOENT, why);
 }
 
 static int show(struct run *run, const struct words *words)
 {
     OWN_ROWS struct rows rows = { 0 };
+    struct err why;
     int r = db_run(run->db, &sql[words->json ? SQL_SHOW_JSON : SQL_SHOW], &rows,
                    words->operands[0]);
 
     if (r < 0)
         return run_db_failed(run, r, "cannot read the job");
-    if (rows.count == 0)
-        return no_such_job(run, words->operands[0]);
+    if (rows.count == 0) {
+        r = order_no_job(words->operands[0], &why);
+        return run_failed(run, r, why.text);
+    }
     if (words->json)
         (void)puts(rows_text(&rows, 0, 0));
     else
@@ -183,34 +176,24 @@ static int show(struct run *run, const struct words *words)
 static int change(struct run *run, const struct words *words, const struct statement *statement)
 {
     OWN_ROWS struct rows rows = { 0 };
-    bool retry = statement == &sql[SQL_RETRY];
-    const char *state;
-    char why[128], actor[ACTOR_MAX];
+    const char *state = NULL;
+    char actor[ACTOR_MAX];
+    struct err why;
     int r = db_run(run->db, statement, &rows, words->operands[0], actor_name(actor));
 
     if (r == -EEXIST)
         return run_failed(run, r, "an open job of the queue has the same dedup_key");
     if (r < 0)
         return run_db_failed(run, r, "cannot change the job");
-    state = rows_text(&rows, 0, 0);
-    if (!state)
-        return no_such_job(run, words->operands[0]);
+    r = order_outcome(&rows, words->operands[0], &state, &why);
+    if (r < 0)
+        return run_failed(run, r, why.text);
     if (words->json)
         (void)printf("{\"version\":1,\"id\":%s,\"state\":\"%s\"}\n", words->operands[0], state);
-    if (strcmp(state, retry ? "available" : "cancelled") == 0) {
-        if (!words->json)
-            (void)printf("job %s is %s\n", words->operands[0], state);
-        return 0;
-    }
-    if (!retry && strcmp(state, "running") == 0) {
-        if (!words->json)
-            (void)printf("job %s is running; it will not be tried again\n", words->operands[0]);
-        return 0;
-    }
-    (void)snprintf(why, sizeof why, "job %.20s is %s: only one that is %s can be %s",
-                   words->operands[0], state, retry ? "dead or cancelled" : "available or running",
-                   retry ? "retried" : "cancelled");
-    return run_failed(run, -EINVAL, why);
+    else
+        (void)printf("job %s is %s%s\n", words->operands[0], state,
+                     strcmp(state, "running") == 0 ? "; it will not be tried again" : "");
+    return 0;
 }
 
 static int retry_all(struct run *run, const struct words *words)
@@ -249,7 +232,7 @@ static int add(struct run *run, const struct words *words)
     r = order_check(&order, &why);
     if (r < 0)
         return run_failed(run, r, why.text);
-    r = db_run(run->db, &sql[SQL_ADD], &rows, order.queue, order.kind, text, order.bot,
+    r = db_run(run->db, &main_sql[MAIN_SQL_ADD], &rows, order.queue, order.kind, text, order.bot,
                actor_name(actor));
     if (r < 0)
         return run_db_failed(run, r, "cannot add the job");
@@ -268,14 +251,15 @@ static int jobs(struct run *run)
     if (r < 0)
         return r;
     if (!words.verb)
-        return list(run, &words);
+        return words.json ? list_json(run, &words) : list(run, &words);
     if (strcmp(words.verb, "show") == 0)
         return show(run, &words);
     if (strcmp(words.verb, "add") == 0)
         return add(run, &words);
     if (words.state)
         return retry_all(run, &words);
-    return change(run, &words, &sql[strcmp(words.verb, "retry") == 0 ? SQL_RETRY : SQL_CANCEL]);
+    return change(run, &words,
+                  &main_sql[strcmp(words.verb, "retry") == 0 ? MAIN_SQL_RETRY : MAIN_SQL_CANCEL]);
 }
 
 const struct worker worker = {
@@ -286,6 +270,8 @@ const struct worker worker = {
     .needs = WORKER_NEEDS("DATABASE_URL"),
     .sql = sql,
     .sql_count = SQL_COUNT,
+    .app_sql = main_sql,
+    .app_sql_count = MAIN_SQL_COUNT,
     .run = jobs,
     .arguments = "[QUEUE] [--state STATE] [--json] | show|retry|cancel ID [--json] | "
                  "retry --state dead QUEUE | add QUEUE KIND JSON [--bot BOT]",

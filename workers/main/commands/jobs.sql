@@ -1,10 +1,7 @@
 -- opsctl jobs: what a person asks of the queues.
 
--- The history of a busy day is long and has no index but that of ids: of what is done or cancelled
--- only the newest numbers are looked through, in their order.
-
 -- name: list
--- The newest first.
+-- As main.jobs, for a person.
 -- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back
 select id, queue, kind, state, attempt || '/' || max_attempts,
        to_char(coalesce(finished_at, started_at, run_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
@@ -16,20 +13,6 @@ from (select * from ops.job_open
 where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
 order by id desc
 limit $3::int;
-
--- name: list_json
--- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back, $5 complete or not
-select jsonb_build_object('version', 1, 'jobs', coalesce(jsonb_agg(job order by id desc), '[]'),
-                          'complete', $5::bool or count(*) = $3::int)
-from (select id, queue, kind, state, attempt, max_attempts, priority, bot, group_key, dedup_key,
-             run_at, created_at, started_at, finished_at, last_error
-      from (select * from ops.job_open
-            union all select * from ops.job_dead
-            union all select * from ops.job_done
-            where id > (select last_value from ops.job_number) - $4::bigint) job
-      where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
-      order by id desc
-      limit $3::int) job;
 
 -- name: older
 -- Whether there are older ones that list does not look at.
@@ -56,18 +39,6 @@ order by place;
 -- $1 id
 select to_jsonb(job) - 'is_due' - 'ring' from ops.job where id = $1::bigint;
 
--- name: retry
--- $1 id, $2 who retries
-select state, case when state = 'available'
-                   then ops.audit($2, 'job-retry', jsonb_build_object('job', $1::bigint)) end
-from ops.job_retry($1) state;
-
--- name: cancel
--- $1 id, $2 who cancels
-select state, case when state in ('cancelled', 'running')
-                   then ops.audit($2, 'job-cancel', jsonb_build_object('job', $1::bigint)) end
-from ops.job_cancel($1) state;
-
 -- name: retry_all
 -- $1 queue, $2 state, $3 how many, $4 who retries. The oldest first; one whose dedup_key an open
 -- job has stays, and of several with the same one all but the first.
@@ -88,9 +59,3 @@ select count(*), ops.audit($4, 'job-retry', jsonb_build_object(
            'queue', $1, 'was', $2, 'jobs', coalesce(jsonb_agg(id order by id), '[]')))
 from retried
 where state = 'available';
-
--- name: add
--- $1 queue, $2 kind, $3 payload, $4 bot or null, $5 who orders
-select id, ops.audit($5, 'job-add', jsonb_build_object('job', id, 'queue', $1::text,
-                                                       'kind', $2::text))
-from ops.enqueue($1, $2, $3::jsonb, bot => $4) id;

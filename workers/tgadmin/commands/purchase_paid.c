@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "actor.h"
 #include "own.h"
@@ -13,11 +12,12 @@
 #include "text.h"
 #include "worker.h"
 
+enum { COL_STATE, COL_REFUSAL };
+
 static int purchase_paid(struct run *run)
 {
     OWN_ROWS struct rows rows = { 0 };
-    char actor[ACTOR_MAX], why[128];
-    const char *state;
+    char actor[ACTOR_MAX];
     int64_t id;
     int r;
 
@@ -26,18 +26,10 @@ static int purchase_paid(struct run *run)
     r = db_run(run->db, &sql[SQL_PAID], &rows, run->argv[0], run->now, actor_name(actor));
     if (r < 0)
         return run_db_failed(run, r, "cannot deliver the purchase");
-    state = rows_text(&rows, 0, 0);
-    if (state && (strcmp(state, "paid") == 0 || strcmp(state, "completed") == 0)) {
-        (void)printf("purchase %s is %s\n", run->argv[0], state);
-        return 0;
-    }
-    if (state)
-        (void)snprintf(why, sizeof why,
-                       "purchase %.20s is %s: only one that is pending can be paid", run->argv[0],
-                       state);
-    else
-        (void)snprintf(why, sizeof why, "no purchase %.20s", run->argv[0]);
-    return run_failed(run, state ? -EINVAL : -ENOENT, why);
+    if (rows_text(&rows, 0, COL_REFUSAL))
+        return run_failed(run, -EINVAL, rows_text(&rows, 0, COL_REFUSAL));
+    (void)printf("purchase %s is %s\n", run->argv[0], rows_text(&rows, 0, COL_STATE));
+    return 0;
 }
 
 const struct worker worker = {
