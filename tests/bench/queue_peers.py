@@ -52,7 +52,7 @@ class Peer:
 
     def __init__(self, name, database, socket):
         self.name = name
-        self.rounds = 1 if name == "bullmq-pg" else 3  # that takes longer than all others together
+        self.rounds = 1 if name == "bullmq-pg" else 5  # that takes longer than all others together
         own = modules() / "node/bin/node"
         self.node = own if own.exists() else "node"
         self.environment = {**os.environ, "DATABASE_URL": database.url, "REDIS_SOCKET": str(socket),
