@@ -30,6 +30,12 @@ def worker_environment(**settings):
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **{k: str(v) for k, v in settings.items()}}
 
 
+def migrate(database):
+    done = subprocess.run([BUILD / "workers/main/migrate"], cwd="/", capture_output=True, text=True,
+                          env=worker_environment(DATABASE_URL=database.url))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Running:
     """A worker that was started: to be signalled, its lines and its end to be waited for."""
 
@@ -85,8 +91,25 @@ class Running:
 
 
 class WorkerRunner:
+    """Runs workers against a database; those that still run when it is left are killed, and what all
+    of them said is printed, which pytest shows of a test that failed."""
+
     def __init__(self, database, folder):
         self.database, self.folder, self.running = database, folder, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill_all()
+
+    def kill_all(self):
+        while self.running:
+            started = self.running.pop()
+            if started.process.poll() is None:
+                started.kill()
+            started.wait()
+            print(started.output)
 
     def _prepare(self, program, args, settings):
         path = pathlib.Path(program)
@@ -105,8 +128,3 @@ class WorkerRunner:
         started = Running(command, self.folder, environment)
         self.running.append(started)
         return started
-
-    def clean_up(self):
-        for started in self.running:
-            if started.process.poll() is None:
-                started.kill()

@@ -118,6 +118,12 @@ class Cluster:
         self.admin(f"create database {name} template {template} strategy file_copy")
         return Database(self, name)
 
+    @contextlib.contextmanager
+    def database(self, template="template1"):
+        made = self.create(template)
+        yield made
+        made.drop()
+
 
 class Database:
     def __init__(self, cluster, name):

@@ -14,9 +14,10 @@ from pathlib import Path
 import meter
 import queue_peers
 from consumer import build_consumer
+from fixture import Sandbox
 from harness import BUILD, ROOT, WorkerRunner, wait_until, worker_environment
 from postgres import Cluster
-from sender_world import BOTS, Sandbox, rate, tokens
+from sender_world import BOTS, rate, tokens
 
 JOBS = int(os.environ.get("QUEUE_BENCH_JOBS", "20000"))
 ROUNDS, SINGLES, STARTS, PATIENCE_S = 5, 5000, 500, 120
@@ -285,5 +286,5 @@ def measure(report):
             for part in wanted:
                 PARTS[part](bench)
         finally:
-            bench.runner.clean_up()
+            bench.runner.kill_all()
             bench.database.close()

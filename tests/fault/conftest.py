@@ -1,7 +1,7 @@
 import pytest
 
 pytest.register_assert_rewrite("town", "books", "billing_world")
-from town import Town  # noqa: E402  (it also finds the sandbox)
+from town import Town  # noqa: E402
 from fixture import Sandbox  # noqa: E402
 from harness import WorkerRunner  # noqa: E402
 
@@ -10,15 +10,12 @@ from harness import WorkerRunner  # noqa: E402
 def crowd(cluster, migrated_template, tmp_path_factory):
     """One database and one sandbox for all tests of a module: Town.begin makes them as new."""
     folder = tmp_path_factory.mktemp("town")
-    database = cluster.create(migrated_template.name)
-    with Sandbox(folder) as sandbox:
+    with cluster.database(migrated_template.name) as database, Sandbox(folder) as sandbox:
         yield database, sandbox
-    database.drop()
 
 
 @pytest.fixture
 def town(crowd, tmp_path):
     database, sandbox = crowd
-    runner = WorkerRunner(database, tmp_path)
-    yield Town(database, runner, sandbox)
-    runner.clean_up()
+    with WorkerRunner(database, tmp_path) as runner:
+        yield Town(database, runner, sandbox)

@@ -5,16 +5,12 @@ chat that an access opens, and everybody else is.
 """
 import itertools
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from access_world import (DAY, GROUP, NOW, OTHER, THIRD, sandbox, sandbox_process,  # noqa: E402,F401
-                          shop_database, world)
-from preload import kill_at, struck  # noqa: E402
-from test_billing_copies import AS_BEFORE, EVERYBODY_GETS_THE_LOCK  # noqa: E402
+from access_world import DAY, GROUP, NOW, OTHER, THIRD, world  # noqa: F401
+from preload import kill_at, struck
+from test_billing_copies import AS_BEFORE, EVERYBODY_GETS_THE_LOCK
 
 ANNA, BORIS, CLARA, DORA = 7, 8, 9, 10
 HOUR = DAY / 24
@@ -145,10 +141,10 @@ def test_paid_for_after_a_strike_at_its_end(world, first):
 
 
 @pytest.fixture
-def no_lock(shop_database):
-    shop_database.execute(EVERYBODY_GETS_THE_LOCK)
+def no_lock(lasting_database):
+    lasting_database.execute(EVERYBODY_GETS_THE_LOCK)
     yield
-    shop_database.execute(AS_BEFORE)
+    lasting_database.execute(AS_BEFORE)
 
 
 @pytest.mark.parametrize("killed", [None, 60])

@@ -2,15 +2,12 @@
 is answered exactly once, and a purchase leaves one offer, one invoice and one address taken."""
 import itertools
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from bot_world import sandbox_process, shop  # noqa: E402,F401
-from harness import wait_until  # noqa: E402
-from preload import kill_at, struck  # noqa: E402
+from bot_world import shop  # noqa: F401
+from harness import wait_until
+from preload import kill_at, struck
 
 # Every boundary takes minutes: OPS_STEP=1 strikes at each, by default at some.
 STEP = int(os.environ.get("OPS_STEP", "41"))

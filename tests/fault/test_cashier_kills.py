@@ -8,17 +8,13 @@ address that may be given away again.
 """
 import itertools
 import os
-import pathlib
-import sys
 import threading
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from cashier_world import PRICE, SOLID, cashier_database, units, world  # noqa: E402,F401
-from fixture import sandbox, sandbox_process, until  # noqa: E402,F401
-from preload import kill_at, struck  # noqa: E402
-import tron_address  # noqa: E402
+from cashier_world import PRICE, SOLID, units, world  # noqa: F401
+from fixture import until
+from preload import kill_at, struck
 
 # Each boundary takes a minute or two in all: OPS_STEP=1 strikes at each, by default at some.
 STEP = int(os.environ.get("OPS_STEP", "31"))

@@ -7,15 +7,12 @@ is not the only one. Its jobs are queued before and again after the strike.
 """
 import itertools
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from coffee_world import MACHINE, MILK, TEA, gone, sale, world  # noqa: E402,F401
-from fixture import sandbox, sandbox_process, until  # noqa: E402,F401
-from preload import kill_at, struck  # noqa: E402
+from coffee_world import MACHINE, MILK, TEA, gone, sale, world  # noqa: F401
+from fixture import until
+from preload import kill_at, struck
 
 SALES = 12
 # Every boundary takes minutes: OPS_STEP=1 strikes at each, by default at some.

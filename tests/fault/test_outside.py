@@ -5,10 +5,9 @@ from billing_world import AGAIN
 from billing_world import world as billing  # noqa: F401
 from coffee_world import sale
 from coffee_world import world as coffee  # noqa: F401
-from fixture import sandbox  # noqa: F401
 from front import Front
 from harness import wait_until
-from sender_world import sandbox_process, world  # noqa: F401
+from sender_world import world  # noqa: F401
 
 PAUSE = "a bot pauses"
 

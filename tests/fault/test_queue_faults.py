@@ -1,33 +1,18 @@
 """Consumers and PostgreSQL that die: every job ends, and is started twice only where nobody could know."""
 import collections
 import os
-import subprocess
-import sys
 
 import pytest
 
-from harness import BUILD, ROOT, worker_environment
+from harness import WorkerRunner, migrate
 from postgres import Cluster
 from preload import kill_at
-
-sys.path.insert(0, str(ROOT / "tests/scenario"))
-from consumer import build_consumer  # noqa: E402
-from queue_world import QueueWorld  # noqa: E402
+from queue_world import QueueWorld, program, world  # noqa: F401
 
 # Boundaries of a consumer at which it dies; all that it has with QUEUE_KILLS=150.
 KILLS = int(os.environ.get("QUEUE_KILLS", "8"))
 INTERRUPTIONS_MAX = 5  # shared/limits.h
 RESTARTS = int(os.environ.get("QUEUE_RESTARTS", "2"))
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
-
-
-@pytest.fixture
-def world(database, worker, program, tmp_path):
-    return QueueWorld(database, worker, program, tmp_path)
 
 
 def mixed_jobs(world):
@@ -80,20 +65,16 @@ def own_server(tmp_path):
     try:
         server.start()
         database = server.create()
-        done = subprocess.run([BUILD / "workers/main/migrate"], cwd="/", capture_output=True,
-                              text=True, env=worker_environment(DATABASE_URL=database.url))
-        assert done.returncode == 0, done.stderr
+        migrate(database)
         yield server, database
     finally:
         server.stop()
 
 
 def test_a_server_that_restarts_loses_and_doubles_nothing(own_server, program, tmp_path, wait_until):
-    from harness import WorkerRunner
     server, database = own_server
-    runner = WorkerRunner(database, tmp_path)
-    world = QueueWorld(database, runner, program, tmp_path)
-    try:
+    with WorkerRunner(database, tmp_path) as runner:
+        world = QueueWorld(database, runner, program, tmp_path)
         consumers = [world.consumer() for _ in range(2)]
         for round_ in range(RESTARTS):
             world.enqueue_many([{"ms": 30 * (n % 20)} for n in range(200)],
@@ -109,5 +90,3 @@ def test_a_server_that_restarts_loses_and_doubles_nothing(own_server, program, t
         for consumer in consumers:
             consumer.signal(15)
             assert consumer.wait() == 0
-    finally:
-        runner.clean_up()

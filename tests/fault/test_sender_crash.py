@@ -1,32 +1,25 @@
 """PostgreSQL dies without a word under a sender at work: every message ends, none is lost."""
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from harness import BUILD, ROOT, WorkerRunner, worker_environment
+from harness import WorkerRunner, migrate
 from postgres import Cluster
-
-sys.path.insert(0, str(ROOT / "tests/scenario"))
-from sender_world import World, sandbox_process  # noqa: E402,F401
+from sender_world import World
 
 MESSAGES, CRASHES = 150, 2
 
 
 @pytest.fixture
-def world(sandbox_process, tmp_path):  # noqa: F811
+def world(sandbox, tmp_path):
     # What was committed must be there after the crash, or nothing could be promised.
     server = Cluster(synchronous_commit="on")
     try:
         server.start()
         database = server.create()
-        subprocess.run([BUILD / "workers/main/migrate"], cwd="/", check=True, capture_output=True,
-                       env=worker_environment(DATABASE_URL=database.url))
-        runner = WorkerRunner(database, tmp_path)
-        sandbox_process.reset()
-        yield World(database, runner, sandbox_process)
-        runner.clean_up()
+        migrate(database)
+        with WorkerRunner(database, tmp_path) as runner:
+            yield World(database, runner, sandbox)
         database.close()
     finally:
         server.stop()

@@ -5,15 +5,11 @@ OPS_MESSAGES is how many messages there are (default 120).
 import os
 import random
 import signal
-import sys
 import time
 
 import pytest
 
-from harness import ROOT
-
-sys.path.insert(0, str(ROOT / "tests/scenario"))
-from sender_world import sandbox_process, world  # noqa: E402,F401
+from sender_world import world  # noqa: F401
 
 MESSAGES = int(os.environ.get("OPS_MESSAGES", "120"))
 CHATS = max(10, MESSAGES // 10)

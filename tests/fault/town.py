@@ -10,20 +10,17 @@ The words in which scenes (scenes.py) are written are the methods in the middle.
 import base64
 import http.client
 import json
-import sys
 import time
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 
-sys.path[1:1] = [str(Path(__file__).resolve().parent.parent / "scenario")]
-from billing_world import AGAIN, DONE, ENDS_TODAY, NOW, World, call  # noqa: E402
-from fixture import SECRET_KEY, SHOP_ID  # noqa: E402
+from billing_world import AGAIN, DONE, ENDS_TODAY, NOW, World, call
+from fixture import SECRET_KEY, SHOP_ID
 
-from books import check_books, check_run  # noqa: E402
-from harness import DEADLINE_S  # noqa: E402
-from preload import struck  # noqa: E402
-from scenes import SCENES  # noqa: E402
+from books import check_books, check_run
+from harness import DEADLINE_S
+from preload import struck
+from scenes import SCENES
 
 FIRST_USER = 1000
 EMPTY = """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture import Sandbox, sandbox, sandbox_process  # noqa: F401
+from fixture import Sandbox
 
 SEED = Path(__file__).resolve().parent / "seed.py"
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from fixture import BOT_TOKEN, Sandbox, sandbox, sandbox_process  # noqa: F401
+from fixture import BOT_TOKEN, Sandbox
 from telegram_html import ParseError, parse_html
 
 GROUP = -1001234567890

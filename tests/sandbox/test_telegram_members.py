@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from fixture import Sandbox, sandbox, sandbox_process  # noqa: F401
+from fixture import Sandbox
 from test_telegram import call, refused
 
 GROUP, USER = -1001234567890, 7

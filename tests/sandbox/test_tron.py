@@ -7,7 +7,6 @@ import urllib.request
 import pytest
 
 import tron_address
-from fixture import sandbox, sandbox_process  # noqa: F401
 
 NOW = "2026-03-01T10:00:00.000Z"
 USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"

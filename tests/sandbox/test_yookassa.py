@@ -16,8 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from fixture import (SECRET_KEY, SHOP_ID, ControlError, Sandbox, sandbox,  # noqa: F401
-                     sandbox_process, until)
+from fixture import SECRET_KEY, SHOP_ID, ControlError, Sandbox, until
 
 BODY = {
     "amount": {"value": "2.00", "currency": "RUB"}, "capture": True, "payment_method_id": "card",

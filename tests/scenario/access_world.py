@@ -9,15 +9,11 @@
 import datetime
 import html
 import itertools
-import pathlib
 import re
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-from fixture import BOT_TOKEN, sandbox, sandbox_process  # noqa: E402,F401
-from harness import WorkerRunner  # noqa: E402
+from fixture import BOT_TOKEN
 
 ADMIN = -100777
 GROUP, OTHER, THIRD = -1001, -1002, -1003
@@ -152,16 +148,6 @@ class World:
         return len(self.sandbox.requests(path=f"/bot{BOT_TOKEN}/{method}"))
 
 
-@pytest.fixture(scope="module")
-def shop_database(cluster, migrated_template):
-    """One for all tests of a module: World.begin makes it as new."""
-    database = cluster.create(migrated_template.name)
-    yield database
-    database.drop()
-
-
 @pytest.fixture
-def world(shop_database, tmp_path, sandbox):  # noqa: F811
-    runner = WorkerRunner(shop_database, tmp_path)
-    yield World(shop_database, runner, sandbox)
-    runner.clean_up()
+def world(lasting_worker, sandbox):
+    return World(lasting_worker.database, lasting_worker, sandbox)

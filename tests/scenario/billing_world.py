@@ -6,12 +6,10 @@
 """
 import pathlib
 import re
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-from fixture import Sandbox, until  # noqa: E402
+from fixture import Sandbox, until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Ten past midnight of 11 March in Moscow.

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, wait_until, worker_environment
-from sender_world import World, sandbox_process  # noqa: F401
+from harness import BUILD, worker_environment
+from sender_world import World
 
 ANNA = 7_000_000_001
 CHAT, OTHER_CHAT = -1001000000001, -1001000000002
@@ -108,15 +108,5 @@ class Bot(World):
 
 
 @pytest.fixture
-def shop(database, worker, sandbox_process):  # noqa: F811
-    sandbox_process.reset()
-    made = Bot(database, worker, sandbox_process)
-    yield made
-    for started in worker.running:
-        if started.process.poll() is None:
-            started.kill()
-        started.wait()
-        print(started.output)  # pytest shows it of a test that failed
-
-
-__all__ = ["ANNA", "CHAT", "OTHER_CHAT", "Bot", "sandbox_process", "shop", "wait_until"]
+def shop(database, worker, sandbox):
+    return Bot(database, worker, sandbox)

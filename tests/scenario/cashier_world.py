@@ -9,15 +9,11 @@ Time stands still unless a test moves it, and is the same for the chain and for 
 """
 import datetime
 import decimal
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-import tron_address  # noqa: E402
-from clock import span_parse  # noqa: E402
-from harness import WorkerRunner  # noqa: E402
+import tron_address
+from clock import span_parse
 
 ADMIN = "-100777"
 BEGIN = "2026-03-01T10:00:00.000Z"
@@ -168,18 +164,8 @@ class World:
         return row
 
 
-@pytest.fixture(scope="module")
-def cashier_database(cluster, migrated_template):
-    """One for all tests of a module: World.begin makes it as new, in a tenth of the time."""
-    made = cluster.create(migrated_template.name)
-    yield made
-    made.drop()
-
-
 @pytest.fixture
-def world(cashier_database, tmp_path, sandbox):
-    runner = WorkerRunner(cashier_database, tmp_path)
-    made = World(cashier_database, runner, sandbox)
+def world(lasting_worker, sandbox):
+    made = World(lasting_worker.database, lasting_worker, sandbox)
     made.begin()
-    yield made
-    runner.clean_up()
+    return made

@@ -6,15 +6,12 @@
     world.stock(owner), world.notices()      what came of it
 """
 import datetime
-import pathlib
 import signal
-import sys
 
 import pytest
 from cryptography.fernet import Fernet
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-from fixture import until  # noqa: E402
+from fixture import until
 
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 ADMIN = "-100777"

@@ -2,6 +2,10 @@
 import collections
 import json
 
+import pytest
+
+from consumer import build_consumer
+
 Start = collections.namedtuple("Start", "job attempt at bot lane")
 
 
@@ -49,3 +53,13 @@ class QueueWorld:
     def silence(self):
         """Every owner that does not beat again is dead: as if the time had passed."""
         self.database.execute("update ops.owner set beat_at = '-infinity'")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
+
+
+@pytest.fixture
+def world(database, worker, program, tmp_path):
+    return QueueWorld(database, worker, program, tmp_path)

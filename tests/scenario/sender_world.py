@@ -1,13 +1,9 @@
 """What the tests of the sender and of bot_tasks share: a sandbox, workers, and what came of jobs."""
 import json
-import sys
 
 import pytest
 
-from harness import ROOT, wait_until
-
-sys.path.insert(0, str(ROOT / "tests/sandbox"))
-from fixture import BOT_TOKEN, Sandbox, sandbox_process  # noqa: E402
+from harness import wait_until
 
 ADMIN = "4242"
 BOTS = ["shop", "coffee", "billing", "tgadmin", "ozhivlyator"]
@@ -70,16 +66,5 @@ class World:
 
 
 @pytest.fixture
-def world(database, worker, sandbox_process):
-    sandbox_process.reset()
-    made = World(database, worker, sandbox_process)
-    yield made
-    for started in worker.running:
-        if started.process.poll() is None:
-            started.kill()
-        started.wait()
-        print(started.output)  # pytest shows it of a test that failed
-
-
-__all__ = ["ADMIN", "BOTS", "BOT_TOKEN", "Sandbox", "World", "rate", "sandbox_process", "tokens",
-           "world"]
+def world(database, worker, sandbox):
+    return World(database, worker, sandbox)

@@ -3,8 +3,7 @@ import datetime
 
 import pytest
 
-from access_world import (ADMIN, DAY, GROUP, NOW, OTHER, THIRD, sandbox,  # noqa: F401
-                          sandbox_process, shop_database, world)
+from access_world import ADMIN, DAY, GROUP, NOW, OTHER, THIRD, world  # noqa: F401
 
 ANNA = 7
 HOUR = DAY / 24

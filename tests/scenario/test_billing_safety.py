@@ -3,7 +3,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 
@@ -11,8 +10,7 @@ from billing_world import (ADMIN, AGAIN, DONE, ENDS_TODAY, FAILED, ROOT, World, 
                            world)
 from harness import BUILD, worker_environment
 
-sys.path.insert(1, str(ROOT / "tests/fault"))
-from preload import sanitizer  # noqa: E402
+from preload import sanitizer
 
 SOON, NEXT_HOUR, TOMORROW = "2026-03-10T21:12:00Z", "2026-03-10T22:15:00Z", "2026-03-11T21:10:00Z"
 WEEK_AGO = "2026-03-03T21:09:59Z"

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from bot_world import sandbox_process, shop  # noqa: F401
+from bot_world import shop  # noqa: F401
 
 TRICKY = 'Кириллица «ёлки» 🎉 "quotes" \\n <b>{{name}}</b>\n\tAT&amp;T \\\\ \''
 

@@ -1,7 +1,7 @@
 """messenger/bot: what each reply says to stored updates."""
 import pytest
 
-from bot_world import ADDRESSES, ANNA, CHAT, OTHER_CHAT, sandbox_process, shop, wait_until  # noqa: F401
+from bot_world import ADDRESSES, ANNA, CHAT, OTHER_CHAT, shop  # noqa: F401
 from sender_world import ADMIN
 
 MENU = ["Plans", "My accesses", "My last invoice", "Language"]

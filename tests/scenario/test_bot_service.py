@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from bot_world import ANNA, sandbox_process, shop, wait_until  # noqa: F401
+from bot_world import ANNA, shop  # noqa: F401
 
 PRIVATE = {"id": ANNA, "type": "private"}
 SENDER = {"id": ANNA, "is_bot": False, "first_name": "A"}

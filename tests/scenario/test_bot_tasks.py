@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import BUILD, wait_until
-from sender_world import ADMIN, sandbox_process, world  # noqa: F401
+from sender_world import ADMIN, world  # noqa: F401
 
 CHAT = -1001234567890
 

@@ -1,8 +1,7 @@
 """What a fork, a late index or a node that lags do to an invoice, and what late money is."""
 import pytest
 
-from cashier_world import PRICE, cashier_database, world  # noqa: F401
-from fixture import sandbox, sandbox_process  # noqa: F401
+from cashier_world import PRICE, world  # noqa: F401
 import tron_address
 
 DAY = "24h"

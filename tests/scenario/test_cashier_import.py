@@ -1,14 +1,11 @@
 """opsctl import_tron_addresses: what fills the pool, and what must not get into it."""
-import pathlib
 import subprocess
-import sys
 
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-import tron_address  # noqa: E402
-from harness import BUILD, worker_environment  # noqa: E402
+import tron_address
+from harness import BUILD, worker_environment
 
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 #: The two smallest keys of the curve, whose addresses anybody can look up.

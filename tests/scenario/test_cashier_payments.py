@@ -4,8 +4,7 @@ import decimal
 
 import pytest
 
-from cashier_world import FAKE, PRICE, SOLID, units, cashier_database, world  # noqa: F401
-from fixture import sandbox, sandbox_process  # noqa: F401
+from cashier_world import FAKE, PRICE, SOLID, units, world  # noqa: F401
 import tron_address
 
 

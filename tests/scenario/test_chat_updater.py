@@ -1,8 +1,7 @@
 """accesser/chat_updater, the commands about a chat, and what my_chat_member leads to."""
 import pytest
 
-from access_world import (BOT_TOKEN, DAY, GROUP, OTHER, THIRD, sandbox, sandbox_process,  # noqa: F401
-                          shop_database, world)
+from access_world import BOT_TOKEN, DAY, GROUP, OTHER, THIRD, world  # noqa: F401
 from harness import BUILD
 
 ANNA = 7

@@ -7,7 +7,6 @@ import pytest
 
 from coffee_world import (ADMIN, CAPPUCCINO, MACHINE, MILK, MILK_EACH, SUGAR, SUGAR_EACH, TEA, decrypt, encrypt,
                           gone, hours_ago, sale, world)
-from fixture import sandbox, sandbox_process  # noqa: F401
 from harness import ROOT, wait_until
 
 pytestmark = pytest.mark.usefixtures("world")

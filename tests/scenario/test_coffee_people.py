@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from coffee_world import MILK, SUGAR, sale, world
-from fixture import sandbox, sandbox_process, until  # noqa: F401
+from fixture import until
 
 TELEGRAM_MAX = 4096
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from harness import BUILD, wait_until, worker_environment
-from sender_world import sandbox_process, world  # noqa: F401
+from sender_world import world  # noqa: F401
 
 LIBEXEC = BUILD / "libexec"
 COMMANDS = sorted(path.name for path in LIBEXEC.iterdir()

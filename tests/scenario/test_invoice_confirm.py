@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from access_world import (DAY, GROUP, NOW, OTHER, THIRD, sandbox, sandbox_process,  # noqa: F401
-                          shop_database, world)
+from access_world import DAY, GROUP, NOW, OTHER, THIRD, world  # noqa: F401
 from harness import wait_until
 
 ANNA = 7

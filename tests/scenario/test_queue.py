@@ -7,18 +7,7 @@ import time
 import psycopg2
 import pytest
 
-from consumer import build_consumer
-from queue_world import QueueWorld
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
-
-
-@pytest.fixture
-def world(database, worker, program, tmp_path):
-    return QueueWorld(database, worker, program, tmp_path)
+from queue_world import program, world  # noqa: F401
 
 
 # --- outcomes

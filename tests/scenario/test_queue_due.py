@@ -8,7 +8,6 @@ OPS_DUE_ROUNDS is how many rounds are played (default 2), OPS_DUE_SEED where the
 """
 import collections
 import datetime
-import json
 import os
 import random
 import threading
@@ -16,8 +15,7 @@ import time
 
 import pytest
 
-from consumer import build_consumer
-from queue_world import QueueWorld
+from queue_world import program, world  # noqa: F401
 
 ROUNDS = int(os.environ.get("OPS_DUE_ROUNDS", "2"))
 SEED = int(os.environ.get("OPS_DUE_SEED", "0")) or random.randrange(10**6)
@@ -26,16 +24,6 @@ LASTS_S, DELAY_S = 1.2, 0.8
 LANE_S = 0.01  # between two starts of a lane of paced consumers
 
 Job = collections.namedtuple("Job", "ready lane bot ms until do")
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
-
-
-@pytest.fixture
-def world(database, worker, program, tmp_path):
-    return QueueWorld(database, worker, program, tmp_path)
 
 
 class Lag:

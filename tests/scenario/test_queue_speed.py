@@ -3,20 +3,9 @@ import time
 
 import pytest
 
-from consumer import build_consumer
 from harness import ROOT
-from queue_world import QueueWorld
+from queue_world import program, world  # noqa: F401
 from test_sql import statements
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    return str(build_consumer(tmp_path_factory.mktemp("consumer")))
-
-
-@pytest.fixture
-def world(database, worker, program, tmp_path):
-    return QueueWorld(database, worker, program, tmp_path)
 
 
 def test_a_claim_writes_no_index(world, wait_until):

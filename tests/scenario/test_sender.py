@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from harness import wait_until
-from sender_world import ADMIN, BOT_TOKEN, sandbox_process, world  # noqa: F401
+from fixture import BOT_TOKEN
+from sender_world import ADMIN, world  # noqa: F401
 
 GROUP = -1001234567890
 

@@ -4,7 +4,7 @@ OPS_MESSAGES is how many messages each bot has (default 60); the rates are print
 """
 import os
 
-from sender_world import BOTS, rate, sandbox_process, tokens, world  # noqa: F401
+from sender_world import BOTS, rate, tokens, world  # noqa: F401
 
 MESSAGES = int(os.environ.get("OPS_MESSAGES", "60"))
 

@@ -2,7 +2,7 @@
 import pytest
 
 from harness import BUILD
-from sender_world import sandbox_process, world  # noqa: F401
+from sender_world import world  # noqa: F401
 
 LIBEXEC = BUILD / "libexec"
 

@@ -3,7 +3,7 @@ Forged buttons and bad updates are in test_bot_replies.py and test_bot_service.p
 test_cashier_payments.py."""
 import pytest
 
-from bot_world import CHAT, sandbox_process, shop  # noqa: F401
+from bot_world import CHAT, shop  # noqa: F401
 
 MALLORY = 666
 PAY = "Pay with USDT (TRC-20)"

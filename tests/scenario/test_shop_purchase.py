@@ -6,14 +6,12 @@ import sys
 
 import pytest
 
-from bot_world import sandbox_process, shop, wait_until  # noqa: F401
+import customer as customers
+import seed_shop
+from bot_world import shop  # noqa: F401
+from fixture import BOT_TOKEN
 from gateway_world import SECRET, Gateway
-from harness import ROOT
-from sender_world import BOT_TOKEN
-
-sys.path.insert(0, str(ROOT / "tests/sandbox"))
-import customer as customers  # noqa: E402
-import seed_shop  # noqa: E402
+from harness import ROOT, wait_until
 
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 

@@ -1,16 +1,13 @@
 """A question to the Bot API and the waiting, following and keeping that belongs to it
 (shared/telegram_ask.h), by a command that asks what it is told to (tests/worker/asker.c)."""
-import pathlib
 import signal
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sandbox"))
-from consumer import build_worker  # noqa: E402
-from fixture import BOT_TOKEN, sandbox, sandbox_process  # noqa: E402,F401
-from harness import wait_until  # noqa: E402
+from consumer import build_worker
+from fixture import BOT_TOKEN
+from harness import wait_until
 
 ADMIN = "-100777"
 GROUP, MOVED = -1001, -100555

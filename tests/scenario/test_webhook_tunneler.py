@@ -12,14 +12,12 @@ import urllib.request
 
 import pytest
 
+from fixture import BOT_TOKEN
 from gateway_world import SECRET, gateway, message
 from harness import BUILD, DEADLINE_S, ROOT, wait_until, worker_environment
+from preload import preload
 
-sys.path[:0] = [str(ROOT / "tests/sandbox"), str(ROOT / "tests/fault")]
-from fixture import BOT_TOKEN, sandbox, sandbox_process  # noqa: E402
-from preload import preload  # noqa: E402
-
-assert gateway and sandbox and sandbox_process  # fixtures
+assert gateway  # fixture
 
 BOT = BOT_TOKEN.split(":")[0]
 TUNNEL = ROOT / "tests/sandbox/tunnel.py"
@@ -95,7 +93,7 @@ class World:
 def world(gateway, sandbox, database, worker, tmp_path):
     made = World(gateway, sandbox, database, worker, tmp_path)
     yield made
-    worker.clean_up()
+    worker.kill_all()
     # Whatever a test did: nothing that a tunnel ever started is left.
     wait_until(lambda: not any(is_alive(pid) for pid in made.pids), what="no tunnel is left")
 
