@@ -6,10 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Nothing follows what is missing, least of all the end: the server refuses such a literal, where
+ * it would take one that lacks an element. */
+static void put(struct buf *array, const char *bytes, size_t n)
+{
+    if (buf_add(array, bytes, n) < 0)
+        array->max = array->len;
+}
+
 void array_add(struct buf *array, const char *word)
 {
-    (void)buf_add_text(array, array->len ? "," : "{");
-    (void)buf_add_text(array, word ? word : "NULL");
+    put(array, array->len ? "," : "{", 1);
+    if (word)
+        put(array, word, strlen(word));
+    else
+        put(array, "NULL", 4);
 }
 
 void array_add_int(struct buf *array, int64_t number)
@@ -30,18 +41,20 @@ void array_add_text(struct buf *array, const char *text)
     while (*text) {
         size_t plain = strcspn(text, "\"\\");
 
-        (void)buf_add(array, text, plain);
+        put(array, text, plain);
         text += plain;
         if (*text) {
-            (void)buf_add(array, "\\", 1);
-            (void)buf_add(array, text++, 1);
+            put(array, "\\", 1);
+            put(array, text++, 1);
         }
     }
-    (void)buf_add(array, "\"", 1);
+    put(array, "\"", 1);
 }
 
 const char *array_end(struct buf *array)
 {
-    (void)buf_add_text(array, array->len ? "}" : "{}");
-    return array->p;
+    if (!array->len)
+        put(array, "{", 1);
+    put(array, "}", 1);
+    return array->p ? array->p : "{";
 }

@@ -3,7 +3,8 @@
 /*
  * Array literals for parameters (PostgreSQL 15, 8.15.2): {1,2,NULL,"a\"b"}.
  *
- * An add that does not fit into the buffer leaves the literal broken: give it room for all.
+ * What does not fit into the buffer, or has no memory, leaves the literal broken: it does not end,
+ * and the server refuses it as a whole.
  */
 #include <stdint.h>
 

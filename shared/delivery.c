@@ -126,6 +126,14 @@ void delivery_cancel(struct job *job, const char *reason)
     forget(delivery);
 }
 
+void delivery_refuse(struct job *job, int code, const char *reason)
+{
+    struct delivery *delivery = job->data;
+
+    job_refuse(job, code, reason);
+    forget(delivery);
+}
+
 /* --- before the call --- */
 
 static void checked(struct job *job, const struct rows *rows, const char *error)

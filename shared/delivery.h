@@ -81,5 +81,6 @@ void delivery_dead(struct job *job, const char *reason);
 void delivery_retry(struct job *job, const char *reason);
 void delivery_hold(struct job *job, int64_t wait_ms, const char *reason);
 void delivery_cancel(struct job *job, const char *reason);
+void delivery_refuse(struct job *job, int code, const char *reason);
 
 #endif

@@ -99,6 +99,9 @@ void job_give_back(struct job *job);
 /* Refused for good: dead, with reason as last_error. */
 void job_dead(struct job *job, const char *reason);
 
+/* What it asks for cannot be read: again later where memory ran out (-ENOMEM), else dead. */
+void job_refuse(struct job *job, int code, const char *reason);
+
 /* No longer wanted. */
 void job_cancel(struct job *job, const char *reason);
 

@@ -88,7 +88,8 @@ void job_begin(struct service *service, const struct rows *rows, int row, int64_
 {
     const char *payload = rows_text(rows, row, JOB_PAYLOAD);
     struct entry *entry;
-    struct err why;
+    struct err why = { "out of memory" };
+    int r;
 
     service->run->stats.selected++;
     if (entry_new(service, rows, row, &entry) < 0) {
@@ -96,8 +97,9 @@ void job_begin(struct service *service, const struct rows *rows, int row, int64_
         service->reconcile = true;
         return;
     }
-    if (json_parse(payload, strlen(payload), &entry->payload, &why) < 0) {
-        job_dead(&entry->job, why.text);
+    r = json_parse(payload, strlen(payload), &entry->payload, &why);
+    if (r < 0) {
+        job_refuse(&entry->job, r, why.text);
         return;
     }
     entry->job.payload = entry->payload;
@@ -166,6 +168,14 @@ void job_give_back(struct job *job)
 void job_dead(struct job *job, const char *reason)
 {
     end(job, JOB_DEAD, 0, reason);
+}
+
+void job_refuse(struct job *job, int code, const char *reason)
+{
+    if (code == -ENOMEM)
+        job_retry(job, reason);
+    else
+        job_dead(job, reason);
 }
 
 void job_cancel(struct job *job, const char *reason)

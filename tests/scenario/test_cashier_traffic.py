@@ -1,8 +1,8 @@
 """How many questions TronGrid is asked, and what becomes of its bad answers."""
 import pytest
 
-from cashier_world import PRICE, units, cashier_database, world  # noqa: F401
-from fixture import sandbox, sandbox_process, until  # noqa: F401
+from cashier_world import PRICE, units, world  # noqa: F401
+from fixture import until
 import tron_address
 
 KEY = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
@@ -130,9 +130,11 @@ BAD = [{"do": "500-before"}, {"do": "502-before"}, {"do": "drop-before"}, {"do":
        {"do": "error", "status": 404}, {"do": "tron-error"}, {"do": "tron-lite"},
        {"do": "tron-changed", "set": {"success": False}}]
 BAD_LISTS = [{"do": "tron-changed", "set": {"data": data}} for data in (
-    None, {}, "", [{}], [7], [{"transaction_id": "77"}])]
+    None, {}, "", [{}], [7], [{"transaction_id": "77"}],
+    [{"transaction_id": "77" * 32, "type": "Transfer", "value": "1", "block_timestamp": 2 ** 53}])]
 BAD_RECEIPTS = [{"do": "tron-changed", "set": change} for change in (
-    {"id": None}, {"id": "00" * 32}, {"blockNumber": None}, {"blockNumber": "x"}, {"log": 7})]
+    {"id": None}, {"id": "00" * 32}, {"blockNumber": None}, {"blockNumber": "x"}, {"log": 7},
+    {"blockNumber": "-9223372036854775808"}, {"blockTimeStamp": 2 ** 53}, {"blockTimeStamp": -1})]
 
 
 @pytest.mark.parametrize("which, faults", [("v1/*", BAD + BAD_LISTS),
@@ -148,7 +150,7 @@ def test_one_bad_answer_spoils_one_address(world, which, faults):
         checked_at = world.tron_address(spoiled).checked_at
         world.database.execute("truncate cashier.crypto_transaction;"
                                " update cashier.crypto_invoice set status = 'PAYING'")
-        world.later("3s")
+        world.later("1s")
         world.pay(paid)
         world.sandbox.fault(**fault, path=f"/tron/{which}", metadata=subject, times=None)
         world.check()

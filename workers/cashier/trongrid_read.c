@@ -19,13 +19,28 @@ enum {
     FINGERPRINT_MAX = 1024, /* fits into a URL however it is encoded */
 };
 
+static const int64_t YEAR_10000_MS = 253402300800000;
+
 static const char transfer_event[] = "Transfer(address,address,uint256)";
+
+/* A number of a block; false for anything else. */
+static bool read_block(const cJSON *object, const char *name, int64_t *ret)
+{
+    return json_get_id(object, name, ret) == 0 && *ret >= 0;
+}
+
+/* An instant that PostgreSQL can read, too: one that it cannot would spoil all that is recorded
+ * with it. False for anything else. */
+static bool read_time(const cJSON *object, const char *name, int64_t *ret)
+{
+    return json_get_id(object, name, ret) == 0 && *ret >= 0 && *ret < YEAR_10000_MS;
+}
 
 int trongrid_read_height(const cJSON *answer, int64_t *ret, struct err *reterr)
 {
     const cJSON *data = json_get(json_get(answer, "block_header"), "raw_data");
 
-    if (json_get_id(data, "number", ret) < 0)
+    if (!read_block(data, "number", ret))
         return err_set(reterr, -EBADMSG, "the latest block has no number");
     return 0;
 }
@@ -87,7 +102,7 @@ int trongrid_read_item(const struct trongrid *tron, const cJSON *item,
     struct trongrid_item read = { .ours = false };
 
     if (!is_hex(txid, TRON_TXID_DIGITS) || !type || !is_amount(value) ||
-        json_get_id(item, "block_timestamp", &read.time) < 0)
+        !read_time(item, "block_timestamp", &read.time))
         return err_set(reterr, -EBADMSG, "an item of the list is no transfer");
     memcpy(read.txid, txid, sizeof read.txid);
     lower(read.txid);
@@ -120,9 +135,9 @@ int trongrid_read_receipt(const cJSON *answer, const char *txid, struct trongrid
         *ret = (struct trongrid_receipt){ .known = false };
         return 0;
     }
-    if (!id || strcasecmp(id, txid) != 0 || json_get_id(answer, "blockNumber", &receipt.block) < 0)
+    if (!id || strcasecmp(id, txid) != 0 || !read_block(answer, "blockNumber", &receipt.block) ||
+        (json_get(answer, "blockTimeStamp") && !read_time(answer, "blockTimeStamp", &receipt.time)))
         return err_set(reterr, -EBADMSG, "the answer is not the transaction's receipt");
-    (void)json_get_id(answer, "blockTimeStamp", &receipt.time);
     receipt.succeeded = has_succeeded(answer);
     receipt.logs = json_get(answer, "log");
     if (receipt.logs && !cJSON_IsArray(receipt.logs))

@@ -324,7 +324,7 @@ static void read_update(struct job *job, const struct rows *rows, const char *er
         if (r == 0)
             r = update_read(turn->payload, &turn->update, &why);
         if (r < 0)
-            delivery_dead(job, why.text);
+            delivery_refuse(job, r, why.text);
         else
             take(job);
     }

@@ -105,10 +105,7 @@ static void send_one(struct job *job)
 
     if (r < 0) {
         free(sending);
-        if (r == -ENOMEM)
-            job_retry(job, why.text);
-        else
-            job_dead(job, why.text);
+        job_refuse(job, r, why.text);
         return;
     }
     delivery_begin(&sending->delivery, job, release);

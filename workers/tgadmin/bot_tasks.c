@@ -36,10 +36,8 @@ static void start(struct job *job)
         r = err_set(&why, -EINVAL, "unknown kind %s", job->kind);
     else
         r = task_check(kind, job->payload, &why);
-    if (r == -ENOMEM)
-        job_retry(job, why.text);
-    else if (r < 0)
-        job_dead(job, why.text);
+    if (r < 0)
+        job_refuse(job, r, why.text);
     else
         starts[kind](job);
 }

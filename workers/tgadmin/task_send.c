@@ -121,10 +121,7 @@ void task_send(struct job *job)
 
     if (r < 0) {
         free(post);
-        if (r == -ENOMEM)
-            job_retry(job, why.text);
-        else
-            job_dead(job, why.text);
+        job_refuse(job, r, why.text);
         return;
     }
     post->campaign = task_id(job, "campaignId");
