@@ -324,6 +324,8 @@ DEB := build/deb
 DEB_FROM ?=
 
 deb: $(if $(DEB_FROM),all) ## build/deb/ops_VERSION_ARCHITECTURE.deb
+	$(Q)command -v dpkg-buildpackage >/dev/null || \
+		{ echo 'make deb: no dpkg-buildpackage here: apt-get install debhelper' >&2; exit 1; }
 	$(Q)rm -rf $(DEB) && mkdir -p $(DEB)/ops
 	$(Q)tar -c --exclude-vcs --exclude=./build --exclude=./build-san --exclude=./.ops --exclude=./.env \
 		--exclude='./logs/*.log*' --exclude=__pycache__ . | tar -x -C $(DEB)/ops
