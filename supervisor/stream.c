@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "own.h"
@@ -21,11 +22,6 @@ enum {
     STEPS_A_TURN = 64,
     AGAIN_FIRST_MS = 10,
     AGAIN_MOST_MS = 1000,
-    /* A follower sees a line this much later at worst. */
-    GATHER_MAX_MS = 20,
-    /* Lines that come further apart than this are not waited for. */
-    BUSY_MS = 5,
-    GATHER_PART = 8, /* of a pipe that is to gather */
 };
 
 /* --- whose turn it is */
@@ -79,51 +75,45 @@ static int collect(struct pump *pump)
 
 static void pipes_ready(uv_poll_t *poll_handle, int status, int events);
 
-static void wait_for_events(struct pump *pump)
+/* libuv takes a descriptor out of its epoll and puts it back when what is watched is watched again,
+ * and an epoll in an epoll is searched for loops each time: dearer than to move a few lines. */
+static void watch_pipes(struct pump *pump)
 {
-    pump->gather_ms = 0;
-    (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
+    if (!uv_is_active((uv_handle_t *)&pump->poll))
+        (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
 }
 
-static void gathered(uv_timer_t *timer)
+static void gathered(uv_poll_t *poll_handle, int status, int events)
 {
-    struct pump *pump = timer->data;
+    struct pump *pump = poll_handle->data;
+    uint64_t times;
 
-    if (collect(pump))
+    (void)status;
+    (void)events;
+    if (read(pump->gather_fd, &times, sizeof times) < 0)
+        return;
+    pump->gathering = false;
+    if (collect(pump)) {
         run_queue(&pump->more);
-    else
-        wait_for_events(pump);
-}
-
-/* How long it takes until an eighth of the fullest pipe is full again; more than before only by
- * and by, since a rate that was seen for a moment may be wrong. */
-static double next_gather_ms(const struct pump *pump, double elapsed_ms)
-{
-    double most = 2 * pump->gather_ms + 1, ms;
-
-    if (elapsed_ms > BUSY_MS + pump->gather_ms)
-        return 0;
-    ms = pump->fullest > 0 ? elapsed_ms / GATHER_PART / pump->fullest : most;
-    if (ms > most)
-        ms = most;
-    return ms < GATHER_MAX_MS ? ms : GATHER_MAX_MS;
+        return;
+    }
+    pump->gather.ms = 0;
+    watch_pipes(pump);
 }
 
 /* Everything that was there was looked at. */
 static void end_round(struct pump *pump)
 {
-    uint64_t now = uv_hrtime();
+    struct itimerspec at = { 0 };
 
-    pump->gather_ms = next_gather_ms(pump, (double)(now - pump->round_at_ns) / 1e6);
-    pump->round_at_ns = now;
-    pump->round++;
-    pump->fullest = 0;
-    if (pump->gather_ms < 1) {
-        (void)uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
+    log_gather_end(&pump->gather, uv_hrtime());
+    at.it_value.tv_nsec = (long)(pump->gather.ms * 1e6);
+    if (pump->gather.ms <= 0 || timerfd_settime(pump->gather_fd, 0, &at, NULL) < 0) {
+        watch_pipes(pump);
         return;
     }
     (void)uv_poll_stop(&pump->poll);
-    (void)uv_timer_start(&pump->gather, gathered, (uint64_t)pump->gather_ms, 0);
+    pump->gathering = true;
 }
 
 static void pipes_ready(uv_poll_t *poll_handle, int status, int events)
@@ -187,7 +177,7 @@ static void run_queue(uv_idle_t *idle)
         return;
     }
     (void)uv_idle_stop(idle);
-    if (!uv_is_active((uv_handle_t *)&pump->gather))
+    if (!pump->gathering)
         end_round(pump);
 }
 
@@ -204,28 +194,33 @@ static size_t look_of(int scratch)
 
 int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd)
 {
+    int r;
+
     *pump = (struct pump){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                            .scratch = { -1, -1 },
                            .home_fd = home_fd };
     pump->last_queued = &pump->first_queued;
     pump->again_ms = AGAIN_FIRST_MS;
     pump->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (pump->epoll_fd < 0 || pump->null_fd < 0 || pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
+    pump->gather_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (pump->epoll_fd < 0 || pump->null_fd < 0 || pump->gather_fd < 0 ||
+        pipe2(pump->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     (void)fcntl(pump->scratch[1], F_SETPIPE_SZ, PIPE_BYTES);
     pump->look = look_of(pump->scratch[1]);
     pump->bytes = malloc(STREAM_LOOK_BYTES);
     if (!pump->bytes)
         return -ENOMEM;
-    pump->poll.data = pump->more.data = pump->again.data = pump->gather.data = pump;
+    pump->poll.data = pump->more.data = pump->again.data = pump->gathered.data = pump;
     log_sinks_init(&pump->sinks, loop, home_fd);
     (void)uv_idle_init(loop, &pump->more);
     (void)uv_timer_init(loop, &pump->again);
-    (void)uv_timer_init(loop, &pump->gather);
-    /* The last one that can fail: it stays uninitialised when it does. */
-    return uv_poll_init(loop, &pump->poll, pump->epoll_fd) < 0
-               ? -ENOMEM
-               : uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
+    /* The last ones that can fail: they stay uninitialised when they do. */
+    if (uv_poll_init(loop, &pump->gathered, pump->gather_fd) < 0 ||
+        uv_poll_init(loop, &pump->poll, pump->epoll_fd) < 0)
+        return -ENOMEM;
+    r = uv_poll_start(&pump->gathered, UV_READABLE, gathered);
+    return r < 0 ? r : uv_poll_start(&pump->poll, UV_READABLE, pipes_ready);
 }
 
 void pump_close(struct pump *pump)
@@ -233,9 +228,10 @@ void pump_close(struct pump *pump)
     uv_close((uv_handle_t *)&pump->poll, NULL);
     uv_close((uv_handle_t *)&pump->more, NULL);
     uv_close((uv_handle_t *)&pump->again, NULL);
-    uv_close((uv_handle_t *)&pump->gather, NULL);
+    uv_close((uv_handle_t *)&pump->gathered, NULL);
     log_sinks_close(&pump->sinks);
     (void)close(pump->epoll_fd);
+    (void)close(pump->gather_fd);
     (void)close(pump->null_fd);
     (void)close(pump->scratch[0]);
     (void)close(pump->scratch[1]);

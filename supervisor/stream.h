@@ -7,10 +7,9 @@
  * lost when either side is away for a while. Here is which pipe is looked at when; what one look
  * does is in stream_step.h.
  *
- * The pipes are watched edge-triggered by an epoll of the pump's own. To be woken for each line is
- * what costs most, so while lines come fast they are left to gather: for as long as fills an eighth
- * of a pipe at the present rate, and never longer than GATHER_MAX_MS. A worker that prints now and
- * then is looked at as soon as it does.
+ * The pipes are watched edge-triggered by an epoll of the pump's own, but while lines come fast
+ * they are left to gather instead (log_gather.h). A worker that prints now and then is looked at as
+ * soon as it does.
  *
  * A write(2) that has to wait for room, in a pipe that was not empty when it began, wakes nobody
  * (pipe_write in the kernel's fs/pipe.c): so where bytes were left, a timer looks again, soon while
@@ -24,6 +23,7 @@
 
 #include "err.h"
 #include "log_format.h"
+#include "log_gather.h"
 #include "log_sink.h"
 
 enum {
@@ -75,16 +75,16 @@ struct stream {
 };
 
 struct pump {
-    int epoll_fd, scratch[2], null_fd, home_fd;
+    int epoll_fd, gather_fd, scratch[2], null_fd, home_fd;
     char *bytes;     /* what tee showed */
     struct buf text; /* room for what is made of it */
     uv_poll_t poll;
-    uv_idle_t more;    /* runs while streams are queued */
-    uv_timer_t again;  /* runs while bytes are left in a pipe */
-    uv_timer_t gather; /* runs while lines gather */
+    uv_idle_t more;     /* runs while streams are queued */
+    uv_timer_t again;   /* runs while bytes are left in a pipe */
+    uv_poll_t gathered; /* of a timerfd(2): a millisecond is too long for a fast writer */
+    bool gathering;     /* it runs */
+    struct log_gather gather;
     uint64_t again_ms;
-    uint64_t round, round_at_ns;
-    double gather_ms, fullest; /* of the pipes in this round, 0 to 1 */
     size_t look; /* where a pipe holds more, this much is shown; without a line's end in it, that
                   * is not waited for any longer */
     struct stream *first_queued, **last_queued, *streams;

@@ -49,19 +49,27 @@ static size_t discard(struct pump *pump, int fd, size_t n)
     return done;
 }
 
-/* How full the pipe was tells how long lines may gather. */
+static bool pipe_is_full(const struct stream *stream)
+{
+    struct pollfd p = { .fd = stream->fd, .events = POLLOUT };
+
+    return poll(&p, 1, 0) == 0;
+}
+
+/* How full the pipe was tells how long lines may gather. A pipe of pages in which no second line
+ * had room is full before it holds as much as it could: worth asking where lines gathered. */
 static void note_gathered(struct stream *stream, size_t n)
 {
-    struct pump *pump = stream->pump;
-    double full;
+    struct log_gather *gather = &stream->pump->gather;
+    bool first = stream->round != gather->round;
 
-    if (stream->round != pump->round)
+    if (first)
         stream->gathered = 0;
-    stream->round = pump->round;
+    stream->round = gather->round;
     stream->gathered += n;
-    full = (double)stream->gathered / stream->capacity;
-    if (full > pump->fullest)
-        pump->fullest = full;
+    log_gather_saw(gather, (double)stream->gathered / stream->capacity);
+    if (first && gather->ms > 0 && pipe_is_full(stream))
+        log_gather_saw(gather, 1);
 }
 
 /* Duplicates what the pipe holds into the scratch pipe. */
@@ -96,13 +104,6 @@ size_t step_show(struct step *step)
     read_duplicate(stream->pump, n, n);
     note_gathered(stream, n);
     return n;
-}
-
-static bool pipe_is_full(const struct stream *stream)
-{
-    struct pollfd p = { .fd = stream->fd, .events = POLLOUT };
-
-    return poll(&p, 1, 0) == 0;
 }
 
 /* A character that is cut in two would be two that are none. */
