@@ -33,6 +33,7 @@ struct fleet {
     struct listeners listeners;
     struct renewer renewer;
     struct events events;
+    struct reclaim reclaim;
     struct guard_link *link; /* to the guard; NULL: none */
     struct journal journal;
     struct sources sources;

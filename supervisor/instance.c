@@ -48,6 +48,7 @@ struct instance *instance_new(struct fleet *fleet, struct generation *generation
     i->id = fleet->next_id++;
     i->number = number;
     i->out.fd = i->err.fd = i->notify_fd = i->memory_fd = -1;
+    i->cpu_clock = PROCFS_NO_CLOCK;
     readiness_init(&i->readiness);
     i->ready_fd_write = i->channel_fd_theirs = -1;
     return i;

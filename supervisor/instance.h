@@ -118,7 +118,8 @@ struct instance {
     char *stats;               /* a JSON object; NULL: none */
     struct exit_record *exits; /* a ring of EXITS_KEPT; NULL: there was none yet */
     struct usage usage;
-    int memory_fd; /* of what tells its memory; -1: none is kept */
+    int memory_fd;       /* of what tells its memory; -1: none is kept */
+    clockid_t cpu_clock; /* procfs_cpu_clock of its process */
     struct events_seen seen;
 
     struct generation *ran_generation;

@@ -3,7 +3,6 @@
  * line is read, the command carried out, and standard output closed with care.
  */
 #include <errno.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,7 +74,6 @@ int main(int argc, char **argv)
     struct args args;
     struct err err;
 
-    (void)setlocale(LC_CTYPE, "C.UTF-8");
     /* Writing to a closed pipe is an error like others; the socket asks for no signal either. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (args_parse(argc, argv, &args, &err) < 0)

@@ -111,6 +111,7 @@ int client_send(struct client *client, const char *method, cJSON *params, int64_
     OWN(json) cJSON *request = cJSON_CreateObject();
     OWN(free) char *text = NULL;
     int64_t id = client->last_id + 1;
+    size_t n;
     int r;
 
     if (!request || !json_put_text(request, "jsonrpc", "2.0") || !json_put_int(request, "id", id) ||
@@ -119,11 +120,12 @@ int client_send(struct client *client, const char *method, cJSON *params, int64_
     text = cJSON_PrintUnformatted(request);
     if (!text)
         return -ENOMEM;
-    if (strlen(text) >= WIRE_REQUEST_MAX)
+    n = strlen(text);
+    if (n >= WIRE_REQUEST_MAX)
         return -EINVAL;
-    r = send_all(client, text, strlen(text));
-    if (r == 0)
-        r = send_all(client, "\n", 1);
+    /* In one piece, the newline in place of the final NUL: opsd is to wake up once. */
+    text[n] = '\n';
+    r = send_all(client, text, n + 1);
     if (r < 0)
         return r;
     client->last_id = id;

@@ -5,6 +5,7 @@
 #include "opsctl_display.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -44,6 +45,17 @@ static int add_escape(struct buf *to, const char *bytes, size_t n, wchar_t c)
     return buf_printf(to, "\\x%02x", n ? (unsigned)c : (unsigned char)bytes[0]);
 }
 
+/* Before the first character that is not ASCII: most commands never meet one, and finding and
+ * mapping the tables would be a sixth of a short one's time. */
+static void locale_begin(void)
+{
+    static bool begun;
+
+    if (!begun)
+        (void)setlocale(LC_CTYPE, "C.UTF-8");
+    begun = true;
+}
+
 /* How many bytes from here on are printable ASCII: most text is nothing else, and is safe as it
  * is, a column each. */
 static size_t plain_length(const char *text, size_t n)
@@ -62,6 +74,8 @@ int display_add(struct buf *to, const char *text, size_t n, enum display how)
     wchar_t c = 0;
     int r = buf_add(to, text, length);
 
+    if (length < n)
+        locale_begin();
     for (size_t i = length; i < n && r == 0; i += length) {
         length = mbrtowc(&c, text + i, n - i, &state);
         if (length > n - i) {
@@ -103,6 +117,7 @@ static size_t character(const char *text, size_t n, size_t *ret_width)
         *ret_width = 1;
         return 1;
     }
+    locale_begin();
     length = mbrtowc(&c, text, n, &state);
     if (!length || length > n) {
         *ret_width = 1;

@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "own.h"
 
-enum { ANCESTORS_MAX = 64 };
+/* /proc/vmstat has some 4 kB. */
+enum { ANCESTORS_MAX = 64, VMSTAT_BYTES_MAX = 64 << 10 };
 
 int procfs_stat(pid_t pid, struct proc_stat *ret)
 {
@@ -93,16 +95,44 @@ int procfs_memory(pid_t pid, int64_t *ret_bytes)
     return fd < 0 ? fd : procfs_memory_read(fd, ret_bytes);
 }
 
+clockid_t procfs_cpu_clock(pid_t pid)
+{
+    clockid_t clock;
+
+    return clock_getcpuclockid(pid, &clock) ? PROCFS_NO_CLOCK : clock;
+}
+
 /* Without a file. The clock is no clock once the process is gone. */
-int procfs_cpu(pid_t pid, int64_t *ret_ns)
+int procfs_cpu(clockid_t clock, int64_t *ret_ns)
 {
     struct timespec used;
-    clockid_t id;
 
-    if (clock_getcpuclockid(pid, &id) || clock_gettime(id, &used) < 0)
+    if (clock_gettime(clock, &used) < 0)
         return -ESRCH;
     *ret_ns = (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
     return 0;
+}
+
+/* The value of one line, `name number`. */
+static int64_t vmstat_value(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? strtoll(at + strlen(name), NULL, 10) : -ENODATA;
+}
+
+int64_t procfs_pages_taken(void)
+{
+    OWN(free) char *text = NULL;
+    int64_t of_processes, of_files;
+    int r;
+
+    r = file_read("/proc/vmstat", VMSTAT_BYTES_MAX, &text, NULL);
+    if (r < 0)
+        return r;
+    of_processes = vmstat_value(text, "\npgsteal_anon ");
+    of_files = vmstat_value(text, "\npgsteal_file ");
+    return of_processes < 0 || of_files < 0 ? -ENODATA : of_processes + of_files;
 }
 
 bool procfs_descends(pid_t pid, pid_t ancestor)

@@ -9,16 +9,23 @@ bool usage_is_due(const struct usage *usage, int64_t now_ms)
     return !usage->at || now_ms - usage->at >= USAGE_WINDOW_MS;
 }
 
-bool usage_memory_is_due(const struct usage *usage, int64_t cpu_ns, int64_t now_ms)
+static bool was_robbed(const struct usage *usage, int64_t taken)
 {
-    return !usage->memory_at || cpu_ns != usage->memory_cpu_ns ||
-           now_ms - usage->memory_at >= USAGE_MEMORY_MS;
+    return taken < 0 || taken != usage->memory_taken;
 }
 
-void usage_take_memory(struct usage *usage, int64_t bytes, int64_t cpu_ns, int64_t now_ms)
+bool usage_memory_is_due(const struct usage *usage, struct usage_clues now, int64_t now_ms)
+{
+    return !usage->memory_at || now.cpu_ns != usage->memory_cpu_ns ||
+           (was_robbed(usage, now.taken) && now_ms - usage->memory_at >= USAGE_MEMORY_MS);
+}
+
+void usage_take_memory(struct usage *usage, int64_t bytes, struct usage_clues before,
+                       int64_t now_ms)
 {
     usage->memory_bytes = bytes;
-    usage->memory_cpu_ns = cpu_ns;
+    usage->memory_cpu_ns = before.cpu_ns;
+    usage->memory_taken = before.taken;
     usage->memory_at = now_ms;
 }
 

@@ -7,7 +7,8 @@
  * The time it used is one look at a clock, its memory a file to read, twice as much, and to open
  * and close where it is not kept open (instance_usage.h). A process that used no time since was not
  * running, so its memory is what it was: only a kernel that is short of memory takes some from
- * whoever sleeps, and for that it is read again after USAGE_MEMORY_MS.
+ * whoever sleeps. It counts what it takes, from all together; when it took any, memory is read
+ * again that was read USAGE_MEMORY_MS ago.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,16 +21,30 @@ struct usage {
     uint64_t cpu_tenths; /* per mille of a processor since the time before */
     int64_t memory_at, memory_bytes;
     int64_t memory_cpu_ns; /* the time it had used before its memory was read */
+    int64_t memory_taken;  /* and the pages that the kernel had taken, from whomever */
 };
 
 /* False: what was measured within the last USAGE_WINDOW_MS is to be told again. */
 bool usage_is_due(const struct usage *usage, int64_t now_ms);
 
-/* Whether its memory may be another than what was read last; cpu_ns is the time it used by now. */
-bool usage_memory_is_due(const struct usage *usage, int64_t cpu_ns, int64_t now_ms);
+/* How many pages the kernel took so far, and when that was looked at. Of a whole fleet; zeroed
+ * before the first look. */
+struct reclaim {
+    int64_t at, taken;
+};
 
-/* Its memory was read, after cpu_ns was: what it does in between is seen the next time. */
-void usage_take_memory(struct usage *usage, int64_t bytes, int64_t cpu_ns, int64_t now_ms);
+/* What tells that memory is what it was: the time a process used, and the pages that the kernel
+ * took back from any process (negative: unknown). */
+struct usage_clues {
+    int64_t cpu_ns, taken;
+};
+
+/* Whether its memory may be another than what was read last. */
+bool usage_memory_is_due(const struct usage *usage, struct usage_clues now, int64_t now_ms);
+
+/* Its memory was read, after the clues were: what happens in between is seen the next time. */
+void usage_take_memory(struct usage *usage, int64_t bytes, struct usage_clues before,
+                       int64_t now_ms);
 
 /* The time it used since it was looked at last, at first since its start, is what cpu_tenths tells.
  * Over less than USAGE_WINDOW_MS it tells nothing: then it stays as it is. */
