@@ -21,7 +21,8 @@
  *                         with "progress":true notifications "progress" {"done":N,"of":M} come
  *                         before it; so for reload, delete, scale and resurrect
  *   reload                {"names":[…],"timeout_ms":N?} → as restart, once the new ones have taken
- *                         over; WIRE_FAILED: the old ones serve on
+ *                         over; WIRE_FAILED: the old ones serve on. What does not serve is started
+ *                         anew and has to get ready, too
  *   delete                {"names":[…]} → {"deleted":["…"]} once they are stopped
  *   scale                 {"name","count":"N"|"+N"|"-N"} → as start
  *   diff                  {} → {"changes":[{"name","change":"new"|"gone"|"restart"|"live",
@@ -79,7 +80,8 @@
  *   kill                  → {"stopped":N} once everything is stopped; then opsd leaves
  *   ping                  → {"pid":N,"guard_pid":N,"version":"…","rolled_back":bool}
  *
- * Names select by worker name, NAME:INSTANCE, namespace, id or "all".
+ * Names select by worker name, NAME:INSTANCE, namespace, id, "all", or a file by its absolute path:
+ * the workers that come from it.
  */
 
 enum wire_error {
@@ -163,8 +165,28 @@ enum repeat { ONCE, AGAIN };
 
 /* Other words for commands, PM2's and the requirement documents'. */
 #define OPS_ALIASES(X) \
-    X(workers_stat, stat) X(ls, stat) X(list, stat) X(status, stat) X(ps, stat) \
-    X(run, run_worker) X(info, describe) X(show, describe) X(reloadLogs, reopen)
+    X(workers_stat, stat) X(ls, stat) X(list, stat) X(status, stat) X(ps, stat) X(l, stat) \
+    X(run, run_worker) X(info, describe) X(show, describe) X(desc, describe) X(del, delete) \
+    X(gracefulReload, reload) X(sendSignal, signal) X(dump, save) X(reloadLogs, reopen)
+
+/* PM2's words for what is done otherwise here. */
+#define OPS_FOREIGN_WORDS(X) \
+    X(jlist,                "opsctl stat --json") \
+    X(prettylist,           "opsctl stat --json | python3 -m json.tool") \
+    X(startOrRestart,       "opsctl start FILE.json, then opsctl restart FILE.json") \
+    X(startOrReload,        "opsctl start FILE.json, then opsctl reload FILE.json") \
+    X(startOrGracefulReload, "opsctl start FILE.json, then opsctl reload FILE.json") \
+    X(update,               "opsctl upgrade") \
+    X(updatePM2,            "opsctl upgrade") \
+    X(id,                   "opsctl stat NAME") \
+    X(attach,               "opsctl logs -f NAME, and opsctl send NAME LINE") \
+    X(trigger,              "opsctl send NAME LINE, or opsctl signal SIG NAME") \
+    X(dash,                 "opsctl monit") \
+    X(dashboard,            "opsctl monit") \
+    X(imonit,               "opsctl monit") \
+    X(init,                 "a file ecosystem.json; see: man ecosystem.json") \
+    X(ecosystem,            "a file ecosystem.json; see: man ecosystem.json") \
+    X(logrotate,            "built in: log_max_size, log_keep; see: man ecosystem.json")
 
 /* clang-format on */
 

@@ -171,6 +171,8 @@ bool fleet_selects(const char *name, const struct instance *instance)
     if (strcmp(name, "all") == 0 || strcmp(name, instance->app->name) == 0 ||
         strcmp(name, instance->app->space) == 0)
         return true;
+    if (name[0] == '/')
+        return sources_are_from(&instance->fleet->sources, name, instance->app->name);
     if (text_to_int(name, 0, INT32_MAX, &number) == 0)
         return number == instance->id;
     return strncmp(name, instance->app->name, n) == 0 && name[n] == ':' &&

@@ -97,7 +97,8 @@ bool fleet_dependency_met(const struct instance *instance, size_t d);
 /* Once per turn of the loop. */
 void fleet_reconcile(struct fleet *fleet);
 
-/* True when name means this instance: "all", its name, NAME:NUMBER, its namespace or its id. */
+/* True when name means this instance: "all", its name, NAME:NUMBER, its namespace, its id, or the
+ * absolute path of the file that it comes from. */
 bool fleet_selects(const char *name, const struct instance *instance);
 
 /* The instance of that name with the lowest number, or NULL. */

@@ -41,14 +41,10 @@ enum settled await_tried(const struct instance *i, const struct awaited *awaited
     return SETTLED_WELL;
 }
 
-/* It is up: ready and older than min_uptime, or waits for its tick, or has done its work. */
-static enum settled is_up(const struct instance *i, const struct awaited *awaited, int64_t now_ms,
-                          int64_t *due_ms)
+enum settled await_up(const struct instance *i, int64_t proven_ms, int64_t now_ms, int64_t *due_ms)
 {
     const struct machine *m = &i->machine;
-    int64_t proven_ms = m->started_ms + i->app->restart.min_uptime_ms;
 
-    (void)awaited;
     switch (m->state) {
     case STATE_ERRORED:
         return SETTLED_BADLY;
@@ -70,6 +66,14 @@ static enum settled is_up(const struct instance *i, const struct awaited *awaite
     }
 }
 
+/* Ready is not enough: it is to live for min_uptime. */
+static enum settled is_up(const struct instance *i, const struct awaited *awaited, int64_t now_ms,
+                          int64_t *due_ms)
+{
+    (void)awaited;
+    return await_up(i, i->machine.started_ms + i->app->restart.min_uptime_ms, now_ms, due_ms);
+}
+
 static bool select_everything(const cJSON *params, const struct instance *instance)
 {
     (void)params;
@@ -77,16 +81,17 @@ static bool select_everything(const cJSON *params, const struct instance *instan
     return true;
 }
 
-/* For starts "all" leaves out what is not to be started with the others. */
-static bool select_to_start(const cJSON *params, const struct instance *i)
+bool params_select_to_start(const cJSON *params, const struct instance *i)
 {
     const cJSON *name;
 
     cJSON_ArrayForEach(name, json_get(params, "names"))
     {
-        if (strcmp(name->valuestring, "all") == 0
-                ? instance_is_member(i) && (i->app->autostart || i->machine.wanted)
-                : fleet_selects(name->valuestring, i))
+        const char *word = name->valuestring;
+        bool left_out = (strcmp(word, "all") == 0 || word[0] == '/') && !i->app->autostart &&
+                        !i->machine.wanted;
+
+        if (!left_out && fleet_selects(word, i))
             return true;
     }
     return false;
@@ -102,14 +107,14 @@ static const struct await_kind all_stopped = { .selects = select_everything,
                                                .own_pace = true,
                                                .failed = "were started again meanwhile" };
 
-static const struct await_kind tried = { .selects = select_to_start,
+static const struct await_kind tried = { .selects = params_select_to_start,
                                          .test = await_tried,
                                          .patience_ms = AWAIT_START_MS,
                                          .once = true,
                                          .with_lines = true,
                                          .failed = "did not come up",
                                          .late = "did not come up in time" };
-static const struct await_kind up = { .selects = select_to_start,
+static const struct await_kind up = { .selects = params_select_to_start,
                                       .test = is_up,
                                       .patience_ms = AWAIT_START_MS,
                                       .once = true,
@@ -160,7 +165,7 @@ void start_named(struct connection *connection, const struct wire_request *reque
     struct fleet *fleet = connection->control->fleet;
 
     for (size_t i = 0; i < fleet->count; i++)
-        if (select_to_start(request->params, fleet->instances[i]))
+        if (params_select_to_start(request->params, fleet->instances[i]))
             mark_start(fleet->instances[i]);
     start_marked(fleet);
     await_start(connection, request, notes);
@@ -218,7 +223,7 @@ void method_restart(struct connection *connection, const struct wire_request *re
     for (size_t i = 0; i < fleet->count; i++) {
         struct instance *instance = fleet->instances[i];
 
-        if (!select_to_start(request->params, instance))
+        if (!params_select_to_start(request->params, instance))
             continue;
         instance->stop_asked = false;
         instance_act(instance, machine_restart(&instance->machine, instance->app, now));

@@ -158,12 +158,21 @@ void method_scale(struct connection *connection, const struct wire_request *requ
 
 /* --- reload */
 
+/* What did not serve was started anew in its own place, and is to serve, too: its next try ends the
+ * wait, whatever comes of it. One that waits for another worker has done what it can. */
 static enum settled is_reloaded(const struct instance *i, const struct awaited *awaited,
                                 int64_t now_ms, int64_t *due_ms)
 {
-    if (i->reload.result == RELOAD_FAILED)
+    const struct machine *m = &i->machine;
+
+    (void)awaited;
+    if (i->reload.result == RELOAD_FAILED || m->state == STATE_BACKOFF)
         return SETTLED_BADLY;
-    return i->reload.phase != RELOAD_NONE ? NOT_YET : await_tried(i, awaited, now_ms, due_ms);
+    if (i->reload.phase != RELOAD_NONE)
+        return NOT_YET;
+    if (m->state == STATE_WAITING && i->blocked)
+        return SETTLED_WELL;
+    return await_up(i, reload_proven_at(i->app, m), now_ms, due_ms);
 }
 
 static const char *why_not_reloaded(const struct instance *i)
@@ -172,7 +181,7 @@ static const char *why_not_reloaded(const struct instance *i)
 }
 
 /* Both the wait for readiness and the old process's end have limits of their own. */
-static const struct await_kind reloaded = { .selects = params_select,
+static const struct await_kind reloaded = { .selects = params_select_to_start,
                                             .test = is_reloaded,
                                             .why = why_not_reloaded,
                                             .with_lines = true,
@@ -191,12 +200,12 @@ void method_reload(struct connection *connection, const struct wire_request *req
         !update_environment(connection, request))
         return;
     for (size_t k = 0, count = fleet->count; k < count && r == 0; k++)
-        if (params_select(request->params, fleet->instances[k]) &&
+        if (params_select_to_start(request->params, fleet->instances[k]) &&
             fleet->instances[k]->reload.phase != RELOAD_NONE)
             r = err_set(&why, -EBUSY, "%s: reload in progress", fleet->instances[k]->app->name);
     /* The list grows at its end by those that are to take over. */
     for (size_t k = 0, count = fleet->count; k < count && r == 0; k++)
-        if (params_select(request->params, fleet->instances[k]))
+        if (params_select_to_start(request->params, fleet->instances[k]))
             r = fleet_reload_instance(fleet, fleet->instances[k], &why);
     if (r < 0) {
         connection_fail(connection, request->id, WIRE_FAILED, why.text, NULL);

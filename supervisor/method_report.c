@@ -117,7 +117,7 @@ static void write_row(struct json_writer *w, struct instance *i)
     write_last_run(w, i);
     write_stats(w, i);
     json_write_text(w, "status_text", i->status_text[0] ? i->status_text : NULL);
-    json_write_bool(w, "completed", m->state == STATE_STOPPED && m->completed);
+    json_write_bool(w, "completed", m->state == STATE_STOPPED && m->completed && m->wanted);
     json_write_bool(w, "adopted", i->pid && i->adopted);
     json_write_text(w, "user", i->app->user);
     json_write_bool(w, "watching", i->app->watch);

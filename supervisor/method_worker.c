@@ -1,6 +1,7 @@
 /*
  * signal and reset: small things done to a worker.
  */
+#include <ctype.h>
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,14 @@
 #include "json.h"
 #include "methods.h"
 #include "text.h"
+
+/* Longer than any name of a signal. */
+enum { SIGNAL_WORD_MAX = 16 };
+
+static const char *without_prefix(const char *name)
+{
+    return strncasecmp(name, "SIG", 3) == 0 ? name + 3 : name;
+}
 
 /* "HUP", "sighup" or "1"; 0 when it is none. */
 static int signal_number(const char *text)
@@ -17,14 +26,44 @@ static int signal_number(const char *text)
 
     if (text_to_int(text, 1, SIGRTMAX, &number) == 0)
         return (int)number;
-    if (strncasecmp(text, "SIG", 3) == 0)
-        text += 3;
     for (int n = 1; n < SIGRTMIN; n++) {
         name = sigabbrev_np(n);
-        if (name && strcasecmp(name, text) == 0)
+        if (name && strcasecmp(name, without_prefix(text)) == 0)
             return n;
     }
     return 0;
+}
+
+/* The signal that was probably meant, or NULL. */
+static const char *nearest_signal(const char *text)
+{
+    const char *names[NSIG] = { NULL };
+    char word[SIGNAL_WORD_MAX];
+    size_t n = 0;
+
+    if (strlen(text) >= sizeof word)
+        return NULL;
+    for (text = without_prefix(text); *text; text++)
+        word[n++] = (char)toupper((unsigned char)*text);
+    word[n] = '\0';
+    for (int number = 1; number < SIGRTMIN; number++)
+        names[number] = sigabbrev_np(number);
+    return text_nearest(word, names, SIGRTMIN);
+}
+
+static void fail_signal(struct connection *connection, const struct wire_request *request,
+                        const char *got)
+{
+    const char *nearest = got ? nearest_signal(got) : NULL;
+    struct err message;
+
+    if (nearest)
+        (void)err_set(&message, 0, "no signal \"%.64s\"; did you mean %s?", got, nearest);
+    else
+        (void)err_set(&message, 0,
+                      "no signal \"%.64s\": want a name (HUP, SIGHUP) or a number from 1 to %d",
+                      got ? got : "", SIGRTMAX);
+    connection_fail(connection, request->id, WIRE_BAD_PARAMS, message.text, NULL);
 }
 
 static cJSON *signalled_row(const struct instance *i)
@@ -59,12 +98,9 @@ void method_signal(struct connection *connection, const struct wire_request *req
     const char *name = json_get_text(request->params, "signal");
     int number = name ? signal_number(name) : 0;
     cJSON *result, *workers;
-    char message[128];
 
     if (!number) {
-        (void)snprintf(message, sizeof message,
-                       "signal: want a name (HUP, SIGHUP) or a number from 1 to %d", SIGRTMAX);
-        connection_fail(connection, request->id, WIRE_BAD_PARAMS, message, NULL);
+        fail_signal(connection, request, name);
         return;
     }
     if (!params_check_names(connection, request))

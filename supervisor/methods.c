@@ -100,7 +100,9 @@ void fail_no_worker(struct connection *connection, const struct wire_request *re
     const char *nearest, *colon = strrchr(name, ':');
     struct err message;
 
-    if (colon) {
+    if (name[0] == '/') {
+        (void)err_set(&message, 0, "no worker comes from %.200s; opsctl start %.200s", name, name);
+    } else if (colon) {
         explain_instance(fleet, name, (size_t)(colon - name), &message);
     } else {
         nearest = nearest_name(fleet, name, strlen(name));

@@ -122,6 +122,16 @@ void await(struct connection *connection, const struct wire_request *request,
 enum settled await_tried(const struct instance *instance, const struct awaited *awaited,
                          int64_t now_ms, int64_t *due_ms);
 
+/* What `restart --wait` waits for: it is online and was at proven_ms, or waits for its tick, or has
+ * done its work. One that may be tried again has not come up, unless it said so itself (exit 75).
+ */
+enum settled await_up(const struct instance *instance, int64_t proven_ms, int64_t now_ms,
+                      int64_t *due_ms);
+
+/* The instances that "names" mean to start: "all", and a file, leave out what is not to be started
+ * with the others. */
+bool params_select_to_start(const cJSON *params, const struct instance *instance);
+
 enum { AWAIT_START_MS = 60000 };
 
 /* --- starting (method_fleet.c, method_source.c) */

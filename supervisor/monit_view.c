@@ -17,7 +17,9 @@ enum {
     TITLE_ROWS = 1,
     HELP_ROWS = 1,
     LIST_LEAST = 3,
-    ESCAPE_MS = 50, /* a key that begins with ESC sends the rest within this */
+    STATUS_GAP = 2,
+    STATUS_LEAST = 9, /* fewer columns say nothing */
+    ESCAPE_MS = 50,   /* a key that begins with ESC sends the rest within this */
     SPARK_COLUMNS_MAX = 60,
     SPARK_BYTES_MAX = 4 * SPARK_COLUMNS_MAX, /* UTF-8 */
 };
@@ -171,6 +173,8 @@ static struct widths plan_widths(const struct monit *m)
     if (widths.spark > SPARK_COLUMNS_MAX)
         widths.spark = SPARK_COLUMNS_MAX;
     widths.status = left - 2 * widths.spark;
+    if (widths.status < STATUS_LEAST)
+        widths.status = 0;
     return widths;
 }
 
@@ -200,7 +204,7 @@ static void put_head(const struct widths *widths)
     put("", widths->spark, false);
     put("UPTIME", UPTIME, true);
     put("RST", RESTARTS, true);
-    put(widths->status > 8 ? "  STATUS" : "", widths->status, false);
+    put(widths->status ? "  STATUS" : "", widths->status, false);
     (void)attroff(A_BOLD);
 }
 
@@ -229,8 +233,10 @@ static void put_worker(const struct monit_worker *w, const struct widths *widths
     put(runs ? display_span(w->uptime_ms, text) : "-", UPTIME, true);
     (void)snprintf(text, sizeof text, "%lld", (long long)w->restarts);
     put(text, RESTARTS, true);
-    put(widths->status > 2 ? "  " : "", widths->status > 2 ? 2 : 0, false);
-    put(w->status, widths->status > 2 ? widths->status - 2 : widths->status, false);
+    if (!widths->status)
+        return;
+    put("", STATUS_GAP, false);
+    put(w->status, widths->status - STATUS_GAP, false);
 }
 
 /* Half of the screen, or less when there are not so many. */

@@ -111,6 +111,9 @@ struct command {
     command_run *run; /* returns the exit code */
 };
 
+/* FILE.json: where workers are named, it means those that come from it. */
+bool word_is_manifest(const char *word);
+
 struct alias {
     const char *word, *of;
 };
@@ -122,6 +125,9 @@ extern const struct alias aliases[];
 
 /* By word or alias; NULL when there is none. */
 const struct command *command_find(const char *word);
+
+/* What has the place of a command of PM2's; NULL: nothing, or it has the same name. */
+const char *command_here(const char *word);
 
 /* The nearest word for "did you mean"; NULL when none is near. */
 const char *command_nearest(const char *word);

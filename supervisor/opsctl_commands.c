@@ -25,6 +25,14 @@ const struct alias aliases[] = {
         { 0 },
 };
 
+static const struct {
+    const char *word, *here;
+} foreign_words[] = {
+#define FOREIGN_ROW(word, here) { #word, here },
+    OPS_FOREIGN_WORDS(FOREIGN_ROW)
+#undef FOREIGN_ROW
+};
+
 enum { COMMANDS = sizeof commands / sizeof commands[0] - 1 };
 enum { ALIASES = sizeof aliases / sizeof aliases[0] - 1 };
 
@@ -37,6 +45,15 @@ const struct command *command_find(const char *word)
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].word, word) == 0)
             return &commands[i];
+    }
+    return NULL;
+}
+
+const char *command_here(const char *word)
+{
+    for (size_t i = 0; i < sizeof foreign_words / sizeof foreign_words[0]; i++) {
+        if (strcmp(foreign_words[i].word, word) == 0)
+            return foreign_words[i].here;
     }
     return NULL;
 }

@@ -50,10 +50,12 @@ void help_print(FILE *to)
     print_management(to);
     (void)fprintf(to, "\noptions of every command:\n");
     print_options(to, NULL);
-    (void)fprintf(to, "\nNAME is a worker, NAME:INSTANCE one of its instances, APP all of an app.\n"
-                      "exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such worker,"
-                      " 5 not permitted\n"
-                      "more: opsctl help COMMAND, opsctl help manifest\n");
+    (void)fprintf(
+        to, "\nNAME is a worker, NAME:INSTANCE one of its instances, APP all of an app, FILE.json\n"
+            "all that come from that file.\n"
+            "exit codes: 0 done, 1 failed, 2 usage, 3 not running, 4 no such worker,"
+            " 5 not permitted\n"
+            "more: opsctl help COMMAND, opsctl help manifest\n");
 }
 
 /* What the row of a command in commands.h has no room for. */

@@ -189,8 +189,10 @@ static int unknown(const struct libexec *libexec, const char *word)
     const char *words[NEAR_MAX] = { command_nearest(word) };
     size_t n = words[0] ? 1 : 0;
     struct libexec_command command;
-    const char *near;
+    const char *near, *here = command_here(word);
 
+    if (here)
+        return complain(EXIT_USAGE, "there is no command \"%s\"; here it is: %s", word, here);
     for (size_t i = 0; n < NEAR_MAX && libexec_at(libexec, i, &command); i++)
         words[n++] = command.name;
     near = text_nearest(word, words, n);

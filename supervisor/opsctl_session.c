@@ -105,11 +105,19 @@ int64_t session_timeout_ms(const struct session *s)
     return s->args->timeout_ms ? s->args->timeout_ms : READ_TIMEOUT_MS;
 }
 
+/* A file stands for the workers in it, and opsd knows it by its path. */
+static cJSON *name_of(const char *word)
+{
+    OWN(free) char *path = word_is_manifest(word) ? realpath(word, NULL) : NULL;
+
+    return cJSON_CreateString(path ? path : word);
+}
+
 cJSON *session_name_params(const struct session *s)
 {
     OWN(json) cJSON *params = cJSON_CreateObject();
 
-    if (!params || (s->args->count && !json_put_text(params, "name", s->args->words[0])))
+    if (!params || (s->args->count && !json_put(params, "name", name_of(s->args->words[0]))))
         return NULL;
     return TAKE(params);
 }
@@ -120,7 +128,7 @@ cJSON *session_names_params(const struct session *s, size_t n)
     OWN(json) cJSON *names = cJSON_CreateArray();
 
     for (size_t i = n; names && i < s->args->count; i++)
-        (void)cJSON_AddItemToArray(names, cJSON_CreateString(s->args->words[i]));
+        (void)cJSON_AddItemToArray(names, name_of(s->args->words[i]));
     if (!params || !json_put(params, "names", TAKE(names)))
         return NULL;
     return TAKE(params);

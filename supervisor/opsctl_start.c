@@ -48,12 +48,17 @@ static size_t words_of_start(const struct args *args)
     return args->passed < args->count ? args->count - args->passed : args->count;
 }
 
+bool word_is_manifest(const char *word)
+{
+    return ends_with(word, ".json");
+}
+
 /* A word with a slash, or with an extension that tells what runs it and a file of that name. */
 static enum start_of what_is_meant(const struct args *args)
 {
     const char *word = args->words[0];
 
-    if (ends_with(word, ".json"))
+    if (word_is_manifest(word))
         return START_FILE;
     if (args->name || words_of_start(args) < args->count || strchr(word, '/') ||
         (script_is_file(word) && access(word, F_OK) == 0))
@@ -144,9 +149,13 @@ int command_start(struct session *s)
                                     : selection_params(s);
     s->brings_its_own = what != START_NAMES;
     r = session_open_or_start(s);
-    if (r == EXIT_DONE)
-        return change_with(s, params, start_timeout_ms(s));
-    cJSON_Delete(params);
+    if (r != EXIT_DONE) {
+        cJSON_Delete(params);
+        return r;
+    }
+    r = change_with(s, params, start_timeout_ms(s));
+    if (r == EXIT_NO_WORKER && script_is_file(s->args->words[0]))
+        (void)complain(0, "nor is there a file %s here", s->args->words[0]);
     return r;
 }
 

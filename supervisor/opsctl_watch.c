@@ -1,7 +1,7 @@
 /*
  * `opsctl stat -w`: the table anew every second, until q or a signal. On a terminal it has the
- * screen for itself and gives it back as it was, whatever ends it; elsewhere one table, or one
- * document, follows the other.
+ * screen for itself and gives it back as it was, whatever ends or suspends it; elsewhere one table,
+ * or one document, follows the other.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,17 +21,22 @@ enum { EVERY_S = 1, ROWS_DEFAULT = 24 };
 /* xterm's other screen and no cursor; and back. Terminals without them ignore both. */
 static const char SCREEN_TAKE[] = "\x1b[?1049h\x1b[?25l", SCREEN_GIVE[] = "\x1b[?25h\x1b[?1049l";
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, suspended, resumed;
 static bool screen_is_ours, keys_are_ours;
 static struct termios usual;
 
-/* Keys come one by one and leave no trace. Only the job in front may have them: another one would
- * be stopped for it. */
+static bool is_in_front(void)
+{
+    return tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* Keys come one by one and leave no trace. Only the job in front may have them: another one is
+ * stopped for it (SIGTTOU). */
 static void take_keys(void)
 {
     struct termios ours;
 
-    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &usual) < 0)
+    if (tcgetattr(STDIN_FILENO, &usual) < 0)
         return;
     ours = usual;
     ours.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -47,7 +52,6 @@ static void give_keys(void)
 
 static void take_screen(void)
 {
-    take_keys();
     screen_is_ours = true;
     (void)fputs(SCREEN_TAKE, stdout);
 }
@@ -68,27 +72,81 @@ static void end(int number)
     ended = 1;
 }
 
+static void suspend(int number)
+{
+    (void)number;
+    suspended = 1;
+}
+
+static void resume(int number)
+{
+    (void)number;
+    resumed = 1;
+}
+
 /* A size that changed only has to end the wait. */
 static void look_again(int number)
 {
     (void)number;
 }
 
+static void catch_signal(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+    sigset_t blocked;
+
+    (void)sigaction(number, &action, NULL);
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, number);
+    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
 /* All of them come only while something is waited for, so none is missed. */
 static void catch_signals(void)
 {
-    static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction ending = { .sa_handler = end }, resized = { .sa_handler = look_again };
-    sigset_t blocked;
+    catch_signal(SIGINT, end);
+    catch_signal(SIGTERM, end);
+    catch_signal(SIGHUP, end);
+    catch_signal(SIGWINCH, look_again);
+}
 
-    (void)sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        (void)sigaction(endings[i], &ending, NULL);
-        (void)sigaddset(&blocked, endings[i]);
-    }
-    (void)sigaction(SIGWINCH, &resized, NULL);
-    (void)sigaddset(&blocked, SIGWINCH);
-    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
+static void begin_on_screen(void)
+{
+    struct sigaction stop;
+
+    /* A shell without jobs ignores it for us. */
+    if (sigaction(SIGTSTP, NULL, &stop) == 0 && stop.sa_handler != SIG_IGN)
+        catch_signal(SIGTSTP, suspend);
+    catch_signal(SIGCONT, resume);
+    if (is_in_front())
+        take_keys();
+    take_screen();
+}
+
+/* Ctrl-Z: stops here, with the terminal as it was, until somebody says `fg`. */
+static void stop_for_now(void)
+{
+    sigset_t stop;
+
+    give_screen();
+    (void)sigemptyset(&stop);
+    (void)sigaddset(&stop, SIGTSTP);
+    (void)signal(SIGTSTP, SIG_DFL);
+    (void)raise(SIGTSTP);
+    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    catch_signal(SIGTSTP, suspend);
+    suspended = 0;
+    resumed = 1;
+}
+
+/* Also after a SIGSTOP, of which nobody is told before: shells have set their own modes meanwhile.
+ * Whom `bg` put into the background stops at the keys once more. */
+static void come_back(void)
+{
+    resumed = 0;
+    keys_are_ours = false;
+    take_keys();
+    take_screen();
 }
 
 /* Whether q is among the keys that were pressed, or nobody can press any more. */
@@ -226,8 +284,13 @@ static int watch(struct session *s)
 
     while (!ended && r == EXIT_DONE && !ferror(stdout)) {
         OWN(json) cJSON *document = NULL;
-        struct terminal terminal = terminal_look(STDOUT_FILENO);
+        struct terminal terminal = { 0 };
 
+        if (suspended)
+            stop_for_now();
+        if (resumed)
+            come_back();
+        terminal = terminal_look(STDOUT_FILENO);
         r = ask(s, &document);
         if (document)
             r = show_anywhere(s, &terminal, document);
@@ -245,7 +308,7 @@ int stat_watch(struct session *s)
 
     catch_signals();
     if (isatty(STDOUT_FILENO) && !s->args->json)
-        take_screen();
+        begin_on_screen();
     r = watch(s);
     give_screen();
     return r;

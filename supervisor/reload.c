@@ -11,15 +11,14 @@ struct sight {
     int64_t now_ms;
 };
 
-static int64_t proven_at(const struct sight *s)
+int64_t reload_proven_at(const struct app *app, const struct machine *new)
 {
-    return s->new->started_ms +
-           (s->app->ready == READY_AT_ONCE ? s->app->restart.min_uptime_ms : 0);
+    return new->started_ms + (app->ready == READY_AT_ONCE ? app->restart.min_uptime_ms : 0);
 }
 
 static bool new_is_proven(const struct sight *s)
 {
-    return s->new->state == STATE_ONLINE && s->now_ms >= proven_at(s);
+    return s->new->state == STATE_ONLINE && s->now_ms >= reload_proven_at(s->app, s->new);
 }
 
 static bool old_is_gone(const struct sight *s)
@@ -104,7 +103,8 @@ enum reload_action reload_settle(struct reload *reload, const struct app *app,
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i].phase == reload->phase && rules[i].holds(&s))
             return take(reload, &rules[i], &s);
-    reload->due_ms = reload->phase == RELOAD_TRYING && new->state == STATE_ONLINE ? proven_at(&s)
-                                                                                  : 0;
+    reload->due_ms = reload->phase == RELOAD_TRYING && new->state == STATE_ONLINE
+                         ? reload_proven_at(app, new)
+                         : 0;
     return RELOAD_DO_NOTHING;
 }

@@ -42,6 +42,9 @@ struct reload {
     struct err why;            /* of RELOAD_FAILED */
 };
 
+/* From when on a new process that is online has proven that it serves. */
+int64_t reload_proven_at(const struct app *app, const struct machine *new);
+
 /* Begins. Returns 0, or -EBUSY, "reload in progress", and nothing changes. */
 int reload_begin(struct reload *reload, const struct app *app, const struct machine *old,
                  enum reload_action *ret, struct err *reterr);

@@ -161,6 +161,15 @@ bool sources_hold(const struct sources *sources, const struct fleet_source *sour
     return !later && is_of_source(source, app->name) && !json_get(sources->deleted, app->name);
 }
 
+bool sources_are_from(const struct sources *sources, const char *path, const char *name)
+{
+    const struct fleet_source *last = NULL;
+
+    for (const struct fleet_source *s = sources->first; s; s = s->next)
+        last = source_find(s, name) ? s : last;
+    return last && text_same(last->path, path);
+}
+
 int sources_instances(const struct sources *sources, const struct app *app)
 {
     int count = app->instances;

@@ -64,6 +64,9 @@ const struct app *sources_find(const struct sources *sources, const char *name,
 bool sources_hold(const struct sources *sources, const struct fleet_source *source,
                   const struct app *app);
 
+/* True when the app that holds for that name comes from the file of that absolute path. */
+bool sources_are_from(const struct sources *sources, const char *path, const char *name);
+
 /* How many instances the app has: as scaled, or as the manifest says, on this machine. */
 int sources_instances(const struct sources *sources, const struct app *app);
 

@@ -50,6 +50,7 @@ def test_the_fleet_its_sparklines_and_the_lines_of_one(shop, terminal, columns):
     assert "5 workers, 4 online, 1 errored" in screen and ">chatty" in screen and "idle:1" in screen
     assert all(len(line) <= columns for line in screen.splitlines())
     assert ("exited with code 3" in screen) == (columns == 200)
+    assert columns == 200 or re.search(r"^ bad .* 0$", screen, re.M)
     assert "\x1b[32m" in shown.screen(colours=True)
     shown.wait("logs of chatty")
     last = max(int(line.split()[1]) for line in shown.wait("line 1").splitlines() if line.startswith("line "))

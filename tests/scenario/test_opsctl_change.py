@@ -156,6 +156,64 @@ def test_reload_of_what_does_not_run_starts_it(home):
     assert home.state("w") == "online"
 
 
+def test_reload_of_what_is_in_back_off_waits_until_it_is_ready(home):
+    begin(home, py("if not os.path.exists('good'): raise SystemExit(3)\ntime.sleep(.5); tell('READY=1')\n"
+                   "time.sleep(1000)", ready="notify", restart_delay=600_000, autostart=False))
+    home.opsctl("start", "w")
+    wait_until(lambda: home.state("w") == "waiting restart")
+    got = home.opsctl("reload", "w")
+    assert got.returncode == 1 and got.stdout == "" and "exited with code 3" in got.stderr
+    home.file("good").touch()
+    got = home.opsctl("reload", "w")
+    assert (got.returncode, got.stdout) == (0, "w online\n"), got.stderr
+    assert home.row("w")["ready"]
+
+
+def test_reload_of_all_leaves_out_what_is_not_to_be_started(home):
+    begin(home, sh(FOREVER), sh(FOREVER, "off", autostart=False))
+    assert home.opsctl("reload", "all").stdout == "w online\n"
+    assert home.state("off") == "stopped"
+    assert home.opsctl("reload", "off").returncode == 0 and home.state("off") == "online"
+
+
+def test_a_reloaded_worker_keeps_its_place(home):
+    begin(home, sh(FOREVER, "a"), sh(FOREVER, "b", instances=2), sh(FOREVER, "c"))
+    before = [(r["id"], r["name"], r["instance"]) for r in home.rows()]
+    assert home.opsctl("reload", "a", "b:0").returncode == 0
+    assert [(r["id"], r["name"], r["instance"]) for r in home.rows()] == before
+
+
+# --- a file in the place of names, as in PM2
+
+
+def test_a_file_stands_for_the_workers_in_it(home):
+    begin(home, sh(FOREVER), sh(FOREVER, "off", autostart=False))
+    other = home.file("more.json")
+    other.write_text(json.dumps([sh(FOREVER, "one"), sh(FOREVER, "two")]))
+    got = home.opsctl("restart", other)
+    assert got.returncode == 4 and got.stderr == (
+        f"opsctl: no worker comes from {other}; opsctl start {other}\n")
+    assert home.opsctl("start", other).returncode == 0
+    for command, untouched in (("restart", {"w"}), ("reload", {"w"})):
+        before = pids(home)
+        got = home.opsctl(command, "more.json")
+        assert sorted(got.stdout.splitlines()) == ["one online", "two online"], got.stderr
+        assert {name for (name, _), pid in pids(home).items() if pid and pid == before[name, 0]} == untouched
+    assert {r["name"] for r in json.loads(home.opsctl("stat", other, "--json").stdout)["workers"]} == {"one", "two"}
+    assert sorted(home.opsctl("stop", other).stdout.splitlines()) == ["one stopped", "two stopped"]
+    assert home.opsctl("delete", other).returncode == 0 and names(home) == ["off", "w"]
+    # the manifest is a file, too; what is not to be started with the others is not
+    assert home.opsctl("restart", home.manifest).stdout == "w online\n"
+
+
+def test_a_completed_worker_that_is_stopped_is_stopped(home):
+    home.apps(sh("exit 0", autorestart=False))
+    home.start()
+    wait_until(lambda: home.row("w")["completed"])
+    assert home.opsctl("stop", "w").stdout == "w stopped\n"
+    assert home.row("w")["completed"] is False
+
+
 # --- diff and apply
 
 
@@ -306,7 +364,8 @@ def test_which_words_are_scripts(home, script):
         assert got.returncode == 0 and got.stdout == f"{name} online\n", (words, got.stderr)
     assert names(home) == ["job", "nap", "second", "sleep", "w"]
     assert home.opsctl("start", "job").returncode == 0
-    assert home.opsctl("start", "nosuch.sh").returncode == 4
+    got = home.opsctl("start", "nosuch.sh")
+    assert got.returncode == 4 and "nor is there a file nosuch.sh here" in got.stderr
     got = home.opsctl("start", "./nosuch.sh")
     assert got.returncode == 1 and "nosuch.sh" in got.stderr
 

@@ -380,7 +380,11 @@ def test_a_document_that_was_printed_is_the_only_one(home, opsd):
 
 @pytest.mark.parametrize("words, says", [
     ([], "usage: opsctl"),
-    (["strat"], 'did you mean "stat"?'),
+    (["strat"], 'did you mean "start"?'),
+    (["sttat"], 'did you mean "stat"?'),
+    (["jlist"], 'here it is: opsctl stat --json'),
+    (["startOrReload", "x.json"], "here it is: opsctl start FILE.json, then opsctl reload FILE.json"),
+    (["dash"], "here it is: opsctl monit"),
     (["statuss"], 'did you mean "status"?'),
     (["qqqqqq"], "see: opsctl help"),
     (["stop"], "opsctl: stop takes at least 1 name, got 0\nopsctl: usage: opsctl stop all|NAME|APP...\n"),
@@ -432,7 +436,7 @@ def test_help_knows_every_command(home):
         assert one.returncode == 0
         assert one.stdout == opsctl(home, word, "-h").stdout
         assert one.stdout.startswith(f"usage: opsctl {word}".encode())
-    assert b"also called: workers_stat, ls, list, status, ps\n" in opsctl(home, "help", "ps").stdout
+    assert b"also called: workers_stat, ls, list, status, ps, l\n" in opsctl(home, "help", "ps").stdout
     assert opsctl(home, "version").stdout == opsctl(home, "--version").stdout
     assert "version" in json.loads(opsctl(home, "version", "--json").stdout)
 

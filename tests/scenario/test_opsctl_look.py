@@ -77,6 +77,45 @@ def test_q_leaves_and_other_keys_leave_no_trace(fleet, terminal):
     assert fleet.file("before").read_text() == fleet.file("after").read_text()
 
 
+@pytest.mark.parametrize("command", ["stat -w", "monit"])
+def test_suspended_it_leaves_the_terminal_to_the_shell(fleet, terminal, command):
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    shown = terminal().run("bash", "--norc", "--noprofile", "-i", cwd=fleet.folder, PS1="ask> ")
+    shown.wait("ask>")
+    shown.keys(f"stty -g >before; {BIN / 'opsctl'} --home {fleet.home} {command}", "Enter")
+    shown.wait_not("ask>")
+    shown.wait("online")
+
+    def at_the_prompt(word):
+        shown.wait("Stopped")
+        wait_until(lambda: shown.modes() == ["0", "1"])
+        shown.keys(f"stty -g >{word}; echo said-$((40+2))", "Enter")
+        shown.wait("said-42")
+        assert fleet.file(word).read_text() == fleet.file("before").read_text()
+        shown.keys("clear", "Enter")
+        shown.wait_not("said-42")
+
+    for word in ("once", "twice"):
+        shown.keys("C-z")
+        at_the_prompt(word)
+        shown.keys("fg", "Enter")
+        shown.wait("online")
+        assert "ask>" not in shown.screen() and shown.modes()[0] == "1"
+    if command == "stat -w":  # in the background it waits for its terminal
+        shown.keys("C-z")
+        at_the_prompt("thrice")
+        shown.keys("bg", "Enter")
+        shown.wait("stat -w &")
+        wait_until(lambda: shown.keys("Enter") or "Stopped" in shown.screen())
+        shown.keys("fg", "Enter")
+        shown.wait("online")
+    shown.keys("q")
+    shown.wait("ask>")
+    wait_until(lambda: shown.modes() == ["0", "1"])
+
+
 def test_it_follows_the_size_of_the_terminal(fleet, terminal):
     fleet.apps(*(sh("exec sleep 1000", f"w{n:02}") for n in range(30)))
     fleet.start()

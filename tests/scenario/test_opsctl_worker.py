@@ -147,6 +147,9 @@ def test_signal_refuses(home):
     for name in ("NOSUCH", "0", "65", "-0", "", "SIG"):
         got = home.opsctl("signal", name, "w")
         assert got.returncode == 2 and "want a name (HUP, SIGHUP) or a number" in got.stderr, name
+    for name, near in (("HPU", "HUP"), ("sigusr", "USR1"), ("TREM", "TERM")):
+        got = home.opsctl("signal", name, "w")
+        assert (got.returncode, got.stderr) == (2, f'opsctl: no signal "{name}"; did you mean {near}?\n')
     got = home.opsctl("signal", "HUP", "idle")
     assert got.returncode == 3 and "does not run" in got.stderr
     assert home.row("w")["restarts"] == 0

@@ -76,7 +76,8 @@ static const char *const words[] = { "restart", "start", "stop", "stat", NULL, "
 static const struct { const char *word, *want; } near[] = {
     { "restrat", "restart" },  { "star", "start" },         { "stp", "stop" },
     { "stop", "stop" },        { "discribe", "describe" },  { "x", NULL },
-    { "bananas", NULL },       { "", NULL },
+    { "bananas", NULL },       { "", NULL },                { "sotp", "stop" },
+    { "edscribe", "describe" },
 };
 /* clang-format on */
 
