@@ -262,11 +262,6 @@ bool db_lost(const struct db *db)
     return PQstatus(db->conn) != CONNECTION_OK;
 }
 
-int db_socket(const struct db *db)
-{
-    return PQsocket(db->conn);
-}
-
 const char *db_error(const struct db *db)
 {
     return db->error;

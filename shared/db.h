@@ -87,9 +87,6 @@ int db_script(struct db *db, const char *text);
 /* The sentence of the last failure: SQLSTATE, message, detail; one line. */
 const char *db_error(const struct db *db);
 
-/* The socket, for a service that waits for NOTIFY in poll(2). */
-int db_socket(const struct db *db);
-
 /* Asks to be told of a channel. A new connection has to ask anew. Returns 0 or as above. */
 int db_listen(struct db *db, const char *channel);
 

@@ -25,7 +25,6 @@ struct http_loop {
     CURLM *multi;
     int limit;
     int in_flight;
-    struct err error;
     struct slot slots[];
 };
 
@@ -192,14 +191,14 @@ int http_loop_submit(struct http_loop *http, const struct http_request *request,
     int r;
 
     if (!slot)
-        return err_set(&http->error, -EBUSY, "%d requests are in flight already", http->limit);
-    r = transfer_prepare(&slot->transfer, request, &http->error);
+        return -EBUSY;
+    r = transfer_prepare(&slot->transfer, request, NULL);
     if (r < 0)
         return r;
     slot->done = done;
     if (curl_multi_add_handle(http->multi, slot->transfer.easy) != CURLM_OK) {
         transfer_clear(&slot->transfer);
-        return err_set(&http->error, -ENOMEM, "cannot start a request");
+        return -ENOMEM;
     }
     slot->transfer.in_use = true;
     http->in_flight++;
@@ -209,11 +208,6 @@ int http_loop_submit(struct http_loop *http, const struct http_request *request,
 int http_loop_in_flight(const struct http_loop *http)
 {
     return http->in_flight;
-}
-
-const char *http_loop_error(const struct http_loop *http)
-{
-    return http->error.text;
 }
 
 static void timer_closed(uv_handle_t *handle)

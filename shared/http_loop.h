@@ -25,7 +25,6 @@ int http_loop_submit(struct http_loop *http, const struct http_request *request,
                      http_loop_done *done);
 
 int http_loop_in_flight(const struct http_loop *http);
-const char *http_loop_error(const struct http_loop *http);
 
 /* Gives up what is in flight without calling done. The memory goes when the loop has turned: run it
  * until it is empty. Accepts NULL. */

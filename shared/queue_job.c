@@ -106,7 +106,7 @@ void job_begin(struct service *service, const struct rows *rows, int row, int64_
     if (settled_before_start(&entry->job))
         return;
     if (wait_ms <= 0)
-        service->queue->start(&entry->job);
+        its_turn(&entry->job);
     else
         ask_at(entry, wait_ms, its_turn);
 }

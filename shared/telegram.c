@@ -123,16 +123,6 @@ int telegram_call(struct telegram *telegram, const struct telegram_request *requ
     return r;
 }
 
-int telegram_in_flight(const struct telegram *telegram)
-{
-    return http_loop_in_flight(telegram->http);
-}
-
-int telegram_room(const struct telegram *telegram)
-{
-    return telegram->limit - telegram_in_flight(telegram);
-}
-
 void telegram_close(struct telegram *telegram)
 {
     if (!telegram)

@@ -48,10 +48,6 @@ int telegram_call(struct telegram *telegram, const struct telegram_request *requ
  * -EINVAL (the token cannot be part of a URL, or it is too long) or -ENOMEM. */
 int telegram_url(const char *base_url, const char *token, const char *method, struct buf *url);
 
-/* How many requests are in flight, and how many more may be. */
-int telegram_in_flight(const struct telegram *telegram);
-int telegram_room(const struct telegram *telegram);
-
 /* Gives up what is in flight without calling done, and frees everything once the loop has turned:
  * run the loop until it is empty. Accepts NULL. */
 void telegram_close(struct telegram *telegram);

@@ -79,16 +79,6 @@ void text_end_whole(char *text)
         text[n - piece] = '\0';
 }
 
-bool text_equal_secret(const char *given, const char *secret)
-{
-    size_t n = strlen(given), m = strlen(secret);
-    unsigned char different = n != m;
-
-    for (size_t i = 0; i < n; i++)
-        different |= (unsigned char)(given[i] ^ (m ? secret[i % m] : 1));
-    return !different;
-}
-
 int text_to_int(const char *text, int64_t least, int64_t most, int64_t *ret)
 {
     const char *digits = text[0] == '-' ? text + 1 : text;

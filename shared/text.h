@@ -21,10 +21,6 @@ bool text_is_utf8(const char *bytes, size_t n);
 /* Takes off what is left of a character at the end of a text that was cut to fit. */
 void text_end_whole(char *text);
 
-/* True when the texts are equal; takes time that depends on the length of given only, so that a
- * secret cannot be guessed byte by byte. */
-bool text_equal_secret(const char *given, const char *secret);
-
 /* Reads a whole decimal number that fills the text. Returns 0, -EINVAL or -ERANGE (outside
  * least..most); ret is touched on success only. */
 int text_to_int(const char *text, int64_t least, int64_t most, int64_t *ret);

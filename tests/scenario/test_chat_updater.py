@@ -139,9 +139,9 @@ def command(world, name, *args, code=0):
 
 def test_get_chat_info_prints_every_field(world):
     world.chat(GROUP)
-    world.sandbox.chats([GROUP], title="A\n\x1b[31mB", permissions={"can_send_messages": True})
+    world.sandbox.chats([GROUP], title="A\n\x1b[31mB\u009b7C é", permissions={"can_send_messages": True})
     assert command(world, "get_chat_info", GROUP).splitlines() == [
-        "id: -1001", "type: supergroup", "title: A\\n [31mB",
+        "id: -1001", "type: supergroup", "title: A\\n [31mB 7C é",
         'permissions: {"can_send_messages":true}', "in_shop: yes"]
     assert command(world, "get_chat_info", OTHER).splitlines()[-1] == "in_shop: no"
 

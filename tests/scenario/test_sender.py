@@ -1,6 +1,8 @@
 """messenger/sender: what is delivered, what is not and why."""
+import contextlib
 import json
 import signal
+import socket
 
 import pytest
 
@@ -234,3 +236,31 @@ def test_a_mail_server_that_refuses_is_told_from_one_that_is_busy(world, mail):
     world.sandbox.control("POST", "mail", {})
     world.wait(busy)
     assert mail()[0]["subject"] == "Ж" * 100
+
+
+def test_mails_that_are_not_begun_when_it_stops_are_given_back(world):
+    """A server that never speaks takes up all threads; nobody begins another mail after the end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        jobs = [world.enqueue("send-email", {"text": f"mail {n}"}) for n in range(12)]
+        sender = world.start(SMTP_URL=f"smtp://127.0.0.1:{server.getsockname()[1]}",
+                             SMTP_FROM="ops@example.org", ALERT_EMAIL="admin@example.org")
+        begun = [server.accept()[0]]
+        wait_until(lambda: world.count("running") == 12)
+        server.setblocking(False)
+        # As many as libuv has threads, by default.
+        wait_until(lambda: accept_into(begun, server) or len(begun) == 4)
+        sender.signal(signal.SIGTERM)
+        wait_until(lambda: world.count("available") == 12)
+        for connection in begun:
+            connection.close()
+        assert sender.wait() == 0
+        accept_into(begun, server)
+    assert len(begun) == 4
+    rows = [world.job(job) for job in jobs]
+    assert sorted(len(row.errors) for row in rows) == [0] * 8 + [1] * 4
+
+
+def accept_into(connections, server):
+    with contextlib.suppress(BlockingIOError):
+        connections.append(server.accept()[0])

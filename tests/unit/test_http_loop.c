@@ -146,7 +146,6 @@ static void what_is_wrong_is_said_at_once(void **state)
     assert_int_equal(
         http_loop_submit(http, &(struct http_request){ .url = "http://example.com/" }, done),
         -EINVAL);
-    assert_non_null(strstr(http_loop_error(http), "example.com"));
     assert_int_equal(http_loop_in_flight(http), 0);
     assert_int_equal(ask(http, "/ok", &seen), 0);
     run_until(&loop, &seen, 1);
@@ -180,14 +179,12 @@ static void the_bot_api_answers(void **state)
     assert_int_equal(telegram_open(&loop, "http://example.com", 1, &telegram, &why), -EINVAL);
     assert_int_equal(telegram_open(&loop, url_of("/", url), 1, &telegram, &why), 0);
     assert_int_equal(telegram_call(telegram, &request), 0);
-    assert_int_equal(telegram_room(telegram), 0);
     assert_int_equal(telegram_call(telegram, &request), -EBUSY);
     while (answer.verdict == TELEGRAM_VERDICTS)
         (void)uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(answer.verdict, TELEGRAM_DONE);
     assert_int_equal(answer.result->valuedouble, 7);
     telegram_answer_done(&answer);
-    assert_int_equal(telegram_room(telegram), 1);
     request.token = "1:a/../x";
     assert_int_equal(telegram_call(telegram, &request), -EINVAL);
     telegram_close(telegram);

@@ -195,18 +195,6 @@ static void the_nearest_word_is_near(void **state)
     assert_null(text_nearest("stop", (const char *const[]){ long_word }, 1));
 }
 
-static void secrets_are_equal_or_not(void **state)
-{
-    (void)state;
-    assert_true(text_equal_secret("s3cret", "s3cret"));
-    assert_false(text_equal_secret("s3creT", "s3cret"));
-    assert_false(text_equal_secret("s3cre", "s3cret"));
-    assert_false(text_equal_secret("s3crets", "s3cret"));
-    assert_false(text_equal_secret("s3crets3cret", "s3cret"));
-    assert_false(text_equal_secret("", "s3cret"));
-    assert_false(text_equal_secret("a", ""));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,7 +206,6 @@ int main(void)
         cmocka_unit_test(escaping_keeps_to_the_buffers_limit),
         cmocka_unit_test(no_byte_can_steer_a_terminal),
         cmocka_unit_test(the_nearest_word_is_near),
-        cmocka_unit_test(secrets_are_equal_or_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,9 @@
  * Selects   accesses that end within two days, and those that are over: at the end, six days later
  *           where the plan is GENTLE and it is no trial.
  * Does      bans the customer in each chat that no other access opens to him, and revokes his
- * links; each chat is tried until it is done or refused for good. Records   each ban before it is
- * asked for, what is left to be done in each chat, and once nothing is, the end of the access with
- * its message. A ban that crossed a payment is lifted.
+ *           links; each chat is tried until it is done or refused for good.
+ * Records   each ban before it is asked for, what is left to be done in each chat, and once nothing
+ *           is, the end of the access with its message. A ban that crossed a payment is lifted.
  */
 #include <errno.h>
 #include <inttypes.h>

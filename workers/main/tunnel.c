@@ -117,7 +117,8 @@ void tunnel_end(struct tunnel *tunnel)
 
 /* --- what it prints --- */
 
-char *tunnel_plain(char *line)
+/* Removes what colours a line, and the rest of a terminal's language. */
+static void make_plain(char *line)
 {
     char *to = line;
 
@@ -139,7 +140,6 @@ char *tunnel_plain(char *line)
         }
     }
     *to = '\0';
-    return line;
 }
 
 static void take_line(struct tunnel *tunnel, const regex_t *address)
@@ -155,7 +155,7 @@ static void take_line(struct tunnel *tunnel, const regex_t *address)
         tunnel->pid = (pid_t)pid;
         return;
     }
-    (void)tunnel_plain(line);
+    make_plain(line);
     if (strspn(line, SPACE) == strlen(line))
         return;
     (void)snprintf(tunnel->last, sizeof tunnel->last, "%s", line);

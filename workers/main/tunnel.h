@@ -59,7 +59,4 @@ bool tunnel_end_leftover(pid_t pid, const char *start, const char *command, cons
  * process that may have threads (libcurl's resolver). */
 _Noreturn void tunnel_mind(char *const *argv, int output_fd, int hold_fd);
 
-/* Removes what colours a line, and the rest of a terminal's language. Returns line. */
-char *tunnel_plain(char *line);
-
 #endif

@@ -36,10 +36,6 @@ int webhook_open(struct run *run, const char *ret[static WEBHOOK_BOTS_MAX], size
 int webhook_check_settings(struct err *reterr);
 bool webhook_is_tunnel(void);
 
-/* Where the gateway is reached from outside, now: WEBHOOK_HOST, or what the tunneler says. Returns
- * 0, -ENOENT (there is no tunnel) or as db.h, logged. */
-int webhook_address(struct run *run, char ret[static WEBHOOK_URL_MAX]);
-
 /* The URL of a bot's webhook; returns text. */
 const char *webhook_url(const char *address, const char *bot, char text[static WEBHOOK_URL_MAX]);
 
@@ -51,9 +47,9 @@ int webhook_set(struct run *run, const char *address, const char *bot, bool drop
 /* getWebhookInfo. Returns as telegram_ask. */
 int webhook_info(struct run *run, const char *bot, struct telegram_answer *ret);
 
-/* For a command: acts for each bot of webhook_open, until one fails. Returns 0, -EBADMSG
- * (settings), as webhook_address or webhook_open, or what act returned; all of them logged, as
- * act's are by act. */
+/* For a command: acts for each bot of webhook_open at the gateway's present address, until one
+ * fails. Returns 0, -EBADMSG (settings), -ENOENT (there is no tunnel), as webhook_open or db.h, or
+ * what act returned; all of them logged, as act's are by act. */
 int webhook_each(struct run *run,
                  int (*act)(struct run *run, const char *address, const char *bot));
 

@@ -67,7 +67,9 @@ int webhook_open(struct run *run, const char *ret[static WEBHOOK_BOTS_MAX], size
 
 /* --- addresses --- */
 
-int webhook_address(struct run *run, char ret[static WEBHOOK_URL_MAX])
+/* Where the gateway is reached from outside, now: WEBHOOK_HOST, or what the tunneler says. Returns
+ * 0, -ENOENT (there is no tunnel) or as db.h, logged. */
+static int find_address(struct run *run, char ret[static WEBHOOK_URL_MAX])
 {
     OWN_ROWS struct rows rows = { 0 };
     const char *url = setting_text("WEBHOOK_HOST");
@@ -153,7 +155,7 @@ int webhook_each(struct run *run, int (*act)(struct run *run, const char *addres
     r = webhook_check_settings(&why);
     if (r < 0)
         return run_failed(run, r, why.text);
-    r = webhook_address(run, address);
+    r = find_address(run, address);
     if (r == 0)
         r = webhook_open(run, bots, &n);
     for (size_t i = 0; r == 0 && i < n; i++)

@@ -3,7 +3,8 @@
  *
  * Keeps     the tunnel (WEBHOOK_TYPE=SERVEO), and the webhook of each bot where updates should go.
  * Checks    at WEBHOOK_CHECK_INTERVAL: the gateway by its own address, by the public one, and what
- * Telegram says. Records   main.webhook, and what is wrong, once each time it changes.
+ *           Telegram says.
+ * Records   main.webhook, and what is wrong, once each time it changes.
  */
 #include <assert.h>
 #include <errno.h>

@@ -7,6 +7,9 @@
  * the mail server of SMTP_URL. The loop goes on meanwhile. */
 void email_start(struct job *job, uv_loop_t *loop);
 
+/* Gives back what no thread has begun to send: it would be begun after the end. */
+void email_stop(void);
+
 /* No outcome is told any more for what is under way. */
 void email_close(void);
 

@@ -41,7 +41,7 @@ const struct reply *reply_by_command(const char *bot, const char *command)
     return NULL;
 }
 
-const struct reply *reply_by_link(const char *bot, const char *link)
+static const struct reply *reply_by_link(const char *bot, const char *link)
 {
     for (int i = 0; i < REPLIES; i++)
         if (is_of(replies[i], bot) && is_same(replies[i]->link, link))

@@ -23,7 +23,6 @@ const char *reply_bot(const struct reply *reply);
 
 /* Each returns NULL when there is none. */
 const struct reply *reply_by_command(const char *bot, const char *command);
-const struct reply *reply_by_link(const char *bot, const char *link);
 const struct reply *reply_by_name(const char *app, const char *name);
 /* The first of that name: a command's, before others. */
 const struct reply *reply_named(const char *name);

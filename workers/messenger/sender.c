@@ -140,6 +140,7 @@ static int sender(struct run *run)
         .name = "messages",
         .start = start,
         .open = open_sender,
+        .stop = email_stop,
         .close = close_sender,
         .in_flight_setting = "SENDER_CONCURRENCY",
     };

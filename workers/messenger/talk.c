@@ -115,9 +115,11 @@ void talk_fail(struct talk *talk, const char *why)
     talk->rim->fail(talk, why);
 }
 
+static void end_message(struct talk *talk);
+
 void talk_end(struct talk *talk)
 {
-    talk_next(talk);
+    end_message(talk);
     if (talk->error)
         talk_fail(talk, talk->error == -ENOMEM ? "out of memory" : "the reply is too long");
     else
@@ -267,7 +269,7 @@ static int put_keyboard(struct talk *talk)
     return json_put(cJSON_GetObjectItem(last, "payload"), "replyMarkup", markup) ? 0 : -ENOMEM;
 }
 
-void talk_next(struct talk *talk)
+static void end_message(struct talk *talk)
 {
     if (talk->error || !talk->text.len)
         return;

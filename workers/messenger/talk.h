@@ -123,9 +123,8 @@ const char *talk_arg_id(const struct talk *talk, int which);
 /* A mark's words in the person's language. */
 const char *talk_words(const struct talk *talk, const char *text);
 
-/* Adds to the message; fields may be NULL. talk_next ends it, and another one begins. */
+/* Adds to the message; fields may be NULL. */
 void talk_say(struct talk *talk, const char *text, const char *const *fields);
-void talk_next(struct talk *talk);
 
 /* A row below the message: with the words of label, which is no HTML, or with plain, a name that
  * somebody gave. Leads to a reply with args. */

@@ -143,7 +143,8 @@ int text_add_key(struct buf *to, const char *text)
 
 /* --- fields --- */
 
-int text_add_html(struct buf *to, const char *text)
+/* Adds text as HTML shows it. */
+static int add_html(struct buf *to, const char *text)
 {
     int r = buf_add(to, "", 0);
 
@@ -195,7 +196,7 @@ int text_fill(struct buf *to, const char *text, const char *const *fields, bool 
     while (r == 0 && (field = next_field(text, &name, &n, &end))) {
         r = buf_add(to, text, (size_t)(field - text));
         if (r == 0)
-            r = html ? text_add_html(to, value_of(fields, name, n))
+            r = html ? add_html(to, value_of(fields, name, n))
                      : buf_add_text(to, value_of(fields, name, n));
         text = end;
     }

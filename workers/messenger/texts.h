@@ -36,9 +36,6 @@ int text_add_key(struct buf *to, const char *text);
  * nothing. fields may be NULL. Returns 0, -EMSGSIZE or -ENOMEM. */
 int text_fill(struct buf *to, const char *text, const char *const *fields, bool html);
 
-/* Adds text as HTML shows it. */
-int text_add_html(struct buf *to, const char *text);
-
 /* The first {{name}} of one text that the other lacks; n is its length. NULL: none. */
 const char *text_strange_field(const char *text, const char *other, size_t *ret_n);
 

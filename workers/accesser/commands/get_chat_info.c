@@ -12,15 +12,27 @@
 #include "json.h"
 #include "own.h"
 
+/* A control character, C1 ones (UTF-8 c2 80 to c2 9f) too: how many bytes it has; else 0. */
+static size_t control_bytes(const char *text)
+{
+    if (iscntrl((unsigned char)text[0]))
+        return 1;
+    return (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+}
+
 /* What a title may hold does not reach the terminal as a command for it. */
 static void print_field(const char *name, const char *text)
 {
+    size_t n;
+
     (void)printf("%s: ", name);
-    for (const char *p = text; *p; p++)
+    for (const char *p = text; *p; p += n ? n : 1) {
+        n = control_bytes(p);
         if (*p == '\n')
             (void)fputs("\\n", stdout);
         else
-            (void)putchar(iscntrl((unsigned char)*p) ? ' ' : *p);
+            (void)putchar(n ? ' ' : *p);
+    }
     (void)putchar('\n');
 }
 
