@@ -87,16 +87,6 @@ static bool is_wanted(const cJSON *update)
     return false;
 }
 
-static bool is_bot(const char *name)
-{
-    const char *bot;
-
-    for (size_t i = 0; (bot = bots_name(i)); i++)
-        if (strcmp(bot, name) == 0)
-            return true;
-    return false;
-}
-
 static bool read_id(const cJSON *update, int64_t *ret)
 {
     const cJSON *id = json_get(update, "update_id");
@@ -143,7 +133,7 @@ void update_take(struct exchange *x)
     struct err why = { "" };
     int64_t id;
 
-    if (!is_bot(x->name)) {
+    if (bots_place(x->name) < 0) {
         exchange_error(x, MHD_HTTP_NOT_FOUND, "no such bot; see shared/bots.h");
         return;
     }

@@ -5,7 +5,7 @@
 select type, url, pid, tunnel_start, tunnel_command from main.webhook;
 
 -- name: jobs
--- The newest first, for a program. The history of a busy day is long and has no index but that of
+-- The newest first. The history of a busy day is long and has no index but that of
 -- ids: of what is done or cancelled only the newest numbers are looked through, in their order;
 -- complete: there are no others.
 -- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back

@@ -4,12 +4,13 @@
  * jobs add QUEUE KIND JSON [--bot B]: a new one.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "actor.h"
 #include "buf.h"
+#include "instant.h"
 #include "jobs_sql.h"
 #include "json.h"
 #include "main_sql.h"
@@ -97,29 +98,72 @@ static int read_words(struct run *run, struct words *ret)
     return is_sound(ret) ? 0 : usage(run);
 }
 
-/* One line per row, the columns apart; what came from outside is escaped. */
-static void print_rows(const struct rows *rows, int columns)
+/* One line, the columns apart; what came from outside is escaped. */
+static void print_line(const char *const *columns, int n)
 {
     OWN_BUF struct buf line = { 0 };
 
     buf_init(&line, LINE_MAX_BYTES);
-    for (int row = 0; row < rows->count; row++) {
-        buf_clear(&line);
-        for (int column = 0; column < columns; column++) {
-            const char *text = rows_text(rows, row, column);
-
-            if (column)
-                (void)buf_add_text(&line, "  ");
-            if (text && *text)
-                (void)text_add_escaped(&line, text, strlen(text));
-            else
-                (void)buf_add_text(&line, "-");
-        }
-        (void)puts(line.p);
+    for (int i = 0; i < n; i++) {
+        if (i)
+            (void)buf_add_text(&line, "  ");
+        if (columns[i] && *columns[i])
+            (void)text_add_escaped(&line, columns[i], strlen(columns[i]));
+        else
+            (void)buf_add_text(&line, "-");
     }
+    (void)puts(line.p);
 }
 
-static int list_json(struct run *run, const struct words *words)
+/* When it ended, began or is due; instants of the database's are UTC, to the second here. */
+static const char *when_of(const cJSON *job, char text[static INSTANT_TEXT_MAX])
+{
+    static const char *const members[] = { "finished_at", "started_at", "run_at" };
+    const char *at = NULL;
+
+    for (size_t i = 0; !at && i < sizeof members / sizeof *members; i++)
+        at = json_get_text(job, members[i]);
+    (void)snprintf(text, INSTANT_TEXT_MAX, "%.19sZ", at ? at : "");
+    return text;
+}
+
+static void print_job(const cJSON *job)
+{
+    char id[24], attempt[24], at[INSTANT_TEXT_MAX];
+    int64_t number = 0, used = 0, most = 0;
+
+    (void)json_get_id(job, "id", &number);
+    (void)json_get_id(job, "attempt", &used);
+    (void)json_get_id(job, "max_attempts", &most);
+    (void)snprintf(id, sizeof id, "%" PRId64, number);
+    (void)snprintf(attempt, sizeof attempt, "%d/%d", (int)used, (int)most);
+    print_line((const char *const[]){ id, json_get_text(job, "queue"), json_get_text(job, "kind"),
+                                      json_get_text(job, "state"), attempt, when_of(job, at),
+                                      json_get_text(job, "group_key"),
+                                      json_get_text(job, "last_error") },
+               8);
+}
+
+static int print_jobs(struct run *run, const char *text)
+{
+    OWN(json) cJSON *answer = NULL;
+    const cJSON *jobs, *job;
+    struct err why;
+    int r = json_parse(text, strlen(text), &answer, &why);
+
+    if (r < 0)
+        return run_failed(run, r, why.text);
+    jobs = json_get(answer, "jobs");
+    (void)puts(jobs->child ? "id  queue  kind  state  attempt  at  group  last_error"
+                           : "no such jobs");
+    cJSON_ArrayForEach(job, jobs) print_job(job);
+    if (!json_get_bool(answer, "complete"))
+        (void)puts("of those that are done or cancelled, only the newest " JOBS_LOOK_BACK
+                   " of all queues were looked through");
+    return 0;
+}
+
+static int list(struct run *run, const struct words *words)
 {
     OWN_ROWS struct rows rows = { 0 };
     int r = db_run(run->db, &main_sql[MAIN_SQL_JOBS], &rows, words->operands[0], words->state,
@@ -127,28 +171,9 @@ static int list_json(struct run *run, const struct words *words)
 
     if (r < 0)
         return run_db_failed(run, r, "cannot list the jobs");
+    if (!words->json)
+        return print_jobs(run, rows_text(&rows, 0, 0));
     (void)puts(rows_text(&rows, 0, 0));
-    return 0;
-}
-
-static int list(struct run *run, const struct words *words)
-{
-    OWN_ROWS struct rows older = { 0 }, rows = { 0 };
-    int r = db_run(run->db, &sql[SQL_OLDER], &older, words->state, JOBS_LOOK_BACK);
-
-    if (r == 0)
-        r = db_run(run->db, &sql[SQL_LIST], &rows, words->operands[0], words->state, LIST_MOST,
-                   JOBS_LOOK_BACK);
-    if (r < 0)
-        return run_db_failed(run, r, "cannot list the jobs");
-    if (rows.count == 0)
-        (void)puts("no such jobs");
-    else
-        (void)puts("id  queue  kind  state  attempt  at  group  last_error");
-    print_rows(&rows, 8);
-    if (rows.count < strtol(LIST_MOST, NULL, 10) && rows_bool(&older, 0, 0))
-        (void)puts("of those that are done or cancelled, only the newest " JOBS_LOOK_BACK
-                   " of all queues were looked through");
     return 0;
 }
 
@@ -167,8 +192,8 @@ static int show(struct run *run, const struct words *words)
     }
     if (words->json)
         (void)puts(rows_text(&rows, 0, 0));
-    else
-        print_rows(&rows, 2);
+    for (int row = 0; row < rows.count && !words->json; row++)
+        print_line((const char *const[]){ rows_text(&rows, row, 0), rows_text(&rows, row, 1) }, 2);
     return 0;
 }
 
@@ -251,7 +276,7 @@ static int jobs(struct run *run)
     if (r < 0)
         return r;
     if (!words.verb)
-        return words.json ? list_json(run, &words) : list(run, &words);
+        return list(run, &words);
     if (strcmp(words.verb, "show") == 0)
         return show(run, &words);
     if (strcmp(words.verb, "add") == 0)

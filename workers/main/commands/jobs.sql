@@ -1,26 +1,5 @@
 -- opsctl jobs: what a person asks of the queues.
 
--- name: list
--- As main.jobs, for a person.
--- $1 queue or null, $2 state or null, $3 how many, $4 how many numbers back
-select id, queue, kind, state, attempt || '/' || max_attempts,
-       to_char(coalesce(finished_at, started_at, run_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-       coalesce(group_key, ''), coalesce(last_error, '')
-from (select * from ops.job_open
-      union all select * from ops.job_dead
-      union all select * from ops.job_done
-      where id > (select last_value from ops.job_number) - $4::bigint) job
-where ($1::text is null or queue = $1) and ($2::text is null or state = $2)
-order by id desc
-limit $3::int;
-
--- name: older
--- Whether there are older ones that list does not look at.
--- $1 state or null, $2 how many numbers back
-select coalesce($1, 'done') in ('done', 'cancelled')
-       and exists (select from ops.job_done
-                   where id <= (select last_value from ops.job_number) - $2::bigint);
-
 -- name: show
 -- $1 id
 select field.name, field.value
