@@ -161,6 +161,27 @@ int json_parse(const char *text, size_t n, cJSON **ret, struct err *reterr)
     return 0;
 }
 
+/* A backslash stands only inside of strings, where it and what follows belong together. */
+size_t json_strip_nul(char *text, size_t n)
+{
+    static const char nul[] = "\\u0000";
+    size_t to = 0, taken;
+
+    for (size_t from = 0; from < n; from += taken) {
+        const char *at = text + from;
+
+        if (strncmp(at, nul, sizeof nul - 1) == 0) {
+            taken = sizeof nul - 1;
+            continue;
+        }
+        taken = *at == '\\' ? 2 : 1;
+        memmove(text + to, at, taken);
+        to += taken;
+    }
+    text[to] = '\0';
+    return to;
+}
+
 const cJSON *json_get(const cJSON *object, const char *name)
 {
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;

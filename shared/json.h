@@ -21,6 +21,11 @@ enum { JSON_DEPTH_MAX = 32 };
  * deletes *ret (OWN(json)). Returns 0, -EINVAL, -EMSGSIZE (too deep) or -ENOMEM. */
 int json_parse(const char *text, size_t n, cJSON **ret, struct err *reterr);
 
+/* Takes U+0000 out of the strings of a valid document, in place: PostgreSQL's jsonb has no room for
+ * it (documentation, 8.14), so that one in a text that nobody needs would spoil all of the
+ * document. Returns the new length; text[n] is '\0', and so is what stands there afterwards. */
+size_t json_strip_nul(char *text, size_t n);
+
 /* Calls for each member whose name an earlier one of the object has, with the last of those: in the
  * order of the text or, where there are many, of the names. Returns 0 or -ENOMEM. */
 typedef void json_repeated(void *context, const cJSON *before, const cJSON *again);

@@ -259,7 +259,7 @@ def test_unreadable_list_makes_no_good_run(world, fault):
 
 def test_strange_items_of_a_list_are_survived(world):
     good = ('{"id": "g", "status": "succeeded", "amount": {"value": "9.99", "currency": "RUB"},'
-            ' "metadata": {"user_id": "7", "tariff_id": "%d"}}' % world.tariff)
+            ' "metadata": {"user_id": "7", "tariff_id": "%d", "note": "\\u0000"}}' % world.tariff)
     strange = '5, null, "x", [], {}, {"id": 5, "status": "succeeded"}, {"id": "s", "status": "succeeded", "amount": "x",' \
               ' "metadata": "y", "created_at": "z", "payment_method": 3}'
     world.sandbox.fault("invalid-json", method="GET", text=f'{{"items": [{strange}, {good}]}}')

@@ -34,6 +34,15 @@ def test_a_free_drink_is_a_sale_and_a_failed_one_is_none(world):
     assert world.states() == {1: ("ok", "taken"), 2: ("ignored", "none"), 3: ("ignored", "none")}
 
 
+def test_a_text_that_postgresql_has_no_room_for_spoils_no_page(world):
+    owner = world.owner()
+    world.sell(sale(1, terminal_comment="a\0b"), sale(2))
+    world.import_()
+    assert world.stock(owner) == gone(2)
+    assert world.database.value("select payload ->> 'terminal_comment' from coffee.transactions"
+                                " where id = 1") == "ab"
+
+
 def test_a_reversal_puts_back_once_what_was_taken(world):
     owner = world.owner()
     world.sell(sale(1), sale(2))

@@ -96,6 +96,26 @@ static void a_nul_byte_is_refused(void **state)
     assert_null(json);
 }
 
+static void nul_is_taken_out_of_strings_and_nothing_else_is(void **state)
+{
+    static const struct {
+        const char *given, *wanted;
+    } rows[] = {
+        { "{\"a\\u0000\": \"\\u0000b\\u0000\\u0000\"}", "{\"a\": \"b\"}" },
+        { "\"\\\\u0000 \\\"\\u0000 \\u00001 \\u0001\"", "\"\\\\u0000 \\\" 1 \\u0001\"" },
+        { "[]", "[]" },
+        { "", "" },
+    };
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        (void)snprintf(text, sizeof text, "%s", rows[i].given);
+        assert_int_equal(json_strip_nul(text, strlen(text)), strlen(rows[i].wanted));
+        assert_string_equal(text, rows[i].wanted);
+    }
+}
+
 static void nesting_has_a_limit(void **state)
 {
     (void)state;
@@ -219,6 +239,7 @@ int main(void)
         cmocka_unit_test(one_document_is_read),
         cmocka_unit_test(anything_else_is_refused_with_its_reason),
         cmocka_unit_test(a_nul_byte_is_refused),
+        cmocka_unit_test(nul_is_taken_out_of_strings_and_nothing_else_is),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(many_keys_take_no_quadratic_time),
         cmocka_unit_test(ids_keep_all_their_digits),

@@ -256,6 +256,7 @@ static int read_page(struct http_reply *reply, struct payment_page *ret, struct 
     }
     ret->count = cJSON_GetArraySize(items);
     ret->sound = are_payments(items);
+    (void)json_strip_nul(reply->body, reply->body_length);
     ret->document = TAKE(reply->body);
     return 0;
 }

@@ -199,6 +199,7 @@ static int read_page(struct http_reply *reply, int number, struct vendista_answe
     ret->kind = VENDISTA_PAGE;
     ret->pages = pages_of(page);
     ret->more = count > 0 && (ret->pages ? number < ret->pages : count >= VENDISTA_PAGE_ITEMS);
+    (void)json_strip_nul(reply->body, reply->body_length);
     ret->document = TAKE(reply->body);
     return 0;
 }

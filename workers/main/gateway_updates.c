@@ -57,28 +57,6 @@ static struct {
 
 /* --- one update --- */
 
-/* PostgreSQL's jsonb has no room for U+0000 (documentation, 8.14), and nobody misses it. A
- * backslash stands only inside of strings, where it and what follows belong together. */
-static void strip_nul_escapes(struct buf *text)
-{
-    static const char nul[] = "\\u0000";
-    size_t to = 0, n;
-
-    for (size_t from = 0; from < text->len; from += n) {
-        const char *at = text->p + from;
-
-        if (strncmp(at, nul, sizeof nul - 1) == 0) {
-            n = sizeof nul - 1;
-            continue;
-        }
-        n = *at == '\\' ? 2 : 1;
-        memmove(text->p + to, at, n);
-        to += n;
-    }
-    text->len = to;
-    text->p[to] = '\0';
-}
-
 static bool is_wanted(const cJSON *update)
 {
     for (const char *const *kind = webhook_kinds; *kind; kind++)
@@ -145,7 +123,7 @@ void update_take(struct exchange *x)
         all.counts.dropped++;
         acknowledge(x);
     } else {
-        strip_nul_escapes(&x->body);
+        x->body.len = json_strip_nul(x->body.p, x->body.len);
         gather(x, id);
     }
 }
