@@ -23,7 +23,7 @@ int json_parse(const char *text, size_t n, cJSON **ret, struct err *reterr);
 
 /* Takes U+0000 out of the strings of a valid document, in place: PostgreSQL's jsonb has no room for
  * it (documentation, 8.14), so that one in a text that nobody needs would spoil all of the
- * document. Returns the new length; text[n] is '\0', and so is what stands there afterwards. */
+ * document. text[n] is '\0', also for the new n, which it returns. */
 size_t json_strip_nul(char *text, size_t n);
 
 /* Calls for each member whose name an earlier one of the object has, with the last of those: in the

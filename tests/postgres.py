@@ -157,6 +157,13 @@ class Database:
                 for row in self.query("select payload from ops.job where queue = 'audit-log'"
                                       " order by id")]
 
+    def told(self, bot, chat=None):
+        """Texts of the messages that were enqueued, to everybody or to one chat; all are the bot's."""
+        rows = self.query("select payload ->> 'chatId' as chat, payload ->> 'text' as text, bot, kind"
+                          " from ops.job where queue = 'messages' order by id")
+        assert all((row.bot, row.kind) == (bot, "send-message") for row in rows)
+        return [row.text for row in rows if chat is None or row.chat == str(chat)]
+
     def close(self):
         """Forgets the connection; the next query makes a new one."""
         if self._connection:

@@ -135,12 +135,7 @@ class World:
             " and provider_payment_id not like 'first-%%' order by id", subscription, status)
 
     def notices(self, chat=None):
-        """Texts of the messages that were enqueued, to everybody or to one chat."""
-        rows = self.database.query(
-            "select payload ->> 'chatId' as chat, payload ->> 'text' as text, bot, kind"
-            " from ops.job where queue = 'messages' order by id")
-        assert all(row.bot == "billing" and row.kind == "send-message" for row in rows)
-        return [row.text for row in rows if chat is None or row.chat == str(chat)]
+        return self.database.told("billing", chat)
 
     def everything(self):
         """All rows of billing and all jobs, to see that nothing changed."""

@@ -152,11 +152,9 @@ class World:
                                    " where invoice_id = %s order by id", invoice)
 
     def alerts(self):
-        rows = self.database.query(
-            "select payload ->> 'chatId' as chat, payload ->> 'text' as text, bot"
-            " from ops.job where queue = 'messages' order by id")
-        assert all((row.chat, row.bot) == (ADMIN, "shop") for row in rows)
-        return [row.text for row in rows]
+        alerts = self.database.told("shop", ADMIN)
+        assert alerts == self.database.told("shop")
+        return alerts
 
     def last_run(self):
         [row] = self.database.query("select * from ops.run where worker ="

@@ -130,11 +130,7 @@ class World:
         return row
 
     def notices(self, chat=None):
-        rows = self.database.query(
-            "select payload ->> 'chatId' as chat, payload ->> 'text' as text, bot, kind"
-            " from ops.job where queue = 'messages' order by id")
-        assert all(row.bot == "coffee" and row.kind == "send-message" for row in rows)
-        return [row.text for row in rows if chat is None or row.chat == str(chat)]
+        return self.database.told("coffee", chat)
 
 
 def gone(cups):

@@ -215,6 +215,13 @@ def test_a_dead_job_is_found_and_retried_and_its_error_is_text(gateway, database
     page.evaluate("document.querySelector('#jobs-queue').value = '',"
                   "document.querySelector('#jobs-queue').dispatchEvent(new Event('change'))")
     page.wait(f"document.querySelector('#jobs tbody').innerText.includes('{other}')")
+    assert not page.evaluate("document.querySelector('#jobs-older').checkVisibility()")
+    database.execute("insert into ops.job (id, queue, kind, payload, state, finished_at, ring) values"
+                     " (9, 'old', 'x', '{}', 'done', now(), ops.job_ring())")
+    database.execute("select setval('ops.job_number', 200000)")
+    page.evaluate("document.querySelector('#jobs-state').value = 'done',"
+                  "document.querySelector('#jobs-state').dispatchEvent(new Event('change'))")
+    page.wait("document.querySelector('#jobs-older').checkVisibility()")
     assert page.evaluate("document.title") == "ops"
     assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
     assert all("status of 503" in str(complaint) for complaint in page.complaints)

@@ -12,6 +12,7 @@ const TONES = { available: "calm", running: "busy", done: "good", dead: "bad", c
 const SHOWN = 100;
 
 const queue = find("#jobs-queue"), state = find("#jobs-state"), all = find("#jobs-retry-all");
+const older = find("#jobs-older");
 const isOver = (job) => job.state === "dead" || job.state === "cancelled";
 
 let changed = () => {};
@@ -126,6 +127,7 @@ export const jobsList = {
         jobs = answer.jobs;
         table.show(jobs);
         setHidden(all, jobs.filter(isOver).length < 2);
+        setHidden(older, answer.complete);
     },
     open(soon) {
         const known = [...state.options].map((option) => option.value);
