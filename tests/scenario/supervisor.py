@@ -98,10 +98,11 @@ class Refused(Exception):
 
 
 def rotated_bytes(path):
-    """Of NAME.log.N, or of NAME.log.N.gz."""
-    plain = pathlib.Path(path)
-    return plain.read_bytes() if plain.exists() else gzip.decompress(
-        pathlib.Path(f"{path}.gz").read_bytes())
+    """Of NAME.log.N, or of NAME.log.N.gz, which is whole before the other one goes."""
+    try:
+        return pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return gzip.decompress(pathlib.Path(f"{path}.gz").read_bytes())
 
 
 class Client:
