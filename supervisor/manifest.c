@@ -31,15 +31,17 @@ static void own_problems(struct problems *problems)
 /* The apps of the file, before it is known which of them the profile leaves. */
 struct fleet_draft {
     struct app *apps;
+    bool *right; /* of each: nothing was wrong in it */
     size_t count;
 };
 
 static int read_app(struct reader *reader, const struct place *place, const struct draft *defaults,
                     struct fleet_draft *fleet)
 {
+    int found = reader->problems->count;
     int r = app_read(reader, place, defaults, &fleet->apps[fleet->count]);
 
-    fleet->count++;
+    fleet->right[fleet->count++] = reader->problems->count == found;
     return r;
 }
 
@@ -57,7 +59,8 @@ static int read_apps(struct reader *reader, const cJSON *list, struct fleet_draf
         return problems_add(reader->problems, &apps, "%d apps, at most %d are read", n,
                             MANIFEST_APPS_MAX);
     fleet.apps = arena_alloc_array(reader->arena, (size_t)n, sizeof *fleet.apps);
-    if (!fleet.apps)
+    fleet.right = arena_alloc_array(reader->arena, (size_t)n, sizeof *fleet.right);
+    if (!fleet.apps || !fleet.right)
         return -ENOMEM;
     r = app_defaults(reader, &defaults);
     app = cJSON_IsArray(list) ? list->child : list;
@@ -169,6 +172,19 @@ static int select_profile(struct reader *reader, const struct fleet_draft *fleet
     return 0;
 }
 
+/* Of a file with errors those apps that have none. */
+static int select_right(struct reader *reader, const struct fleet_draft *fleet, const char *profile,
+                        struct manifest *manifest)
+{
+    struct fleet_draft right = { .apps = fleet->apps };
+
+    for (size_t i = 0; i < fleet->count; i++)
+        if (fleet->right[i])
+            right.apps[right.count++] = fleet->apps[i];
+    manifest->count = 0;
+    return select_profile(reader, &right, profile, manifest);
+}
+
 /* What can be said once every app was read. A circle is looked for only among apps that are right
  * so far: their names have to be there, and to be unique. */
 static int check_fleet(struct reader *reader, const struct fleet_draft *fleet, const char *profile,
@@ -191,7 +207,9 @@ static void note_env_name(struct reader *reader)
     problems_note(reader->problems, &place, "no app has variables of that name");
 }
 
-int manifest_parse(const struct manifest_source *source, struct manifest *ret, struct buf *errors)
+/* With most, ret is filled for -EINVAL, too. */
+static int parse(const struct manifest_source *source, bool most, struct manifest *ret,
+                 struct buf *errors)
 {
     OWN(problems) struct problems problems = { 0 };
     OWN(arena) struct arena *arena = arena_new(MANIFEST_ARENA_MAX);
@@ -220,13 +238,24 @@ int manifest_parse(const struct manifest_source *source, struct manifest *ret, s
         return r;
     }
     r = problems_conclude(&problems);
-    if (r < 0)
+    if (r < 0 && (!most || select_right(&reader, &fleet, source->profile, &manifest) < 0))
         return r;
     manifest.socket_group = reader.socket_group;
     manifest.socket_group_line = reader.socket_group_line;
     manifest.arena = TAKE(arena);
     *ret = manifest;
-    return 0;
+    return r;
+}
+
+int manifest_parse(const struct manifest_source *source, struct manifest *ret, struct buf *errors)
+{
+    return parse(source, false, ret, errors);
+}
+
+int manifest_parse_most(const struct manifest_source *source, struct manifest *ret,
+                        struct buf *errors)
+{
+    return parse(source, true, ret, errors);
 }
 
 void manifest_free(struct manifest *manifest)

@@ -184,6 +184,12 @@ struct manifest_source {
  */
 int manifest_parse(const struct manifest_source *source, struct manifest *ret,
                    struct buf *problems);
+
+/* The same for whoever wants to say all at once what is wrong, the disk's errors too: with -EINVAL
+ * ret holds the apps that are right by themselves, and is to be freed as well. Nothing of it is to
+ * be run. */
+int manifest_parse_most(const struct manifest_source *source, struct manifest *ret,
+                        struct buf *problems);
 void manifest_free(struct manifest *manifest);
 
 /* The app of that name, or NULL. */

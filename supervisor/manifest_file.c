@@ -57,7 +57,7 @@ static bool is_javascript(const char *path)
 }
 
 /* The last of what makes a fleet: notes give way to these problems. */
-static int check_zones(const struct manifest *manifest, struct buf *problems)
+static int check_zones(const struct manifest *manifest, int so_far, struct buf *problems)
 {
     OWN_BUF struct buf wrong = { 0 };
     const struct zone *zone;
@@ -72,8 +72,10 @@ static int check_zones(const struct manifest *manifest, struct buf *problems)
             r = buf_printf(&wrong, "%s.timezone: %s (line %d)\n", app->name, why.text, app->line);
     }
     if (!wrong.len)
-        return r;
-    buf_clear(problems);
+        return r < 0 ? r : so_far;
+    /* Notes are for whom nothing was wrong. */
+    if (so_far == 0)
+        buf_clear(problems);
     (void)buf_add(problems, wrong.p, wrong.len);
     return -EINVAL;
 }
@@ -118,21 +120,26 @@ void manifest_text_done(struct manifest_text *text)
     *text = (struct manifest_text){ 0 };
 }
 
+static struct manifest_source source_of(const struct manifest_text *text)
+{
+    return (struct manifest_source){ .text = text->text,
+                                     .n = text->n,
+                                     .folder = text->folder,
+                                     .profile = text->profile,
+                                     .env_name = text->env_name };
+}
+
 int manifest_text_parse(const struct manifest_text *text, struct manifest *ret,
                         struct buf *problems)
 {
-    struct manifest_source source = { .text = text->text,
-                                      .n = text->n,
-                                      .folder = text->folder,
-                                      .profile = text->profile,
-                                      .env_name = text->env_name };
+    struct manifest_source source = source_of(text);
     struct manifest manifest;
     int r;
 
     r = manifest_parse(&source, &manifest, problems);
     if (r < 0)
         return r;
-    r = check_zones(&manifest, problems);
+    r = check_zones(&manifest, 0, problems);
     if (r < 0) {
         manifest_free(&manifest);
         return r;
@@ -144,6 +151,23 @@ int manifest_text_parse(const struct manifest_text *text, struct manifest *ret,
 int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
 {
     return manifest_load_env(path, NULL, ret, problems);
+}
+
+int manifest_load_most(const char *path, struct manifest *ret, struct buf *problems)
+{
+    struct manifest_source source;
+    struct manifest_text text;
+    int r;
+
+    r = manifest_text_read(path, &text, problems);
+    if (r < 0)
+        return r;
+    source = source_of(&text);
+    r = manifest_parse_most(&source, ret, problems);
+    if (r == 0 || r == -EINVAL)
+        r = check_zones(ret, r, problems);
+    manifest_text_done(&text);
+    return r;
 }
 
 int manifest_load_env(const char *path, const char *env_name, struct manifest *ret,

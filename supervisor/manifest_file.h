@@ -33,6 +33,11 @@ int manifest_text_parse(const struct manifest_text *text, struct manifest *ret,
  * another errno when a file cannot be read, which the one line names. problems comes in empty. */
 int manifest_load(const char *path, struct manifest *ret, struct buf *problems);
 
+/* The same for whoever goes on after -EINVAL to look for what else is wrong: ret then holds the
+ * apps that are right by themselves (manifest_parse_most); it comes in empty, and is the caller's
+ * to free whatever is returned. */
+int manifest_load_most(const char *path, struct manifest *ret, struct buf *problems);
+
 /* The same with `--env NAME`; env_name NULL: without. */
 int manifest_load_env(const char *path, const char *env_name, struct manifest *ret,
                       struct buf *problems);

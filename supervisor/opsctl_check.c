@@ -1,6 +1,6 @@
 /*
  * `opsctl check`: everything that is wrong with a manifest, before opsd reads it: what the parser
- * finds, and what only a look at the disk can tell.
+ * finds, and what only a look at the disk can tell, of all apps that can be read.
  */
 #include <errno.h>
 #include <linux/limits.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "credentials.h"
 #include "environment.h"
 #include "json.h"
 #include "manifest_file.h"
@@ -114,8 +115,68 @@ static int check_ready(const struct look *look)
     return program ? report_look(look, "ready.exec", program, look_for_program(look, program)) : 0;
 }
 
+/* Whether a file could be written there, in folders that are made where they are missing. Returns 0
+ * or a negative errno. */
+static int look_at_place(const char *path)
+{
+    OWN(free) char *place = strdup(path);
+    struct stat st;
+    char *slash;
+    int r;
+
+    if (!place)
+        return -ENOMEM;
+    r = stat(place, &st) < 0 ? -errno : 0;
+    if (r == 0)
+        return S_ISDIR(st.st_mode) ? -EISDIR : access(place, W_OK) < 0 ? -errno : 0;
+    while (r == -ENOENT && (slash = strrchr(place, '/')) && slash != place) {
+        *slash = '\0';
+        r = stat(place, &st) < 0 ? -errno : 0;
+    }
+    if (r < 0)
+        return r;
+    return !S_ISDIR(st.st_mode) ? -ENOTDIR : access(place, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+static int check_files(const struct look *look)
+{
+    const struct app *app = look->app;
+    const struct {
+        const char *field, *path;
+    } files[] = { { "out_file", app->out_file },
+                  { "error_file", app->error_file },
+                  { "log_file", app->log_file },
+                  { "pid_file", app->pid_file } };
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && r == 0; i++)
+        if (files[i].path)
+            r = report_look(look, files[i].field, files[i].path, look_at_place(files[i].path));
+    return r;
+}
+
+static int check_user(const struct look *look)
+{
+    struct credentials who = { 0 };
+    struct err err;
+    int r;
+
+    if (!look->app->user && !look->app->group)
+        return 0;
+    r = credentials_find(look->app->user, look->app->group, &who, &err);
+    if (r == 0)
+        credentials_done(&who);
+    if (r == 0 || r == -ENOMEM)
+        return r;
+    /* Which of the two fields it is stands in front already. */
+    return buf_printf(look->problems, "%s.%s (line %d)\n", look->app->name, err.text,
+                      look->app->line);
+}
+
 static int check_app(const struct app *app, struct buf *problems)
 {
+    static int (*const checks[])(const struct look *) = { check_script, check_folder, check_ready,
+                                                          check_files, check_user };
     OWN(look) struct look look = { .app = app, .problems = problems };
     struct err err;
     int r;
@@ -128,11 +189,9 @@ static int check_app(const struct app *app, struct buf *problems)
         return r;
     if (r < 0)
         r = add_problem(&look, app->env_file ? "env_file" : "env", err.text);
-    if (r == 0)
-        r = check_script(&look);
-    if (r == 0)
-        r = check_folder(&look);
-    return r == 0 ? check_ready(&look) : r;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && r == 0; i++)
+        r = checks[i](&look);
+    return r;
 }
 
 struct check {
@@ -141,17 +200,33 @@ struct check {
     size_t workers;
 };
 
+/* Where opsd writes what has no file of its own: logs/ beside the manifest. */
+static int check_log_folder(struct check *check)
+{
+    OWN(free) char *place = NULL;
+    int folder = (int)(strrchr(check->file, '/') - check->file), r;
+
+    if (asprintf(&place, "%.*s/logs/NAME-out.log", folder, check->file) < 0)
+        return -ENOMEM;
+    r = look_at_place(place);
+    return r < 0
+               ? buf_printf(&check->problems, "%.*s/logs: %s\n", folder, check->file, strerror(-r))
+               : 0;
+}
+
 /* Returns 0 with what was found in check, or a negative errno when it could not be looked at. */
 static int check_file(struct check *check)
 {
     OWN(manifest) struct manifest manifest = { 0 };
     int r;
 
-    r = manifest_load(check->file, &manifest, &check->notes);
+    r = manifest_load_most(check->file, &manifest, &check->notes);
     if (r == 0)
         r = socket_group_check(&manifest, false, &check->notes);
     if (r < 0 && check->notes.len)
-        return buf_add(&check->problems, check->notes.p, check->notes.len);
+        r = buf_add(&check->problems, check->notes.p, check->notes.len);
+    if (r == 0 && manifest.count)
+        r = check_log_folder(check);
     check->workers = manifest.count;
     for (size_t i = 0; i < manifest.count && r == 0; i++)
         r = check_app(&manifest.apps[i], &check->problems);

@@ -68,6 +68,21 @@ static size_t compare(const struct app *a, const struct app *b)
     return n;
 }
 
+/* Of a text with errors: what is right by itself can be looked at. */
+static void check_most(const struct manifest_source *source)
+{
+    struct manifest manifest = { .count = 0 };
+    struct buf problems;
+
+    buf_init(&problems, PROBLEMS_BYTES_MAX);
+    (void)manifest_parse_most(source, &manifest, &problems);
+    for (size_t i = 0; i < manifest.count; i++)
+        assert(manifest.apps[i].name[0] && manifest.apps[i].script[0] &&
+               manifest.apps[i].cwd[0] == '/' && manifest.apps[i].ready_exec);
+    manifest_free(&manifest);
+    buf_done(&problems);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct manifest_source source = { .text = (const char *)data,
@@ -84,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(problems.len == 0 || problems.p[problems.len - 1] == '\n');
     if (r < 0) {
         assert(problems.len > 0 && manifest.count == SIZE_MAX);
+        check_most(&source);
     } else {
         for (size_t i = 0; i < manifest.count; i++)
             check_app(&manifest, &manifest.apps[i]);

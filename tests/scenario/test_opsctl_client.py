@@ -1140,6 +1140,31 @@ def test_every_fault_that_the_parser_finds_is_said_at_once(tmp_path):
                ["problems"]) == 1
 
 
+def test_what_the_disk_says_is_said_with_what_the_parser_finds(tmp_path):
+    (tmp_path / "file").touch()
+    done = check(tmp_path, app(max_restarts="ten"), app(name="two", script="./gone", cwd="nowhere"),
+                 app(name="three", out_file="file/out.log", error_file=".", uid="nobody-of-that-name"),
+                 app(name="four", log_file="deep/er/four.log", out_file="/dev/null", pid_file="four.pid"),
+                 app(name="five", schedule="@hourly", timezone="Europe/Moskow"))
+    assert (done.returncode, done.stdout) == (1, b"")
+    said = [line.removeprefix(f"opsctl: {tmp_path}/ecosystem.json: ").split(": ")[0]
+            for line in done.stderr.decode().splitlines()]
+    assert said == ["apps[0].max_restarts", "five.timezone", "two.script", "two.cwd", "three.out_file",
+                    "three.error_file", "three.uid"], done.stderr.decode()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ecosystem.json", "file"]
+    # only what can be read is looked at: this file cannot
+    (tmp_path / "ecosystem.json").write_text('[{"name": "a", "script": "./gone"}')
+    done = subprocess.run([OPSCTL, "check"], cwd=tmp_path, capture_output=True, env=environment(),
+                          timeout=DEADLINE)
+    assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"gone" not in done.stderr
+
+
+def test_the_folder_of_the_logs_is_looked_at(tmp_path):
+    (tmp_path / "logs").touch()
+    done = check(tmp_path, app())
+    assert (done.returncode, done.stderr.decode()) == (1, f"opsctl: {tmp_path}/logs: Not a directory\n")
+
+
 def test_what_is_checked_is_what_opsd_would_run(tmp_path):
     embedded = app(name="two", script="./gone", profiles=["embedded"])
     assert b"1 worker, fine" in check(tmp_path, app(), embedded).stdout

@@ -1,12 +1,30 @@
 """What one client or one worker may cost: descriptors, time on the loop, other people's answers."""
+import json
 import os
+import pathlib
 import socket
+import time
 
 import pytest
 
-from supervisor import Client, Refused, descriptors, fleet, sh, wait_until  # noqa: F401
+from supervisor import SANITIZED, Client, Refused, descriptors, fleet, sh, wait_until  # noqa: F401
 
 LOGS_A_CONNECTION = 16
+# LONG_LINE_MB=1024 is the case in question; it takes some ten seconds.
+LONG_LINE = int(os.environ.get("LONG_LINE_MB", 24)) << 20
+GROWTH_MOST_KB = 8 << 10
+
+
+def peak_kb(pid):
+    """The most memory that it ever had; what was freed is kept for a while under the sanitizers."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return 0 if SANITIZED else int(status.split("VmHWM:")[1].split()[0])
+
+
+def tail(path, n):
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - n))
+        return file.read()
 
 
 def test_one_connection_cannot_take_all_descriptors(fleet):
@@ -68,6 +86,47 @@ def test_a_huge_log_does_not_hold_up_the_others(fleet):
         reader.send("logs", names=["w"], lines=10)
         for _ in range(5):
             assert fleet.opsctl("ping", "--timeout", "500ms").returncode == 0
+
+
+def test_a_line_without_end_on_the_socket_costs_no_memory_and_delays_nobody(fleet):
+    """It is refused at a mebibyte; whoever never stops sending is refused again and again."""
+    fleet.apps(sh("exec sleep 1000"))
+    fleet.start()
+    piece, sent, refused, answered = b"x" * (1 << 20), 0, 0, []
+    with Client(fleet.home) as other:
+        assert other.call("ping")
+        before = peak_kb(fleet.supervisor)
+        while sent < LONG_LINE:
+            asked, begin = other.send("ping"), time.monotonic()
+            with Client(fleet.home) as client:
+                try:
+                    while True:
+                        sent += client.socket.send(piece)
+                except (BrokenPipeError, ConnectionResetError):
+                    refused += 1
+            assert other.answer(asked)
+            answered.append(time.monotonic() - begin)
+    assert refused >= LONG_LINE >> 22
+    assert sorted(answered)[len(answered) // 2] < 0.1 or SANITIZED
+    assert peak_kb(fleet.supervisor) - before < GROWTH_MOST_KB
+
+
+@pytest.mark.parametrize("form", [{}, {"time": True}, {"log_type": "json"}], ids=str)
+def test_a_line_without_end_of_a_worker_costs_no_memory_and_no_byte(fleet, form):
+    fleet.apps(sh(f"head -c {LONG_LINE} /dev/zero | tr '\\0' x; echo; echo end; exec sleep 1000",
+                  log_max_size=0, autostart=False, **form), sh("exec sleep 1000", "other"))
+    fleet.start()
+    before = peak_kb(fleet.supervisor)
+    assert fleet.opsctl("start", "w").returncode == 0
+    assert fleet.opsctl("restart", "other").returncode == 0
+    wait_until(lambda: b"end" in tail(fleet.file("logs/w-out.log"), 60), 30 + LONG_LINE / (4 << 20))
+    assert peak_kb(fleet.supervisor) - before < GROWTH_MOST_KB
+    long, end = fleet.log("w").split(b"\n")[:2]
+    if "log_type" in form:
+        long, end = (json.loads(line)["message"].encode() for line in (long, end))
+    elif form:
+        long, end = (line.partition(b": ")[2] for line in (long, end))
+    assert end == b"end" and len(long) == LONG_LINE and long.count(b"x") == LONG_LINE
 
 
 def test_another_log_file_in_the_manifest_counts_from_the_next_start(fleet):
