@@ -276,6 +276,10 @@ fuzz: $(FUZZ_BINS) ## each target for FUZZ_SECONDS from its corpus
 	$$f $$(test -e $$d && echo -dict=$$d) -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
 	build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_}; done
 
+# Not under the sanitizers, which valgrind does not understand.
+valgrind: all $(O)/tests/plain_calls.so ## opsd and opsctl: no error, no leak, no leaked descriptor
+	$(PYTEST) -n 2 tests/valgrind.py
+
 bench: all ## speed and memory, with figures
 	BUILD=$(O) /usr/bin/python3 -B tests/bench/run.py
 
@@ -344,7 +348,7 @@ clean: ## remove what was built
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.PHONY: all test test-unit test-black-box lint format fuzz bench install uninstall deb clean help
+.PHONY: all test test-unit test-black-box lint format fuzz valgrind bench install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
