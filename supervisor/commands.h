@@ -12,8 +12,9 @@
  *
  *   start, stop, restart  {"names":[…],"wait":bool,"timeout_ms":N}
  *                         → {"workers":[row…],"notes":["…"]}; rows as in workers_stat
- *                         start, instead of names: {"file":PATH,"only":[…]?,"env_name"?}, or
+ *                         start, instead of names: {"file":PATH,"only":[…]?}, or
  *                         {"script","name"?,"args":[…],"cwd"}; start, restart, reload:
+ *                         {"env_name":NAME?}, for env_NAME of their file, and
  *                         {"update_env":bool,"env":{…}}, a script's env without being asked
  *                         failed: error WIRE_FAILED, data {"workers":[{"name","instance","state",
  *                         "reason","lines":["…"]}]}
@@ -81,7 +82,8 @@
  *   ping                  → {"pid":N,"guard_pid":N,"version":"…","rolled_back":bool}
  *
  * Names select by worker name, NAME:INSTANCE, namespace, id, "all", or a file by its absolute path:
- * the workers that come from it.
+ * the workers that come from it. "name" stands for "names" of one, and the other way round; the
+ * words of opsctl for opsd's commands ("stat") for their methods.
  */
 
 enum wire_error {
@@ -120,10 +122,10 @@ enum repeat { ONCE, AGAIN };
  *  word          method          arguments                           least most            who        repeat help */
 #define OPS_COMMANDS(X) \
     X(start,      start,          "all|NAME|APP...|FILE.json|SCRIPT [--name NAME] [--only A,B] [--env NAME] [--update-env] [--wait] [-- ARGS...]", 1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "start workers; starts opsd when it is not running") \
-    X(run_all_workers, start,     "[--wait]",                            0, 0,              WHO_OWNER, AGAIN, "the same as start all") \
+    X(run_all_workers, start,     "[--only A,B] [--env NAME] [--update-env] [--wait]", 0, 0,            WHO_OWNER, AGAIN, "the same as start all") \
     X(stop,       stop,           "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, AGAIN, "stop workers; returns when they are gone") \
-    X(restart,    restart,        "all|NAME|APP... [--update-env] [--wait]", 1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "restart workers with the manifest as it is now") \
-    X(reload,     reload,         "all|NAME|APP... [--update-env]",      1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "put new processes in the place of those that serve; each is ready before the old one leaves") \
+    X(restart,    restart,        "all|NAME|APP... [--env NAME] [--update-env] [--wait]", 1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "restart workers with the manifest as it is now") \
+    X(reload,     reload,         "all|NAME|APP... [--env NAME] [--update-env]", 1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "put new processes in the place of those that serve; each is ready before the old one leaves") \
     X(delete,     delete,         "all|NAME|APP...",                     1, ARGUMENTS_MANY, WHO_OWNER, ONCE,  "stop workers and forget them, until they are started again") \
     X(scale,      scale,          "NAME N|+N|-N",                        2, 2,              WHO_OWNER, ONCE,  "have more or fewer processes of a worker") \
     X(stat,       workers_stat,   "[NAME] [--json] [-w]",                0, 1,              WHO_ANY,   AGAIN, "show the fleet") \

@@ -156,6 +156,8 @@ static int add_port(struct environment *env, const struct app *app)
     return app->port ? environment_set(env, "PORT", number) : 0;
 }
 
+static const char *const no_variables[] = { NULL };
+
 int environment_add_app(struct environment *env, const struct app *app, struct err *reterr)
 {
     int r;
@@ -167,7 +169,7 @@ int environment_add_app(struct environment *env, const struct app *app, struct e
         if (r < 0)
             return r;
     }
-    for (texts entry = app->env; *entry; entry++) {
+    for (texts entry = app->of_shell ? no_variables : app->env; *entry; entry++) {
         r = add_entry(env, *entry, reterr);
         if (r == -EINVAL)
             return r;

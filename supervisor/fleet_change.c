@@ -255,6 +255,7 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err
 void fleet_delete(struct fleet *fleet, struct instance *instance)
 {
     (void)set_member(&fleet->sources.deleted, instance->app->name, cJSON_CreateTrue());
+    cJSON_DeleteItemFromObjectCaseSensitive(fleet->sources.scales, instance->app->name);
     for (size_t k = 0; k < fleet->count; k++)
         if (instance_is_member(fleet->instances[k]) &&
             strcmp(fleet->instances[k]->app->name, instance->app->name) == 0)

@@ -56,29 +56,29 @@ static int take_instance(struct fleet *fleet, size_t known, struct generation *g
 }
 
 /* The variables of --update-env, as the app has its other texts. */
-static int set_shell_env(const struct sources *sources, struct generation *generation,
+static int set_shell_env(const struct sources *sources, const struct fleet_source *source,
                          struct app *app)
 {
+    struct arena *arena = source->generation->manifest.arena;
     const cJSON *list = json_get(sources->environments, app->name), *item;
     const char **texts_of;
     size_t n = 0;
 
     if (!cJSON_IsArray(list))
         return 0;
-    texts_of = arena_alloc_array(generation->manifest.arena, (size_t)cJSON_GetArraySize(list) + 1,
-                                 sizeof *texts_of);
+    texts_of = arena_alloc_array(arena, (size_t)cJSON_GetArraySize(list) + 1, sizeof *texts_of);
     if (!texts_of)
         return -ENOMEM;
     cJSON_ArrayForEach(item, list)
     {
         if (!cJSON_IsString(item))
             continue;
-        texts_of[n] = arena_text(generation->manifest.arena, item->valuestring,
-                                 strlen(item->valuestring));
+        texts_of[n] = arena_text(arena, item->valuestring, strlen(item->valuestring));
         if (!texts_of[n++])
             return -ENOMEM;
     }
     app->shell_env = texts_of;
+    app->of_shell = !source->path;
     return 0;
 }
 
@@ -93,7 +93,7 @@ static int take_source(struct fleet *fleet, struct fleet_source *source)
 
         if (!sources_hold(&fleet->sources, source, app))
             continue;
-        r = set_shell_env(&fleet->sources, source->generation, app);
+        r = set_shell_env(&fleet->sources, source, app);
         for (int number = 0; number < sources_instances(&fleet->sources, app) && r == 0; number++)
             r = take_instance(fleet, known, source->generation, app, number);
     }
@@ -289,6 +289,32 @@ int fleet_reload(struct fleet *fleet, struct buf *problems)
     return r;
 }
 
+int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
+                       struct buf *problems)
+{
+    struct fleet_source *source = fleet->sources.first;
+    struct generation *generation = NULL;
+    char *before, *copy;
+    int r;
+
+    (void)sources_find(&fleet->sources, name, &generation);
+    while (source && source->generation != generation)
+        source = source->next;
+    if (!generation || !source || !source->path || text_same(source->text.env_name, env_name))
+        return 0;
+    copy = strdup(env_name);
+    if (!copy)
+        return -ENOMEM;
+    before = source->text.env_name;
+    source->text.env_name = copy;
+    r = source_parse(source, problems);
+    if (r < 0)
+        source->text.env_name = before;
+    free(r < 0 ? copy : before);
+    fleet->sources.changed |= r == 0;
+    return r;
+}
+
 int fleet_load_kept(struct fleet *fleet, struct buf *problems)
 {
     struct sources sources;
@@ -326,6 +352,9 @@ int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *na
         const struct app *app = &manifest->apps[a];
 
         cJSON_DeleteItemFromObjectCaseSensitive(fleet->sources.deleted, app->name);
+        /* A script comes with the variables of the shell that starts it now. */
+        if (!source->path)
+            cJSON_DeleteItemFromObjectCaseSensitive(fleet->sources.environments, app->name);
         if (names && sources_hold(&fleet->sources, source, app))
             (void)cJSON_AddItemToArray(names, cJSON_CreateString(app->name));
     }

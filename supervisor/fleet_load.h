@@ -42,4 +42,9 @@ void fleet_undelete(struct fleet *fleet, const char *name);
  * taken. */
 int fleet_set_environment(struct fleet *fleet, const char *name, cJSON *variables);
 
+/* The file that app comes from is read with the variables of env_NAME from now on; a script has
+ * none. Whoever calls reloads after it. Returns as source_parse. */
+int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
+                       struct buf *problems);
+
 #endif

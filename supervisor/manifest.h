@@ -90,6 +90,7 @@ struct app {
     texts env;       /* "NAME=value"; the manifest's own, env_NAME over env, without env_file */
     const char *env_file;
     texts shell_env;  /* never from the manifest: of the shell that started it by hand; below env */
+    bool of_shell;    /* env was a shell's as well, so shell_env replaces it */
     bool filter_all;  /* nothing is inherited from opsd or shell_env */
     texts filter_env; /* nor are variables whose names hold one of these */
     int port;         /* PORT; 0: not given */
@@ -154,7 +155,7 @@ struct app {
 
     bool watch;         /* restart it when one of these changes */
     texts watch_paths;  /* absolute */
-    texts watch_ignore; /* as given */
+    texts watch_ignore; /* as given, and those that name a path with cwd in front, too */
     int64_t watch_delay_ms;
 };
 

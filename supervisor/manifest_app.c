@@ -256,6 +256,48 @@ static int settle_logs(struct work *work)
     return 0;
 }
 
+/* A pattern with the folder in front, in which nothing is a wildcard. NULL when memory ran out. */
+static const char *pattern_below(const struct reader *reader, const char *folder,
+                                 const char *pattern)
+{
+    char *joined = arena_alloc(reader->arena, 2 * strlen(folder) + strlen(pattern) + 2), *to;
+
+    for (to = joined; joined && *folder; *to++ = *folder++)
+        if (strchr("*?[\\", *folder))
+            *to++ = '\\';
+    while (strncmp(pattern, "./", 2) == 0)
+        pattern += 2;
+    if (joined)
+        (void)stpcpy(stpcpy(to, "/"), pattern);
+    return joined;
+}
+
+/* A path or pattern of ignore_watch is relative to the watched folder, or, as PM2's is, to cwd. */
+static int settle_watch_ignore(struct work *work)
+{
+    struct app *app = &work->draft->app;
+    const char **patterns;
+    size_t n = 0, given = 0;
+
+    while (app->watch_ignore[given])
+        given++;
+    patterns = arena_alloc_array(work->reader->arena, 2 * given + 1, sizeof *patterns);
+    if (!patterns)
+        return -ENOMEM;
+    for (size_t i = 0; i < given; i++) {
+        const char *pattern = app->watch_ignore[i];
+
+        patterns[n++] = pattern;
+        if (pattern[0] == '/' || !strchr(pattern, '/') || strncmp(pattern, "**/", 3) == 0)
+            continue;
+        patterns[n] = pattern_below(work->reader, app->cwd, pattern);
+        if (!patterns[n++])
+            return -ENOMEM;
+    }
+    app->watch_ignore = patterns;
+    return 0;
+}
+
 /* PM2's watcher takes paths from cwd. What is run may lie elsewhere, and is what is replaced. */
 static int settle_watch(struct work *work)
 {
@@ -280,7 +322,7 @@ static int settle_watch(struct work *work)
         paths[1] = app->script[0] == '/' ? app->script : NULL;
     }
     app->watch_paths = paths;
-    return 0;
+    return settle_watch_ignore(work);
 }
 
 int app_defaults(struct reader *reader, struct draft *ret)

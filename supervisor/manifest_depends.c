@@ -187,7 +187,7 @@ static void report_circle(struct walk *walk, const struct step *last, const stru
         (void)buf_add_text(&names, " -> ...");
     while (n > 0)
         (void)buf_printf(&names, " -> %s", steps[--n]->app->name);
-    (void)problems_add(walk->reader->problems, &place, "a circle: %s -> %s", names.p, start->name);
+    (void)problems_add(walk->reader->problems, &place, "a cycle: %s -> %s", names.p, start->name);
 }
 
 /* As deep as the longest chain of dependencies, at most MANIFEST_APPS_MAX small frames. */

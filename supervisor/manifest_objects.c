@@ -16,6 +16,18 @@ int read_object(struct reader *reader, const struct field *field, const struct p
     return cJSON_IsObject(place->value) ? 0 : -EINVAL;
 }
 
+/* Percent, and what is below 1 as a part of 1: nobody means less than a percent by 0.1. */
+static int read_percent(struct reader *reader, const struct field *field, const struct place *place,
+                        void *to)
+{
+    double number = place->value->valuedouble;
+
+    if (!cJSON_IsNumber(place->value) || number <= 0 || number >= 1)
+        return read_whole(reader, field, place, to);
+    *(int *)to = (int)(number * 100 + 0.5);
+    return 0;
+}
+
 /* clang-format off */
 static const struct field backoff_rows[] = {
     { .name = "initial", .read = read_duration, .most = DURATION_MOST,
@@ -30,8 +42,8 @@ static const struct field backoff_rows[] = {
     { .name = "reset_after", .read = read_duration, .most = DURATION_MOST,
       .offset = offsetof(struct backoff, reset_after_ms), .wants = DURATION_WANTS,
       .help = "up for so long, the delay starts from the first again" },
-    { .name = "jitter", .read = read_whole, .most = 100,
-      .offset = offsetof(struct backoff, jitter_percent), .wants = "a whole number of percent from 0 to 100",
+    { .name = "jitter", .read = read_percent, .most = 100,
+      .offset = offsetof(struct backoff, jitter_percent), .wants = "a whole number of percent from 0 to 100, or a part of 1",
       .help = "so many percent more or less, by chance" },
 };
 /* clang-format on */

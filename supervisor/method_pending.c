@@ -139,21 +139,25 @@ static void tell(struct pending *p, size_t done)
 static int64_t look(struct pending *p)
 {
     int64_t now = (int64_t)monotonic_now_ms(), next = p->deadline_ms, due;
-    bool failed = false;
+    bool failed = false, untried = false;
     size_t waits = 0;
 
     for (size_t k = 0, near = 0; k < p->count; k++) {
+        const struct instance *i = awaited(p, k, &near);
         enum settled how;
 
         due = 0;
-        how = settled(p, awaited(p, k, &near), k, now, &due);
+        how = settled(p, i, k, now, &due);
         waits += how == NOT_YET;
+        p->awaited[k].tried |= how != NOT_YET || await_tried(i, NULL, now, NULL) != NOT_YET;
+        untried |= !p->awaited[k].tried;
         failed |= how == SETTLED_BADLY;
         if (due && (!next || due < next))
             next = due;
     }
     tell(p, p->count - waits);
-    if (waits && (!p->deadline_ms || now < p->deadline_ms) && !(failed && p->kind->fails_early))
+    if (waits && (!p->deadline_ms || now < p->deadline_ms) &&
+        !(failed && p->kind->fails_early && !untried))
         return next;
     if (waits || failed)
         answer_failure(p, now);

@@ -39,25 +39,45 @@ static cJSON *variables_of(const cJSON *params)
     return TAKE(list);
 }
 
-bool update_environment(struct connection *connection, const struct wire_request *request)
+/* Moves what was noted, one a line, to the end of notes. */
+static void add_notes(cJSON *notes, struct buf *problems)
+{
+    OWN(json) cJSON *more = problems_notes(problems);
+
+    while (more && more->child)
+        (void)cJSON_AddItemToArray(notes, cJSON_DetachItemFromArray(more, 0));
+}
+
+bool update_environment(struct connection *connection, const struct wire_request *request,
+                        cJSON *notes)
 {
     struct fleet *fleet = connection->control->fleet;
+    const char *env_name = json_get_text(request->params, "env_name");
+    bool of_shell = json_get_bool(request->params, "update_env");
     OWN_BUF struct buf problems = { 0 };
     int r = 0;
 
     buf_init(&problems, ANSWER_PROBLEMS_MAX);
-    if (!json_get_bool(request->params, "update_env"))
+    if (!of_shell && !env_name)
         return true;
-    for (size_t k = 0; k < fleet->count && r == 0; k++)
-        if (params_select(request->params, fleet->instances[k]))
-            r = fleet_set_environment(fleet, fleet->instances[k]->app->name,
-                                      variables_of(request->params));
-    if (r < 0)
+    for (size_t k = 0; k < fleet->count && r == 0; k++) {
+        const char *name = fleet->instances[k]->app->name;
+
+        if (!params_select(request->params, fleet->instances[k]))
+            continue;
+        if (of_shell)
+            r = fleet_set_environment(fleet, name, variables_of(request->params));
+        if (r == 0 && env_name)
+            r = fleet_set_env_name(fleet, name, env_name, &problems);
+    }
+    if (r == -ENOMEM)
         (void)out_of_memory(&problems);
-    else
+    if (r == 0)
         r = fleet_reload(fleet, &problems);
     if (r < 0)
         fail_problems(connection, request, fleet->home->manifest, &problems);
+    else
+        add_notes(notes, &problems);
     return r == 0;
 }
 
@@ -244,6 +264,7 @@ void start_source(struct connection *connection, const struct wire_request *requ
     const cJSON *only = json_get(request->params, "only");
     OWN(json) cJSON *names = cJSON_CreateArray();
     OWN(json) cJSON *params = NULL;
+    OWN(json) cJSON *notes = NULL;
     OWN_BUF struct buf problems = { 0 };
     struct wire_request named = *request;
     struct fleet_source *source;
@@ -267,6 +288,7 @@ void start_source(struct connection *connection, const struct wire_request *requ
     }
     params = named_params(request->params, only ? cJSON_Duplicate(only, true) : TAKE(names));
     named.params = params;
-    if (update_environment(connection, &named))
-        start_named(connection, &named, problems_notes(&problems));
+    notes = problems_notes(&problems);
+    if (update_environment(connection, &named, notes))
+        start_named(connection, &named, TAKE(notes));
 }

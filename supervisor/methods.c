@@ -12,20 +12,53 @@
 enum { NAMES_MAX = 4096 };
 
 /* clang-format off */
-#define COMMAND_ROW(word, method, arguments, least, most, who, repeat, help) { #method, who, method_##method },
-#define METHOD_ROW(method, who) { #method, who, method_##method },
+#define COMMAND_ROW(word, method, arguments, least, most, who, repeat, help) { #method, #word, who, method_##method },
+#define METHOD_ROW(method, who) { #method, NULL, who, method_##method },
 /* clang-format on */
 
 static const struct {
     const char *name;
+    const char *word; /* opsctl's for it, which means the same here */
     enum who who;
     method_handler *handler;
 } methods[] = { OPS_COMMANDS(COMMAND_ROW) OPS_METHODS(METHOD_ROW) };
 
+static const struct {
+    const char *word, *of;
+} aliases[] = {
+#define ALIAS_ROW(word, of) { #word, #of },
+    OPS_ALIASES(ALIAS_ROW)
+#undef ALIAS_ROW
+};
+
+static bool is_meant(size_t row, const char *method)
+{
+    if (strcmp(methods[row].name, method) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].word, method) == 0)
+            method = aliases[i].of;
+    return text_same(methods[row].word, method);
+}
+
+/* Some methods are about one worker, "name", and most about "names": whoever says the one where the
+ * other is meant is understood. */
+static void complete_names(cJSON *params)
+{
+    const char *name = json_get_text(params, "name");
+    const cJSON *names = json_get(params, "names");
+
+    if (name && !names)
+        (void)json_put(params, "names", cJSON_CreateStringArray(&name, 1));
+    else if (!name && cJSON_GetArraySize(names) == 1 && cJSON_IsString(names->child))
+        (void)json_put_text(params, "name", names->child->valuestring);
+}
+
 void methods_call(struct connection *connection, struct wire_request *request, bool is_permitted)
 {
+    complete_names(request->params);
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (strcmp(methods[i].name, request->method) != 0)
+        if (!is_meant(i, request->method))
             continue;
         if (methods[i].handler != method_cancel && !connection_has_room(connection))
             connection_fail(connection, request->id, WIRE_FAILED,
@@ -140,6 +173,20 @@ bool params_check_names(struct connection *connection, const struct wire_request
         }
     }
     return true;
+}
+
+bool params_check_some(struct connection *connection, const struct wire_request *request)
+{
+    const struct fleet *fleet = connection->control->fleet;
+
+    if (!params_check_names(connection, request))
+        return false;
+    for (size_t i = 0; i < fleet->count; i++)
+        if (instance_is_member(fleet->instances[i]) &&
+            params_select(request->params, fleet->instances[i]))
+            return true;
+    connection_fail(connection, request->id, WIRE_NO_WORKER, "there are no workers", NULL);
+    return false;
 }
 
 /* One text a line. */

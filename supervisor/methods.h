@@ -56,6 +56,9 @@ bool params_select(const cJSON *params, const struct instance *instance);
  * selects something. */
 bool params_check_names(struct connection *connection, const struct wire_request *request);
 
+/* The same, and not unless they select some worker: "all" may be none. */
+bool params_check_some(struct connection *connection, const struct wire_request *request);
+
 /* Reads the manifest anew. Notes about it go to *ret_notes (an array for the result, to be
  * deleted); when it is wrong the request is answered with everything that is, and false returned.
  */
@@ -87,6 +90,7 @@ struct awaited {
     int id;
     unsigned exits; /* the exits before this one are not what is waited for */
     bool well;      /* it has settled well once, where once is enough */
+    bool tried;     /* its start was tried once */
 };
 
 typedef bool select_test(const cJSON *params, const struct instance *instance);
@@ -106,7 +110,7 @@ struct await_kind {
     cJSON *(*row)(struct instance *instance, const struct awaited *awaited);
     int64_t patience_ms; /* unless params' timeout_ms says otherwise; 0: as long as it takes */
     bool own_pace;       /* timeout_ms is only the client's */
-    bool fails_early;    /* one that failed is enough */
+    bool fails_early;    /* one that failed is enough, once all were tried */
     bool once;           /* what has settled well need not stay so until all have */
     bool with_lines;     /* a failure shows the last lines that were printed */
     const char *failed, *late; /* of "2 of 3 …" */
@@ -142,9 +146,11 @@ void start_named(struct connection *connection, const struct wire_request *reque
 /* The same for params' "file" or "script", whose apps come to the fleet first. */
 void start_source(struct connection *connection, const struct wire_request *request);
 
-/* With "update_env" the workers of "names" get the client's "env" from their next start on. Returns
- * false when the request was answered with a failure. */
-bool update_environment(struct connection *connection, const struct wire_request *request);
+/* From their next start on the workers of "names" get, with "update_env", the client's "env", and
+ * with "env_name" what their file says in env_NAME. Adds to notes. Returns false when the request
+ * was answered with a failure. */
+bool update_environment(struct connection *connection, const struct wire_request *request,
+                        cJSON *notes);
 
 /* Has the instance, and all that it depends on, marked to be started; start_marked starts them. */
 void mark_start(struct instance *instance);

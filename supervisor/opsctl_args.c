@@ -39,7 +39,7 @@ static const struct option options[] = {
     { { 0,   "out",     NULL,       "standard output only" },                        OPTION_FLAG,  false, PLACE(out) },
     { { 0,   "err",     NULL,       "standard error only" },                         OPTION_FLAG,  false, PLACE(err) },
     { { 0,   "name",    "NAME",     "what it is to be called" },                     OPTION_TEXT,  false, PLACE(name) },
-    { { 0,   "only",    "A,B",      "of the file's workers only these" },            OPTION_TEXT,  false, PLACE(only) },
+    { { 0,   "only",    "A,B",      "only these, of all or of the file's" },            OPTION_TEXT,  false, PLACE(only) },
     { { 0,   "env",     "NAME",     "with the variables of env_NAME" },              OPTION_TEXT,  false, PLACE(env_name) },
     { { 0,   "update-env", NULL,    "with the variables of this shell, from now on" }, OPTION_FLAG, false, PLACE(update_env) },
     { { 0,   "root",    "DIR",      "the root folder of the system that is meant; default /" }, OPTION_TEXT, false, PLACE(root) },

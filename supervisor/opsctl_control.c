@@ -57,6 +57,8 @@ cJSON *selection_params(const struct session *s)
         return NULL;
     if (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms))
         return NULL;
+    if (s->args->env_name && !json_put_text(params, "env_name", s->args->env_name))
+        return NULL;
     if (s->args->update_env &&
         (!json_put_bool(params, "update_env", true) || !json_put(params, "env", own_environment())))
         return NULL;

@@ -87,9 +87,21 @@ static cJSON *file_params(const struct session *s)
 
     cJSON_DeleteItemFromObjectCaseSensitive(params, "names");
     if (!params || !path || !json_put_text(params, "file", path) ||
-        (s->args->only && !json_put(params, "only", only_of(s->args->only))) ||
-        (s->args->env_name && !json_put_text(params, "env_name", s->args->env_name)))
+        (s->args->only && !json_put(params, "only", only_of(s->args->only))))
         return NULL;
+    return TAKE(params);
+}
+
+/* Of all workers only these are these. */
+static cJSON *names_params(const struct session *s)
+{
+    OWN(json) cJSON *params = selection_params(s);
+
+    if (params && s->args->only) {
+        cJSON_DeleteItemFromObjectCaseSensitive(params, "names");
+        if (!json_put(params, "names", only_of(s->args->only)))
+            return NULL;
+    }
     return TAKE(params);
 }
 
@@ -126,8 +138,12 @@ static int check(const struct args *args, enum start_of what)
                         args->words[1]);
     if (what != START_SCRIPT && args->name)
         return complain(EXIT_USAGE, "--name is for a script");
-    if (what != START_FILE && (args->only || args->env_name))
-        return complain(EXIT_USAGE, "--only and --env are for a file: opsctl start FILE.json");
+    if (what == START_SCRIPT && (args->only || args->env_name))
+        return complain(EXIT_USAGE,
+                        "--only and --env are for what a file describes, not for a script");
+    if (what == START_NAMES && args->only && (words > 1 || strcmp(args->words[0], "all") != 0))
+        return complain(EXIT_USAGE, "--only is for all, or a file: opsctl start all --only %s",
+                        args->only);
     if (what == START_FILE && words < args->count)
         return complain(EXIT_USAGE, "words after -- are for a script");
     if ((what == START_FILE || (what == START_SCRIPT && script_is_file(args->words[0]))) &&
@@ -146,7 +162,7 @@ int command_start(struct session *s)
         return r;
     params = what == START_FILE     ? file_params(s)
              : what == START_SCRIPT ? script_params(s)
-                                    : selection_params(s);
+                                    : names_params(s);
     s->brings_its_own = what != START_NAMES;
     r = session_open_or_start(s);
     if (r != EXIT_DONE) {

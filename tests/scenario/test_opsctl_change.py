@@ -97,6 +97,13 @@ def test_scale_up_and_down(home):
     assert len([r for r in home.rows() if r["name"] == "w"]) == 2
 
 
+def test_what_was_deleted_comes_back_as_the_manifest_has_it(home):
+    begin(home, sh(FOREVER, instances=2))
+    for command in (["scale", "w", "3"], ["delete", "w"], ["start", "w"]):
+        assert home.opsctl(*command).returncode == 0
+    assert len(home.rows()) == len(home.processes()) == 2
+
+
 def test_scale_refuses(home):
     begin(home, sh(FOREVER))
     pid = home.row("w")["pid"]
@@ -312,6 +319,34 @@ def test_start_with_an_environment_of_the_file(home):
     wait_until(lambda: home.lines("a") == ["prod"])
 
 
+def modes(*names):
+    return [{**sh("echo $MODE; " + FOREVER, name), "env": {"MODE": "plain"}, "env_a": {"MODE": "a"}}
+            for name in names]
+
+
+def test_start_all_with_an_environment_of_the_manifest(home):
+    home.apps(*modes("v", "w", "x"))
+    assert home.opsctl("start", "all", "--only", "v,w", "--env", "a").returncode == 0
+    wait_until(lambda: home.lines("v") == home.lines("w") == ["a"])
+    assert home.state("x") == "stopped"
+    # until it is told otherwise, whoever runs the fleet
+    home.await_pair(*home.kill("supervisor"))
+    assert home.opsctl("restart", "v").returncode == 0
+    got = home.opsctl("restart", "w", "--env", "b")
+    assert (got.returncode, "no app has variables of that name" in got.stderr) == (0, True), got.stderr
+    wait_until(lambda: home.lines("v") == ["a", "a"] and home.lines("w") == ["a", "plain"])
+    assert home.opsctl("start", "all", "--only", "v,y").returncode == 4
+
+
+def test_only_the_file_of_a_worker_gets_another_environment(home):
+    home.apps(*modes("w"))
+    home.start()
+    assert home.opsctl("start", other_file(home, *modes("v"))).returncode == 0
+    assert home.opsctl("restart", "v", "--env", "a").returncode == 0
+    assert home.opsctl("reload", "w").returncode == 0
+    wait_until(lambda: home.lines("v") == ["plain", "a"] and home.lines("w") == ["plain"] * 2)
+
+
 def test_a_file_that_is_wrong_changes_nothing(home):
     begin(home, sh(FOREVER))
     path = other_file(home)
@@ -356,6 +391,19 @@ def test_start_of_a_script(home, script):
     assert names(home) == ["w"]
 
 
+def test_the_environment_of_a_script_is_the_latest_that_was_asked_for(home, script):
+    begin(home, sh(FOREVER))
+    home.opsctl("start", "./job.sh", **shell(home, SHELL_SAID="first"))
+    home.opsctl("restart", "job", "--update-env", **shell(home, SHELL_SAID="second"))
+    wait_until(lambda: [line.split()[1] for line in home.lines("job")] == ["first", "second"])
+    assert home.opsctl("diff").stdout == "nothing would change\n"
+    home.opsctl("restart", "job", "--update-env", **shell(home))
+    home.opsctl("delete", "job")
+    home.opsctl("start", "./job.sh", **shell(home, SHELL_SAID="third"))
+    wait_until(lambda: len(home.lines("job")) == 4)
+    assert [line.split()[1:-1] for line in home.lines("job")[2:]] == [[], ["third"]]
+
+
 def test_which_words_are_scripts(home, script):
     begin(home, sh(FOREVER))
     for words, name in ((["job.sh"], "job"), ([script, "--name", "second"], "second"),
@@ -380,8 +428,10 @@ def test_a_script_takes_nobodys_place(home, script):
 
 @pytest.mark.parametrize("words, says", [
     (["a.json", "b.json"], "one file at a time"), (["./a", "b"], "one file at a time"),
-    (["a", "--only", "b"], "--only and --env are for a file"),
-    (["./a", "--env", "b"], "--only and --env are for a file"),
+    (["a", "--only", "b"], "--only is for all, or a file"),
+    (["all", "a", "--only", "b"], "--only is for all, or a file"),
+    (["./a", "--only", "b"], "--only and --env are for what a file"),
+    (["./a", "--env", "b"], "--only and --env are for what a file"),
     (["a.json", "--name", "b"], "--name is for a script"),
     (["a.json", "--", "b"], "words after -- are for a script"),
     (["a", "--name="], "--name: want NAME")])

@@ -43,6 +43,14 @@ def test_a_pipe_is_not(home):
     assert [p["done"] for p in told] == sorted(p["done"] for p in told)
 
 
+def test_start_wait_names_all_that_cannot_be_run(home):
+    home.apps(sh("true", "first", cwd="/nowhere"), sh("exec sleep 1000"), {"name": "gone", "script": "./gone"},
+              {"name": "last", "script": "./gone", "interpreter": "nowhere"})
+    got = home.opsctl("start", "all", "--wait")
+    assert got.returncode == 1 and "3 of 4 did not come up" in got.stderr
+    assert all(f"{name} errored: cannot" in got.stderr for name in ("first", "gone", "last"))
+
+
 def test_start_returns_though_everybody_crashes_at_once(home):
     """At any moment some of them are being started again; each was, once."""
     home.apps(*(sh("exit 1", f"w{n}", backoff={"initial": 1, "factor": 1, "max": 1},

@@ -50,6 +50,17 @@ def test_stat_json_has_the_documented_fields(fleet):
     assert [r["name"] for r in json.loads(fleet.opsctl("stat", "shop", "--json").stdout)["workers"]] == ["w"]
 
 
+def test_one_name_and_several_are_both_understood(fleet):
+    fleet.apps(sh("exec sleep 1000"), sh("exec sleep 1000", "v"))
+    fleet.start()
+    fleet.wait_state("w", "online")
+    with fleet.connect() as client:
+        for method in ("restart", "describe", "workers_stat", "stat", "status", "stop"):
+            for params in ({"name": "w"}, {"names": ["w"]}):
+                rows = client.call(method, **params)["workers"]
+                assert [row["name"] for row in rows] == ["w"], (method, params)
+
+
 def test_s21_every_answer_belongs_to_its_request(fleet):
     fleet.apps(*(sh("exec sleep 1000", f"w{n}") for n in range(5)))
     fleet.start()
@@ -244,8 +255,8 @@ def test_s63_an_unknown_worker_is_exit_4_with_a_hint(fleet, verb):
 def test_s63_restart_all_of_an_empty_fleet(fleet):
     fleet.apps()
     fleet.start()
-    for word in ("restart", "stop", "start"):
-        assert fleet.opsctl(word, "all").returncode == 0
+    for word, code in (("restart", 4), ("reload", 4), ("stop", 0), ("start", 0)):
+        assert fleet.opsctl(word, "all").returncode == code
 
 
 @pytest.mark.parametrize("verb", [("ping",), ("kill",), ("stat",), ("stat", "--json")]

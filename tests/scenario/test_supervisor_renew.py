@@ -95,17 +95,20 @@ def test_many_changes_at_once_are_one_restart(fleet):
 
 def test_all_of_its_folder_is_watched_but_for_what_is_not_its_program(fleet):
     fleet.file("data").mkdir()
+    fleet.file("src/gen").mkdir(parents=True)
     fleet.file("node_modules/x").mkdir(parents=True)
     fleet.apps(sh("while :; do echo line; sleep 0.05; done", watch=True, watch_delay=50,
-                  ignore_watch=["data", "*.txt"], out_file="w.log", pid_file="w.pid"),
-               sh("while :; do date; sleep 0.05; done", "talks"))
+                  ignore_watch=["data", "src/gen", "*.txt"], out_file="w.log", pid_file="w.pid"),
+               sh("while :; do date; sleep 0.05; done", "talks"),
+               sh("exec sleep 1000", "part", watch=["src"], watch_delay=50,
+                  ignore_watch=["src/gen"]))
     fleet.start()
     fleet.wait_state("w", "online")
     pause(0.5)
-    for name in ("data/a", "a.txt", ".hidden", "node_modules/x/a", "a~", ".ops/x", "logs/x"):
+    for name in ("data/a", "a.txt", ".hidden", "node_modules/x/a", "a~", ".ops/x", "logs/x", "src/gen/a"):
         fleet.file(name).write_text("x")
     pause(0.7)
-    assert fleet.row("w")["restarts"] == 0
+    assert fleet.row("w")["restarts"] == fleet.row("part")["restarts"] == 0
     fleet.file("code.py").write_text("x")
     wait_restarted(fleet, "w")
     pause(0.5)

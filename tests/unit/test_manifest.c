@@ -66,12 +66,12 @@ static const struct refusal refusals[] = {
     { "a circle",
       "[{\"script\": \"a\", \"depends_on\": [\"b\"]},\n{\"script\": \"b\", \"depends_on\": [\"c\"]},\n"
       "{\"script\": \"c\", \"depends_on\": {\"a\": {\"condition\": \"started\"}}}]",
-      "depends_on: a circle: a -> b -> c -> a (line 1)\n" },
+      "depends_on: a cycle: a -> b -> c -> a (line 1)\n" },
     { "a circle of one", "{\"script\": \"a\", \"depends_on\": [\"a\"]}",
-      "depends_on: a circle: a -> a (line 1)\n" },
+      "depends_on: a cycle: a -> a (line 1)\n" },
     { "a circle off the way",
       "[{\"script\": \"a\", \"depends_on\": [\"b\"]},\n{\"script\": \"b\", \"depends_on\": [\"b\"]}]",
-      "depends_on: a circle: b -> b (line 2)\n" },
+      "depends_on: a cycle: b -> b (line 2)\n" },
     { "a schedule and a restart by cron",
       "{\"script\": \"run\", \"schedule\": \"@daily\", \"cron_restart\": \"@daily\"}",
       "apps[0].schedule: cannot be given together with cron_restart (line 1)\n" },
@@ -336,7 +336,7 @@ static void walks_the_longest_chain(void **state)
             0);
     assert_int_equal(buf_add_text(&text, "]"), 0);
     assert_int_equal(manifest_of(text.p, NULL, &manifest, &problems), -EINVAL);
-    assert_int_equal(strncmp(problems.p, "depends_on: a circle: n0 -> ... -> n", 36), 0);
+    assert_int_equal(strncmp(problems.p, "depends_on: a cycle: n0 -> ... -> n", 35), 0);
     buf_done(&problems);
     text.p[text.len - 1] = ',';
     assert_int_equal(buf_add_text(&text, APP("extra") "]"), 0);

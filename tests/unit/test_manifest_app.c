@@ -61,6 +61,8 @@ static const struct {
     { "\"backoff\": {\"initial\": \"1s\", \"factor\": 2, \"max\": \"1m\", \"reset_after\": 5000, \"jitter\": 0}",
       0, 1000, 60000, 5000, 2, 0 },
     { "\"backoff\": {\"factor\": 3}, \"restart_delay\": 0", 0, 100, 15000, 30000, 3, 10 },
+    { "\"backoff\": {\"jitter\": 0.29}", 0, 100, 15000, 30000, 1.5, 29 },
+    { "\"backoff\": {\"jitter\": 1}", 0, 100, 15000, 30000, 1.5, 1 },
 };
 /* clang-format on */
 
@@ -352,6 +354,21 @@ static void reads_what_is_watched(void **state)
     }
 }
 
+static void ignores_paths_of_the_folder_watched_and_of_cwd(void **state)
+{
+    struct manifest manifest = parsed_app(
+        "\"watch\": [\"src\"], \"cwd\": \"d[1]\", \"ignore_watch\": "
+        "[\"data\", \"./src/data\", \"/x/y\", \"**/a/b\", \"src/*\"]");
+    static const char *const wants[] = {
+        "data",   "./src/data", "/srv/fleet/d\\[1]/src/data", "/x/y",
+        "**/a/b", "src/*",      "/srv/fleet/d\\[1]/src/*",    NULL
+    };
+
+    (void)state;
+    assert_texts(manifest.apps[0].watch_ignore, wants);
+    manifest_free(&manifest);
+}
+
 static void reads_how_logs_are_written(void **state)
 {
     struct manifest manifest = parsed_app(
@@ -448,6 +465,7 @@ int main(void)
         cmocka_unit_test(reads_what_it_may_use),
         cmocka_unit_test(makes_addresses_ready_to_bind),
         cmocka_unit_test(reads_what_is_watched),
+        cmocka_unit_test(ignores_paths_of_the_folder_watched_and_of_cwd),
         cmocka_unit_test(reads_how_logs_are_written),
         cmocka_unit_test(reads_schedules),
         cmocka_unit_test(reads_numbers_in_every_spelling),

@@ -168,6 +168,7 @@ static const struct {
     { "cron_restart", "0", true },                  { "cron_restart", "\"at noon\"", false },
     { "schedule", "\"\\n\"", false },               { "schedule", "\"@every 90s\"", true },
     { "backoff", "{\"factor\": 0.5}", false },      { "backoff", "{\"jitter\": 101}", false },
+    { "backoff", "{\"jitter\": 1.5}", false },     { "backoff", "{\"jitter\": -0.1}", false },
     { "backoff", "{\"initial\": -1}", false },      { "backoff", "{\"max\": \"100ms\"}", true },
     { "ready", "\"notfy\"", false },                { "ready", "{}", false },
     { "ready", "{\"fd\": 2}", false },              { "ready", "{\"tcp\": 80, \"fd\": 3}", false },
