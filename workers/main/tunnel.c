@@ -108,8 +108,8 @@ void tunnel_end(struct tunnel *tunnel)
     if (tunnel->hold_fd > 0)
         (void)close(tunnel->hold_fd);
     /* Within the time that the minder gives the program, and a little more for a busy machine. */
-    if (tunnel->minder > 0 && waitpid(tunnel->minder, NULL, 0) < 0)
-        (void)kill(tunnel->minder, SIGKILL);
+    if (tunnel->minder > 0)
+        (void)waitpid(tunnel->minder, NULL, 0);
     if (tunnel->output_fd > 0)
         (void)close(tunnel->output_fd);
     *tunnel = (struct tunnel){ .output_fd = -1, .hold_fd = -1 };
