@@ -42,28 +42,9 @@ static void start_new(struct fleet *fleet, struct instance *i)
     instance_act(new, machine_start(&new->machine));
 }
 
-/* A table of the fleet shows the new one where the old one stood. */
-static void exchange_places(struct fleet *fleet, const struct instance *a, const struct instance *b)
-{
-    struct instance **place_a = NULL, **place_b = NULL, *kept;
-
-    for (size_t k = 0; k < fleet->count; k++) {
-        if (fleet->instances[k] == a)
-            place_a = &fleet->instances[k];
-        else if (fleet->instances[k] == b)
-            place_b = &fleet->instances[k];
-    }
-    if (!place_a || !place_b)
-        return;
-    kept = *place_a;
-    *place_a = *place_b;
-    *place_b = kept;
-}
-
 /* What people know of the old one is the new one's from now on. */
 static void swap(struct fleet *fleet, struct instance *old, struct instance *new)
 {
-    exchange_places(fleet, old, new);
     new->id = old->id;
     old->id = fleet->next_id++;
     new->hidden = false;

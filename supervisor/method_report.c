@@ -1,5 +1,6 @@
 /* workers_stat and describe: the fleet as JSON, the document that `opsctl stat --json` prints. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,19 +153,43 @@ static void write_daemon(struct json_writer *w, const struct fleet *fleet)
 /* Adds what ends a row; NULL: nothing. */
 typedef void write_more(struct json_writer *w, struct instance *i);
 
+static int by_id(const void *a, const void *b)
+{
+    const struct instance *left = *(struct instance *const *)a,
+                          *right = *(struct instance *const *)b;
+
+    return left->id - right->id;
+}
+
+/* A reload has the new process at the end of the fleet, under the old one's id: people look for it
+ * where that stood. NULL when memory ran out. */
+static struct instance **in_order(const struct fleet *fleet)
+{
+    struct instance **list = calloc(fleet->count + 1, sizeof(struct instance *));
+
+    for (size_t i = 0; list && i < fleet->count; i++)
+        list[i] = fleet->instances[i];
+    if (list)
+        qsort(list, fleet->count, sizeof(struct instance *), by_id);
+    return list;
+}
+
 /* The rows that name selects. Returns how many there are. */
 static size_t write_rows(struct json_writer *w, const struct fleet *fleet, const char *name,
                          write_more *more)
 {
+    OWN(free) struct instance **list = in_order(fleet);
     size_t rows = 0;
 
     json_write_open(w, "workers", '[');
     for (size_t i = 0; i < fleet->count; i++) {
-        if (!fleet_selects(name, fleet->instances[i]))
+        struct instance *instance = list ? list[i] : fleet->instances[i];
+
+        if (!fleet_selects(name, instance))
             continue;
-        write_row(w, fleet->instances[i]);
+        write_row(w, instance);
         if (more)
-            more(w, fleet->instances[i]);
+            more(w, instance);
         json_write_close(w, '}');
         rows++;
     }
