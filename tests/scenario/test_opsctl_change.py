@@ -141,9 +141,10 @@ def test_reload_that_never_gets_ready_leaves_the_old_one(home):
     assert got.returncode == 1 and got.stdout == "" and "not reloaded" in got.stderr
     assert home.row("w")["pid"] == pid and home.state("w") == "online"
     wait_until(lambda: home.processes() == [pid])
-    # the next try is one
+    # the next try is one, once opsd knows that the last one's process is gone
     home.file("bad").unlink()
-    assert home.opsctl("reload", "w").returncode == 0
+    again = wait_until(lambda: (got := home.opsctl("reload", "w")) and "in progress" not in got.stderr and got)
+    assert again.returncode == 0, again.stderr
     assert home.row("w")["pid"] != pid
 
 
@@ -393,15 +394,21 @@ def test_start_of_a_script(home, script):
 
 def test_the_environment_of_a_script_is_the_latest_that_was_asked_for(home, script):
     begin(home, sh(FOREVER))
+
+    def said(lines):
+        """Online is not yet as far as its first line."""
+        return wait_until(lambda: len(home.lines("job")) == lines and home.lines("job"))
+
     home.opsctl("start", "./job.sh", **shell(home, SHELL_SAID="first"))
+    said(1)
     home.opsctl("restart", "job", "--update-env", **shell(home, SHELL_SAID="second"))
-    wait_until(lambda: [line.split()[1] for line in home.lines("job")] == ["first", "second"])
+    assert [line.split()[1] for line in said(2)] == ["first", "second"]
     assert home.opsctl("diff").stdout == "nothing would change\n"
     home.opsctl("restart", "job", "--update-env", **shell(home))
+    said(3)
     home.opsctl("delete", "job")
     home.opsctl("start", "./job.sh", **shell(home, SHELL_SAID="third"))
-    wait_until(lambda: len(home.lines("job")) == 4)
-    assert [line.split()[1:-1] for line in home.lines("job")[2:]] == [[], ["third"]]
+    assert [line.split()[1:-1] for line in said(4)[2:]] == [[], ["third"]]
 
 
 def test_which_words_are_scripts(home, script):
