@@ -291,3 +291,44 @@ int fleet_set_environment(struct fleet *fleet, const char *name, cJSON *variable
     fleet->sources.changed = true;
     return set_member(&fleet->sources.environments, name, variables);
 }
+
+/* Another environment gives other names to apps with append_env_to_name. Those that do not run
+ * under the old one go; what runs stays until it is stopped, or `apply`. */
+static void retire_renamed(struct fleet *fleet, const struct generation *before)
+{
+    for (size_t k = 0; k < fleet->count; k++) {
+        struct instance *i = fleet->instances[k];
+
+        if (i->generation == before && instance_is_member(i) && !i->machine.wanted &&
+            !machine_runs(&i->machine) && !fleet_app(fleet, i->app->name))
+            retire(i);
+    }
+}
+
+int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
+                       struct buf *problems)
+{
+    struct fleet_source *source = fleet->sources.first;
+    struct generation *generation = NULL;
+    char *before, *copy;
+    int r;
+
+    (void)sources_find(&fleet->sources, name, &generation);
+    while (source && source->generation != generation)
+        source = source->next;
+    if (!generation || !source || !source->path || text_same(source->text.env_name, env_name))
+        return 0;
+    copy = strdup(env_name);
+    if (!copy)
+        return -ENOMEM;
+    before = source->text.env_name;
+    source->text.env_name = copy;
+    r = source_parse(source, problems);
+    if (r == 0)
+        retire_renamed(fleet, generation);
+    else
+        source->text.env_name = before;
+    free(r < 0 ? copy : before);
+    fleet->sources.changed |= r == 0;
+    return r;
+}

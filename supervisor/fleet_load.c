@@ -289,32 +289,6 @@ int fleet_reload(struct fleet *fleet, struct buf *problems)
     return r;
 }
 
-int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
-                       struct buf *problems)
-{
-    struct fleet_source *source = fleet->sources.first;
-    struct generation *generation = NULL;
-    char *before, *copy;
-    int r;
-
-    (void)sources_find(&fleet->sources, name, &generation);
-    while (source && source->generation != generation)
-        source = source->next;
-    if (!generation || !source || !source->path || text_same(source->text.env_name, env_name))
-        return 0;
-    copy = strdup(env_name);
-    if (!copy)
-        return -ENOMEM;
-    before = source->text.env_name;
-    source->text.env_name = copy;
-    r = source_parse(source, problems);
-    if (r < 0)
-        source->text.env_name = before;
-    free(r < 0 ? copy : before);
-    fleet->sources.changed |= r == 0;
-    return r;
-}
-
 int fleet_load_kept(struct fleet *fleet, struct buf *problems)
 {
     struct sources sources;

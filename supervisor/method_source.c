@@ -74,11 +74,13 @@ bool update_environment(struct connection *connection, const struct wire_request
         (void)out_of_memory(&problems);
     if (r == 0)
         r = fleet_reload(fleet, &problems);
-    if (r < 0)
+    if (r < 0) {
         fail_problems(connection, request, fleet->home->manifest, &problems);
-    else
-        add_notes(notes, &problems);
-    return r == 0;
+        return false;
+    }
+    add_notes(notes, &problems);
+    /* One that is called otherwise in that environment is not there any more. */
+    return params_check_names(connection, request);
 }
 
 /* --- a script as a source */

@@ -103,6 +103,8 @@ static const char *nearest_name(const struct fleet *fleet, const char *name, siz
 
     words[count++] = "all";
     for (size_t i = 0; i < fleet->count && count + 2 <= NAMES_MAX; i++) {
+        if (!instance_is_member(fleet->instances[i]))
+            continue;
         words[count++] = fleet->instances[i]->app->name;
         words[count++] = fleet->instances[i]->app->space;
     }

@@ -339,6 +339,17 @@ def test_start_all_with_an_environment_of_the_manifest(home):
     assert home.opsctl("start", "all", "--only", "v,y").returncode == 4
 
 
+def test_an_environment_that_is_part_of_the_name(home):
+    """As PM2's: what runs under one name goes on beside the other."""
+    home.apps(*({**app, "append_env_to_name": True} for app in modes("web", "mail")))
+    assert home.opsctl("start", "all", "--env", "a").returncode == 0
+    assert names(home) == ["mail-a", "web-a"] and len(home.processes()) == 2
+    home.opsctl("stop", "mail-a")
+    got = home.opsctl("start", "mail-a", "--env", "b")
+    assert got.returncode == 4 and 'did you mean "mail-b"?' in got.stderr
+    assert home.state("web-a") == "online" and names(home) == ["mail-b", "web-a", "web-b"]
+
+
 def test_only_the_file_of_a_worker_gets_another_environment(home):
     home.apps(*modes("w"))
     home.start()
