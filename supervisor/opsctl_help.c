@@ -70,7 +70,12 @@ static const struct {
     { "kill", "With --timeout only the wait ends early; the stop goes on in the background.\n" },
     { "check",
       "Reads what opsd would read: the apps of the profile that OPS_PROFILE names, in the\n"
-      "environment or in the .env beside FILE.\n" },
+      "environment or in the .env beside FILE.\n"
+      "What is on the disk is looked at, too: programs, folders, users, and whether logs could\n"
+      "be written.\n" },
+    { "reload",
+      "When the new process does not get ready the old one serves on, and the command fails.\n"
+      "What does not serve is started anew, and has to get ready as well.\n" },
 };
 
 const char *help_remark(const struct command *command)
