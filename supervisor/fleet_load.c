@@ -167,28 +167,19 @@ void fleet_keep_sources(struct fleet *fleet)
 
 /* --- reading */
 
-/* A file that was started by hand may be gone; what it said holds. */
-static int read_again(const struct fleet_source *source, bool first, struct fleet_source **ret,
-                      struct buf *problems)
+static int read_news(const struct fleet_source *source, struct fleet_source **ret,
+                     struct buf *problems)
 {
     struct fleet_source *again;
     int r;
 
-    *ret = NULL;
-    if (!source->path)
-        return 0;
     again = source_new(source->path, source->only ? cJSON_Duplicate(source->only, true) : NULL);
     if (!again)
         return -ENOMEM;
-    if (source->text.env_name && !(again->text.env_name = strdup(source->text.env_name))) {
-        source_free(again);
-        return -ENOMEM;
-    }
-    r = source_read(again, problems);
-    if (r == -ENOENT && !first) {
-        source_free(again);
-        return 0;
-    }
+    if (source->text.env_name && !(again->text.env_name = strdup(source->text.env_name)))
+        r = -ENOMEM;
+    else
+        r = source_read(again, problems);
     if (r < 0)
         source_free(again);
     else
@@ -196,13 +187,22 @@ static int read_again(const struct fleet_source *source, bool first, struct flee
     return r;
 }
 
-static bool same_source(const struct fleet_source *a, const struct fleet_source *b)
+/* A file that was started by hand may be gone; what it said holds. */
+static int read_again(const struct fleet_source *source, bool first, struct fleet_source **ret,
+                      struct buf *problems)
 {
-    return text_same(a->text.text, b->text.text) && text_same(a->text.folder, b->text.folder) &&
-           text_same(a->text.profile, b->text.profile);
+    int r;
+
+    *ret = NULL;
+    if (!source->path)
+        return 0;
+    r = source_has_news(source, problems);
+    if (r == 1)
+        r = read_news(source, ret, problems);
+    return r == -ENOENT && !first ? 0 : r;
 }
 
-/* New readings of all files, as a list; what was not changed is not in it, except for the first. */
+/* New readings of the files that were changed, as a list. */
 int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *problems)
 {
     struct fleet_source *list = NULL, **last = &list, *again;
@@ -210,9 +210,7 @@ int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *p
 
     for (struct fleet_source *s = fleet->sources.first; s && r == 0; s = s->next) {
         r = read_again(s, s == fleet->sources.first, &again, problems);
-        if (r == 0 && again && s->generation && same_source(again, s)) {
-            source_free(again);
-        } else if (r == 0 && again) {
+        if (r == 0 && again) {
             *last = again;
             last = &again->next;
         }

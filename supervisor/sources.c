@@ -50,6 +50,7 @@ void source_free(struct fleet_source *source)
     generation_unref(source->generation);
     manifest_text_done(&source->text);
     cJSON_Delete(source->only);
+    free(source->notes);
     free(source->path);
     free(source);
 }
@@ -57,6 +58,7 @@ void source_free(struct fleet_source *source)
 int source_parse(struct fleet_source *source, struct buf *problems)
 {
     struct generation *generation = calloc(1, sizeof *generation);
+    size_t before = problems->len;
     int r;
 
     if (!generation)
@@ -69,6 +71,26 @@ int source_parse(struct fleet_source *source, struct buf *problems)
     generation->references = 1;
     generation_unref(source->generation);
     source->generation = generation;
+    free(source->notes);
+    source->notes = problems->len > before ? strdup(problems->p + before) : NULL;
+    return 0;
+}
+
+/* env_name: by which its variables are chosen; NULL: by none. */
+static int read_text(const char *path, const char *env_name, struct manifest_text *ret,
+                     struct buf *problems)
+{
+    struct manifest_text text;
+    int r;
+
+    r = manifest_text_read(path, &text, problems);
+    if (r < 0)
+        return r;
+    if (env_name && !(text.env_name = strdup(env_name))) {
+        manifest_text_done(&text);
+        return -ENOMEM;
+    }
+    *ret = text;
     return 0;
 }
 
@@ -77,19 +99,40 @@ int source_read(struct fleet_source *source, struct buf *problems)
     struct manifest_text text, before = source->text;
     int r;
 
-    r = manifest_text_read(source->path, &text, problems);
+    r = read_text(source->path, before.env_name, &text, problems);
     if (r < 0)
         return r;
-    if (before.env_name && !(text.env_name = strdup(before.env_name)))
-        r = -ENOMEM;
     source->text = text;
-    if (r == 0)
-        r = source_parse(source, problems);
+    r = source_parse(source, problems);
     if (r == 0)
         r = socket_group_check(&source->generation->manifest, true, problems);
     manifest_text_done(r < 0 ? &text : &before);
     if (r < 0)
         source->text = before;
+    return r;
+}
+
+static bool says_the_same(const struct fleet_source *source, const struct manifest_text *text)
+{
+    return source->generation && text_same(source->text.text, text->text) &&
+           text_same(source->text.folder, text->folder) &&
+           text_same(source->text.profile, text->profile);
+}
+
+int source_has_news(const struct fleet_source *source, struct buf *problems)
+{
+    struct manifest_text text;
+    int r;
+
+    r = read_text(source->path, source->text.env_name, &text, problems);
+    if (r < 0)
+        return r;
+    r = !says_the_same(source, &text);
+    manifest_text_done(&text);
+    if (r == 0)
+        r = socket_group_check(&source->generation->manifest, true, problems);
+    if (r == 0 && source->notes)
+        (void)buf_add_text(problems, source->notes);
     return r;
 }
 

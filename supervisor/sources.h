@@ -28,6 +28,7 @@ struct fleet_source {
     cJSON *only; /* the names that were asked for; NULL: all */
     struct manifest_text text;
     struct generation *generation; /* NULL: not parsed */
+    char *notes;                   /* of that parsing, one a line; NULL: none */
 };
 
 struct sources {
@@ -48,6 +49,10 @@ int source_parse(struct fleet_source *source, struct buf *problems);
 /* Reads the file and parses it. Returns 0, or a negative errno with what is wrong in problems; the
  * source is as it was then. */
 int source_read(struct fleet_source *source, struct buf *problems);
+
+/* Whether the file says anything else by now: 1, or 0 with the notes of when it was parsed in
+ * problems; or a negative errno with what is wrong. */
+int source_has_news(const struct fleet_source *source, struct buf *problems);
 
 /* The app of that name, if it was asked for; NULL: there is none. */
 const struct app *source_find(const struct fleet_source *source, const char *name);

@@ -170,6 +170,43 @@ static void nothing_comes_back_as_nothing(void **state)
     assert_null(find(&back, "a"));
 }
 
+/* Nothing is parsed again that says the same, and what is to be noted of it is noted again. */
+static void only_what_was_changed_is_news(void **state)
+{
+    static const char noted[] = "[" APP("a", ",\"vizion\":true") "]",
+                      plain[] = "[" APP("a", "") "]";
+    struct fleet_source *source;
+    struct buf problems;
+    char path[96];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/ecosystem.json", root);
+    source = source_new(path, NULL);
+    buf_init(&problems, PROBLEMS_MAX);
+    assert_int_equal(file_replace(path, noted, strlen(noted), 0600), 0);
+    assert_int_equal(source_has_news(source, &problems), 1);
+    assert_int_equal(source_read(source, &problems), 0);
+    assert_non_null(strstr(problems.p, "apps[0].vizion: is accepted"));
+    for (int i = 0; i < 2; i++) {
+        buf_clear(&problems);
+        assert_int_equal(source_has_news(source, &problems), 0);
+        assert_non_null(strstr(problems.p, "apps[0].vizion: is accepted"));
+    }
+    buf_clear(&problems);
+    assert_int_equal(file_replace(path, plain, strlen(plain), 0600), 0);
+    assert_int_equal(source_has_news(source, &problems), 1);
+    assert_int_equal(source_read(source, &problems), 0);
+    assert_int_equal(source_has_news(source, &problems), 0);
+    assert_int_equal(problems.len, 0);
+    assert_int_equal(setenv("OPS_PROFILE", "embedded", 1), 0);
+    assert_int_equal(source_has_news(source, &problems), 1);
+    assert_int_equal(unsetenv("OPS_PROFILE"), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(source_has_news(source, &problems), -ENOENT);
+    source_free(source);
+    buf_done(&problems);
+}
+
 static void put_file(const char *text)
 {
     char path[96];
@@ -402,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(come_back_as_they_were),
         TEST(nothing_comes_back_as_nothing),
+        TEST(only_what_was_changed_is_news),
         TEST(a_broken_file_is_refused),
         TEST(what_is_wrong_in_it_is_left_out),
         TEST(one_with_the_same_path_takes_the_place),
