@@ -93,8 +93,11 @@ static int open_lines(const struct become *what)
 static int open_input(struct progress *progress)
 {
     const struct become *what = progress->what;
-    int fd = what->reads_lines ? open_lines(what) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fd;
 
+    if (what->input_empty && !what->reads_lines)
+        return 0;
+    fd = what->reads_lines ? open_lines(what) : open("/dev/null", O_RDONLY | O_CLOEXEC);
     return fd < 0 || dup2(fd, STDIN_FILENO) < 0 ? -1 : 0;
 }
 

@@ -2,7 +2,6 @@
 #include "keeper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -39,14 +38,9 @@ static void say(struct keeper_life *life, enum keeper_phase phase)
 
 static void detach(const struct keeper_task *task)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
     (void)setsid();
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     (void)prctl(PR_SET_NAME, task->name, 0, 0, 0);
-    for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
-        (void)dup2(null, fd);
-    (void)close(null);
     (void)chdir("/");
 }
 

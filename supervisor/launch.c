@@ -143,6 +143,7 @@ static void hand_all(struct handed *handed, struct keeper_task *task, int status
         hand(handed, task->cgroups_fd);
         task->cgroups_fd = KEEPER_PASS_FD + (int)become->fd_count;
     }
+    become->input_empty = true;
     become->out_fd = KEEPER_OUT_FD;
     become->err_fd = KEEPER_ERR_FD;
     become->fds = handed->pass;

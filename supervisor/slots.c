@@ -25,8 +25,9 @@ enum {
 
 static struct {
     bool open;
-    size_t used; /* by the last child; 0: it has its own */
-    int pidfd;   /* of it */
+    size_t filled; /* with what is for the last child */
+    bool shared;   /* with that child still */
+    int pidfd;     /* of it */
 } slots;
 
 static int move(int fd, int to)
@@ -40,13 +41,26 @@ static int move(int fd, int to)
     return r < 0 ? -errno : 0;
 }
 
-/* The n first; nobody else gets their numbers. */
-static int blank(size_t n)
+static int fill(size_t i, int fd)
 {
-    for (size_t i = 0; i < n; i++)
-        if (dup3(BLANK, SLOTS_FIRST + (int)i, O_CLOEXEC) < 0)
-            return -errno;
-    return 0;
+    return dup3(fd >= 0 ? fd : BLANK, SLOTS_FIRST + (int)i, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* Those from the first on that are filled; nobody else gets their numbers. */
+static void blank(size_t first)
+{
+    for (size_t i = first; i < slots.filled; i++)
+        (void)fill(i, -1);
+    slots.filled = first;
+}
+
+static int blank_all(void)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < SLOTS_MAX && r == 0; i++)
+        r = fill(i, -1);
+    return r;
 }
 
 int slots_open(void)
@@ -59,7 +73,7 @@ int slots_open(void)
     if (r == 0)
         r = move(open("/dev/null", O_RDWR | O_CLOEXEC), BLANK);
     if (r == 0)
-        r = blank(SLOTS_MAX);
+        r = blank_all();
     slots.open = r == 0;
     return r;
 }
@@ -72,44 +86,23 @@ static void take_own_table(size_t n)
     if (close_range(SLOTS_END, ~0U, CLOSE_RANGE_UNSHARE) < 0)
         _exit(EXIT_FAILURE);
     (void)!write(TOLD, &one, sizeof one);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)dup2(BLANK, fd);
     (void)close_range(SLOTS_FIRST + (unsigned)n, ~0U, 0);
 }
 
-static int fill(const int fds[], size_t n)
+/* What is in the slots from the last child on is only taken out where nothing else comes in. */
+static int fill_all(const int fds[], size_t n)
 {
-    int r;
+    size_t before = slots.filled, i;
+    int r = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (fds[i] >= 0 && dup3(fds[i], SLOTS_FIRST + (int)i, O_CLOEXEC) < 0) {
-            r = -errno;
-            (void)blank(i);
-            return r;
-        }
-    return 0;
-}
-
-pid_t slots_fork(const int fds[], size_t n, int *ret_pidfd)
-{
-    int pidfd = -1, r;
-    long pid;
-
-    assert(slots.open && n <= SLOTS_MAX);
-    slots_wait();
-    r = fill(fds, n);
-    if (r < 0)
-        return r;
-    /* Not fork(3), which would do for threads, stdio and malloc what no keeper needs. */
-    pid = syscall(SYS_clone, CLONE_FILES | CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
-    if (pid == 0)
-        take_own_table(n);
-    if (pid > 0) {
-        slots.used = n;
-        slots.pidfd = *ret_pidfd = pidfd;
-    } else if (pid < 0) {
-        pid = -errno;
-        (void)blank(n);
-    }
-    return (pid_t)pid;
+    for (i = 0; i < n && r == 0; i++)
+        if (fds[i] >= 0 || i < before)
+            r = fill(i, fds[i]);
+    slots.filled = i > before ? i : before;
+    blank(r < 0 ? 0 : n);
+    return r;
 }
 
 static bool has_told(int timeout_ms)
@@ -124,17 +117,47 @@ static bool has_told(int timeout_ms)
     return n != 0;
 }
 
-void slots_wait(void)
+/* Until the last child has its own. */
+static void wait_for_child(void)
 {
     uint64_t times;
 
-    if (!slots.used)
+    if (!slots.shared)
         return;
     if (!has_told(PATIENCE_MS)) {
         (void)pidfd_send_signal(slots.pidfd, SIGKILL, NULL, 0);
         (void)has_told(-1);
     }
     (void)!read(TOLD, &times, sizeof times);
-    (void)blank(slots.used);
-    slots.used = 0;
+    slots.shared = false;
+}
+
+pid_t slots_fork(const int fds[], size_t n, int *ret_pidfd)
+{
+    int pidfd = -1, r;
+    long pid;
+
+    assert(slots.open && n <= SLOTS_MAX);
+    wait_for_child();
+    r = fill_all(fds, n);
+    if (r < 0)
+        return r;
+    /* Not fork(3), which would do for threads, stdio and malloc what no keeper needs. */
+    pid = syscall(SYS_clone, CLONE_FILES | CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
+    if (pid == 0)
+        take_own_table(n);
+    if (pid > 0) {
+        slots.shared = true;
+        slots.pidfd = *ret_pidfd = pidfd;
+    } else if (pid < 0) {
+        pid = -errno;
+        blank(0);
+    }
+    return (pid_t)pid;
+}
+
+void slots_wait(void)
+{
+    wait_for_child();
+    blank(0);
 }

@@ -8,8 +8,8 @@
  * (CLONE_FILES, clone(2)) until it takes a copy of the beginning of it (CLOSE_RANGE_UNSHARE,
  * close_range(2)). What is for it stands there, in the slots: numbers that nothing else uses.
  *
- * Until the child has its copy, the slots must stay as they are: slots_wait, which the next fork
- * does by itself.
+ * Until the child has its copy, the slots must stay as they are: slots_wait. The next fork waits by
+ * itself, and what was for the child before stays open here until then.
  */
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,10 +26,10 @@ enum {
  * Returns 0 or a negative errno. */
 int slots_open(void);
 
-/* Forks with the n descriptors, at most SLOTS_MAX, and those of stdio. In the child it returns 0,
- * and fds[i] is SLOTS_FIRST + i there, or /dev/null where it is -1; else the pid, and *ret_pidfd is
- * the caller's, not to be closed before slots_wait; or a negative errno. The C library is not told
- * of the child, which is to make system calls only. */
+/* Forks with the n descriptors, at most SLOTS_MAX. In the child it returns 0, and fds[i] is
+ * SLOTS_FIRST + i there, or /dev/null where it is -1, as standard input, output and error are; else
+ * the pid, and *ret_pidfd is the caller's, not to be closed before slots_wait or the next fork; or
+ * a negative errno. The C library is not told of the child, which is to make system calls only. */
 pid_t slots_fork(const int fds[], size_t n, int *ret_pidfd);
 
 /* Waits, as vfork(2) does, until the last child has its own descriptors, or is gone; then lets go
