@@ -376,6 +376,27 @@ int control_listen(struct control *control, int fd)
     return 0;
 }
 
+static void add_poll(struct pollfd *polls, nfds_t *n, const uv_pipe_t *pipe)
+{
+    polls[*n].events = POLLIN;
+    *n += uv_fileno((const uv_handle_t *)pipe, &polls[*n].fd) == 0;
+}
+
+/* For the fleet: a client is at the door, or one has sent something. */
+static bool is_asked(const struct fleet *fleet)
+{
+    const struct control *control = fleet->control;
+    struct pollfd polls[1 + CONNECTIONS_MAX];
+    nfds_t n = 0;
+
+    if (control->listener)
+        add_poll(polls, &n, control->listener);
+    for (const struct connection *c = control->connections; c; c = c->next)
+        if (!c->read_all)
+            add_poll(polls, &n, &c->pipe);
+    return poll(polls, n, 0) > 0;
+}
+
 int control_open(struct control *control, struct fleet *fleet, int fd)
 {
     *control = (struct control){ .fleet = fleet, .spare = calloc(1, sizeof *control->spare) };
@@ -384,6 +405,7 @@ int control_open(struct control *control, struct fleet *fleet, int fd)
     (void)uv_timer_init(fleet->loop, &control->hangups);
     control->hangups.data = control;
     fleet->control = control;
+    fleet->asked = is_asked;
     return control_listen(control, fd);
 }
 

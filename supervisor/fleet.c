@@ -242,19 +242,44 @@ int fleet_open_journal(struct fleet *fleet)
     return journal_begin(&fleet->journal, fleet->home->fd, fleet->started_ms, add_records, fleet);
 }
 
-void fleet_commit(struct fleet *fleet)
+static void write_down(struct fleet *fleet, struct instance *instance)
 {
-    if (!fleet->recovered)
-        return;
-    for (size_t i = 0; i < fleet->count; i++)
-        if (record_changed(fleet->instances[i]))
-            journal_add(&fleet->journal, record_print(fleet->instances[i], false));
+    if (record_changed(instance))
+        journal_add(&fleet->journal, record_print(instance, false));
+}
+
+/* What was written down may happen. */
+static void go_ahead(struct fleet *fleet)
+{
     journal_flush(&fleet->journal, add_records, fleet);
     if (fleet->journal.failing)
         fleet->look_again_ms = (int64_t)monotonic_now_ms() + JOURNAL_AGAIN_MS;
     if (fleet->link)
         guard_link_flush(fleet->link);
     keepers_go(&fleet->keepers);
+}
+
+void fleet_commit(struct fleet *fleet)
+{
+    if (!fleet->recovered)
+        return;
+    for (size_t i = 0; i < fleet->count; i++)
+        write_down(fleet, fleet->instances[i]);
+    go_ahead(fleet);
+}
+
+void fleet_commit_starts(struct fleet *fleet)
+{
+    unsigned waiting = fleet->keepers.waiting;
+
+    for (const struct keeper *k = fleet->keepers.first; k && waiting; k = k->next) {
+        if (k->go_fd < 0)
+            continue;
+        waiting--;
+        if (k->owner)
+            write_down(fleet, k->owner);
+    }
+    go_ahead(fleet);
 }
 
 void fleet_journal_left(struct fleet *fleet)

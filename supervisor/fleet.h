@@ -44,7 +44,8 @@ struct fleet {
     bool dirty;
     size_t at;             /* whose turn it is, in fleet_reconcile */
     int64_t turn_ms;       /* when fleet_reconcile began with the first */
-    int64_t last_start_ms; /* when it had last started one; 0: none yet */
+    int64_t starts_ms;     /* when it last let those go that it had started, or began */
+    int64_t last_start_ms; /* when it had last started one since then; 0: none yet */
     size_t starts_from;    /* and of whom on it may start */
     size_t starts_until;   /* nor from here on, which is left to the next turn; 0: to the end */
     bool leaving;          /* opsd ends once everything is stopped */
@@ -57,6 +58,8 @@ struct fleet {
     uv_poll_t clock_poll;
     /* Told after each reconcile, so that whoever waits for a state can look. */
     void (*changed)(struct fleet *fleet);
+    /* Whether somebody waits to be heard; NULL: nobody could. */
+    bool (*asked)(const struct fleet *fleet);
     /* Told when lines of a log file were written. */
     void (*logged)(struct fleet *fleet, struct stream *stream);
     struct control *control; /* the socket through which all this is asked for */
@@ -70,6 +73,9 @@ void fleet_close(struct fleet *fleet);
 
 /* Writes down what changed and only then does what must not be done without it. */
 void fleet_commit(struct fleet *fleet);
+
+/* The same for those alone that were started and not told to go yet. */
+void fleet_commit_starts(struct fleet *fleet);
 
 /* Begins a new journal with what is. Returns 0 or a negative errno. */
 int fleet_open_journal(struct fleet *fleet);

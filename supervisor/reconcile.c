@@ -14,9 +14,12 @@
 #include "schedule.h"
 
 enum {
-    /* Once a turn has taken this long, with what ended in it, it starts no more: some fifteen where
-     * nobody else wants a processor, and one at least. Clients are heard between two turns. */
+    /* Once starts have taken this long, with what ended before them, they are told to go: some
+     * fifteen where nobody else wants a processor, and one at least. Clients are heard then. */
     STARTS_MS = 4,
+    /* Where there is nobody to hear, a turn goes on with starts, but not for longer than this: of
+     * each turn the larger part is to look at all the others. */
+    TURN_MS = 25,
     SWEEP_AGAIN_MS = 50,
 };
 
@@ -128,9 +131,19 @@ static const char *replaced_need(const struct instance *i)
     return NULL;
 }
 
-static bool has_started_enough(const struct fleet *fleet)
+/* Some have been started, and that is as much as is done at once. */
+static bool has_started_enough(struct fleet *fleet)
 {
-    return fleet->last_start_ms && fleet->last_start_ms - fleet->turn_ms >= STARTS_MS;
+    int64_t now = fleet->last_start_ms;
+
+    if (!now || now - fleet->starts_ms < STARTS_MS)
+        return false;
+    if (now - fleet->turn_ms >= TURN_MS || (fleet->asked && fleet->asked(fleet)))
+        return true;
+    fleet_commit_starts(fleet);
+    fleet->starts_ms = now;
+    fleet->last_start_ms = 0;
+    return false;
 }
 
 /* When a turn has started enough, the next goes on from there: in a storm of crashes those that
@@ -268,7 +281,7 @@ static bool settle_all(struct fleet *fleet)
     int64_t now = (int64_t)monotonic_now_ms(), wall = instant_now();
     bool more;
 
-    fleet->turn_ms = now;
+    fleet->turn_ms = fleet->starts_ms = now;
     fleet->last_start_ms = 0;
     fleet->starts_until = 0;
     for (fleet->at = 0; fleet->at < fleet->count;) {

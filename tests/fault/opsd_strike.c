@@ -2,8 +2,9 @@
  * Preloaded into opsd, this ends it with SIGKILL at a chosen boundary with the outside: a call
  * after which somebody else knows of something, or something of it stays when opsd does not.
  *
- *     OPSD_STRIKE=FILE   says "17 both" once there is to be a strike: before the 17th boundary of
- * the supervisor from then on, together with its guard; "17 supervisor": alone
+ *     OPSD_STRIKE=FILE         says "17 both" once there is to be a strike: before the 17th
+ * boundary of the supervisor from then on, together with its guard; "17 supervisor": alone
+ *     OPSD_STRIKE_LAG_MS=2     each boundary takes the supervisor that long, as on a slow disk
  *
  * The file is taken away when it is read, so that only one supervisor is struck, and the strike is
  * announced on stderr: "opsd_strike: both before renameat". Keepers and the guard are left alone.
@@ -27,6 +28,7 @@ static const char *path;
 static pid_t supervisor; /* 0: this is none; a keeper has another pid */
 static int left;         /* boundaries until the strike; 0: there is to be none yet */
 static bool both;
+static useconds_t lag;
 
 __attribute__((constructor)) static void start(void)
 {
@@ -36,6 +38,8 @@ __attribute__((constructor)) static void start(void)
 
     close(fd);
     path = getenv("OPSD_STRIKE");
+    if (getenv("OPSD_STRIKE_LAG_MS"))
+        lag = (useconds_t)atoi(getenv("OPSD_STRIKE_LAG_MS")) * 1000;
     if (path && memmem(words, n > 0 ? (size_t)n : 0, "--link", sizeof "--link" - 1))
         supervisor = getpid();
 }
@@ -57,6 +61,8 @@ static void reach(const char *name)
 {
     if (!supervisor || getpid() != supervisor)
         return;
+    if (lag)
+        usleep(lag);
     if (!left)
         look();
     if (!left || --left)

@@ -15,9 +15,10 @@ from preload import preload
 
 
 class Striker:
-    def __init__(self, home):
+    def __init__(self, home, lag_ms=0):
         self.home, self.file, self.pair = home, home.file("strike"), ()
-        self.preload = preload("opsd_strike", OPSD_STRIKE=str(self.file))
+        self.preload = preload("opsd_strike", OPSD_STRIKE=str(self.file),
+                               OPSD_STRIKE_LAG_MS=str(lag_ms))
 
     def arm(self, number, who="both"):
         """For a supervisor that is there or comes: whichever reads it first."""

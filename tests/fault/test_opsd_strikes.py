@@ -18,7 +18,7 @@ from opsd_striker import Striker
 from preload import preload
 
 ROUNDS = rounds(4 if SANITIZED else 12)
-SIZE = 12
+SIZE, FEW = 12, 5
 MANY = 1000  # boundaries; more than there are
 SEED = int(os.environ.get("OPS_SEED", random.randrange(1 << 32)))
 
@@ -88,6 +88,43 @@ def test_struck_while_they_start_for_the_first_time(crowd):
         home.recover()
         wait_until(lambda: [r["state"] for r in home.rows()] == ["online"] * 3)
         wait_until(lambda: len(list(crowd.folder.glob("*.lives"))) == 3)
+        assert home.opsctl("kill").returncode == 0
+        assert not (found := crowd.book_problems()), found
+        if not struck:
+            break
+
+
+def unknown_keepers(home):
+    """Those that were told to go and stand in no journal."""
+    journal = "".join(f.read_text() for f in home.home.glob("journal*"))
+    reports = [f.read_text().split() for f in home.home.glob("run/*")]
+    return [words for words in reports if words and f'"keeper":{words[2]},' not in journal]
+
+
+def test_nobody_goes_before_it_is_written_down(crowd):
+    """Starts take so long here that most are told to go before the turn of the loop is over; so
+    nobody asks meanwhile."""
+    home, striker = crowd.home, Striker(crowd.home, lag_ms=2)
+    home.apps(*(crowd.app(f"steady{n}") for n in range(FEW)))
+    log = home.home / "opsd.log"
+
+    def came_to_an_end():
+        said = log.read_text() if log.exists() else ""
+        return "opsd_strike: " in said or said.count(" started ") == FEW
+
+    for number in boundaries(crowd, 200):
+        for folder in (home.home, home.file("logs"), crowd.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        crowd.folder.mkdir()
+        striker.arm(number)
+        struck = home.daemonise(**striker.preload).returncode != 0
+        if not struck:
+            wait_until(came_to_an_end)
+            struck = "opsd_strike: " in log.read_text()
+        with contextlib.suppress(*GONE):
+            home.kill("both")
+        assert not (found := unknown_keepers(home)), found
+        home.recover()
         assert home.opsctl("kill").returncode == 0
         assert not (found := crowd.book_problems()), found
         if not struck:
