@@ -137,6 +137,18 @@ int text_add_escaped(struct buf *to, const char *bytes, size_t n)
     return r;
 }
 
+char *text_put_hex(char *to, const unsigned char *bytes, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *to++ = digits[bytes[i] >> 4];
+        *to++ = digits[bytes[i] & 0xf];
+    }
+    *to = '\0';
+    return to;
+}
+
 static size_t smallest(size_t a, size_t b, size_t c)
 {
     size_t m = a < b ? a : b;

@@ -30,6 +30,9 @@ int text_to_int(const char *text, int64_t least, int64_t most, int64_t *ret);
 enum { TEXT_INT_MAX = sizeof "-9223372036854775808" - 1 };
 char *text_put_int(char to[static TEXT_INT_MAX], int64_t number);
 
+/* Writes n bytes as 2n hexadecimal digits at to, with a NUL, and returns where that stands. */
+char *text_put_hex(char *to, const unsigned char *bytes, size_t n);
+
 /* Adds bytes with control characters, DEL, backslash, and what is not UTF-8 as \n, \t, \xHH, so
  * that one event stays one line and no escape sequence reaches a terminal. Quotes the text when
  * it holds a space, an equals sign or a quote, or is empty. */

@@ -195,6 +195,17 @@ static void the_nearest_word_is_near(void **state)
     assert_null(text_nearest("stop", (const char *const[]){ long_word }, 1));
 }
 
+static void bytes_are_put_as_hexadecimal_digits(void **state)
+{
+    char text[] = "xxxxxxxxx";
+
+    (void)state;
+    assert_ptr_equal(text_put_hex(text, (const unsigned char *)"\x00\x9f\xff", 3), text + 6);
+    assert_memory_equal(text, "009fff\0xx", 10);
+    assert_ptr_equal(text_put_hex(text, (const unsigned char *)"", 0), text);
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +217,7 @@ int main(void)
         cmocka_unit_test(escaping_keeps_to_the_buffers_limit),
         cmocka_unit_test(no_byte_can_steer_a_terminal),
         cmocka_unit_test(the_nearest_word_is_near),
+        cmocka_unit_test(bytes_are_put_as_hexadecimal_digits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,10 +8,10 @@
  */
 #include <errno.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway.h"
+#include "text.h"
 
 struct file {
     const char *name, *type, *text;
@@ -43,13 +43,10 @@ int dashboard_open(struct err *reterr)
     unsigned char digest[EVP_MAX_MD_SIZE];
 
     for (size_t i = 0; i < FILES; i++) {
-        char *end = stpcpy(tags[i], "\"");
-
         if (EVP_Digest(files[i].text, strlen(files[i].text), digest, NULL, EVP_sha256(), NULL) != 1)
             return err_set(reterr, -ENOMEM, "SHA-256 is not to be had");
-        for (size_t byte = 0; byte < TAG_BYTES; byte++)
-            end += snprintf(end, 3, "%02x", digest[byte]);
-        *end = '"';
+        tags[i][0] = '"';
+        *text_put_hex(tags[i] + 1, digest, TAG_BYTES) = '"';
     }
     return 0;
 }

@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "text.h"
 
 const char *const webhook_kinds[] = { "message", "callback_query", "my_chat_member", NULL };
 
@@ -33,7 +34,6 @@ const char *webhook_mark(const char *secret, char text[static WEBHOOK_MARK_MAX])
     /* Fails only when memory runs out; the mark is then one that nobody recognises. */
     (void)HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)about,
                sizeof about - 1, digest, &n);
-    for (size_t i = 0; i < WEBHOOK_MARK_MAX / 2; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    (void)text_put_hex(text, digest, WEBHOOK_MARK_MAX / 2);
     return text;
 }

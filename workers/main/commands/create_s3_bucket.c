@@ -13,6 +13,7 @@
 
 #include "buf.h"
 #include "limits.h"
+#include "text.h"
 #include "worker.h"
 
 /* Where AWS wants no LocationConstraint. */
@@ -35,12 +36,11 @@ static int hash_header(const char *body, char header[static HASH_HEADER_MAX])
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     unsigned int n = 0;
-    int at = snprintf(header, HASH_HEADER_MAX, "x-amz-content-sha256: ");
+    char *end = stpcpy(header, "x-amz-content-sha256: ");
 
     if (EVP_Digest(body, strlen(body), hash, &n, EVP_sha256(), NULL) != 1)
         return -EIO;
-    for (unsigned int i = 0; i < n; i++)
-        at += snprintf(header + at, HASH_HEADER_MAX - (size_t)at, "%02x", hash[i]);
+    (void)text_put_hex(end, hash, n);
     return 0;
 }
 
