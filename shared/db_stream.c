@@ -375,10 +375,11 @@ static void ready_to_go(uv_poll_t *poll, int status, int events)
         go_on_connecting(stream);
         return;
     }
-    /* An error shows itself when the socket is read. */
+    /* An error shows itself when the socket is read, but the server's last words come first; and
+     * libuv watches no longer where there was an error (uv__poll_io), which flush() asks for. */
     if (status < 0 || (events & UV_READABLE))
         read_answers(stream);
-    if (!stream->closing && stream->conn && (events & UV_WRITABLE))
+    if (!stream->closing && stream->conn && (status < 0 || (events & UV_WRITABLE)))
         flush(stream);
 }
 

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import re
 import resource
 import signal
@@ -193,8 +194,7 @@ def test_what_was_acknowledged_survives_a_crash_of_postgresql(worker, cluster, d
 
     def telegram(first):
         for n in range(first, first + 40):
-            while gateway.post_update(message(n)).status != 200:
-                time.sleep(0.05)
+            wait_until(lambda: gateway.post_update(message(n)).status == 200)
             acknowledged.append(n)
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -208,6 +208,42 @@ def test_what_was_acknowledged_survives_a_crash_of_postgresql(worker, cluster, d
             each.result()
     assert crashes == 2 and stored(database) == list(range(320))
     assert len(jobs(database)) == 320
+
+
+def begin_update(gateway, number):
+    """Sent, and not answered yet."""
+    connection = gateway.connection()
+    connection.request("POST", "/telegram/shop", json.dumps(message(number)),
+                       {"Content-Type": "application/json",
+                        "X-Telegram-Bot-Api-Secret-Token": SECRET})
+    return connection
+
+
+BUSY = ("select pid from pg_stat_activity"
+        " where wait_event_type = 'Lock' and application_name = 'main/gateway'")
+
+
+def test_a_server_that_leaves_our_words_unread_is_noticed(gateway, database):
+    """It says why it ends, and what follows is an error of the socket, not its end."""
+    with contextlib.closing(database.connect(autocommit=False)) as other:
+        with other.cursor() as cursor:
+            cursor.execute("lock table main.telegram_update in access exclusive mode")
+        first = begin_update(gateway, 1)
+        backend = wait_until(lambda: database.value(BUSY))
+        second = begin_update(gateway, 2)
+        for _ in range(2):  # whoever answers these has seen what came before
+            assert gateway.ask("GET", "/healthz").status == 200
+        os.kill(gateway.process.pid, signal.SIGSTOP)
+        database.query("select pg_terminate_backend(%s)", backend)
+        wait_until(lambda: not os.path.exists(f"/proc/{backend}"))
+        os.kill(gateway.process.pid, signal.SIGCONT)
+        for connection in first, second:
+            with contextlib.closing(connection):
+                assert connection.getresponse().status == 503
+        other.rollback()
+    for number in 1, 2:
+        wait_until(lambda: gateway.post_update(message(number)).status == 200)
+    assert stored(database) == [1, 2]
 
 
 # --- who may ask
