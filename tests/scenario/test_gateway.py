@@ -219,7 +219,7 @@ def begin_update(gateway, number):
     return connection
 
 
-BUSY = ("select pid from pg_stat_activity"
+BUSY = ("select max(pid) from pg_stat_activity"
         " where wait_event_type = 'Lock' and application_name = 'main/gateway'")
 
 
