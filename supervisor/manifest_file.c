@@ -93,7 +93,8 @@ static int read_text(const char *path, char **ret, size_t *ret_n, struct buf *pr
     return r;
 }
 
-int manifest_text_read(const char *path, struct manifest_text *ret, struct buf *problems)
+int manifest_text_read(const char *path, const char *env_name, struct manifest_text *ret,
+                       struct buf *problems)
 {
     struct manifest_text text = { 0 };
     int r;
@@ -103,7 +104,10 @@ int manifest_text_read(const char *path, struct manifest_text *ret, struct buf *
         return r;
     /* The folder of /ecosystem.json is "/". */
     text.folder = strndup(path, (size_t)(strrchr(path, '/') - path) + (strrchr(path, '/') == path));
-    r = text.folder ? read_profile(text.folder, &text.profile, problems) : -ENOMEM;
+    text.env_name = env_name ? strdup(env_name) : NULL;
+    r = text.folder && (text.env_name || !env_name)
+            ? read_profile(text.folder, &text.profile, problems)
+            : -ENOMEM;
     if (r < 0)
         manifest_text_done(&text);
     else
@@ -159,7 +163,7 @@ int manifest_load_most(const char *path, struct manifest *ret, struct buf *probl
     struct manifest_text text;
     int r;
 
-    r = manifest_text_read(path, &text, problems);
+    r = manifest_text_read(path, NULL, &text, problems);
     if (r < 0)
         return r;
     source = source_of(&text);
@@ -176,12 +180,10 @@ int manifest_load_env(const char *path, const char *env_name, struct manifest *r
     struct manifest_text text;
     int r;
 
-    r = manifest_text_read(path, &text, problems);
+    r = manifest_text_read(path, env_name, &text, problems);
     if (r < 0)
         return r;
-    if (env_name)
-        text.env_name = strdup(env_name);
-    r = env_name && !text.env_name ? -ENOMEM : manifest_text_parse(&text, ret, problems);
+    r = manifest_text_parse(&text, ret, problems);
     manifest_text_done(&text);
     return r;
 }

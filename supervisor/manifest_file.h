@@ -12,13 +12,14 @@ struct manifest_text {
     size_t n;
     char *folder;   /* what relative paths are relative to */
     char *profile;  /* NULL: none */
-    char *env_name; /* of --env; NULL: none. manifest_text_read leaves it so */
+    char *env_name; /* of --env; NULL: none */
 };
 
 /* Reads the file at path (absolute) and the profile that holds: OPS_PROFILE from the environment or
- * else from the .env beside it. Returns 0, and the caller releases ret; or a negative errno, and
- * problems says which file and why. */
-int manifest_text_read(const char *path, struct manifest_text *ret, struct buf *problems);
+ * else from the .env beside it; env_name (NULL: none) is copied. Returns 0, and the caller releases
+ * ret; or a negative errno, and problems says which file and why. */
+int manifest_text_read(const char *path, const char *env_name, struct manifest_text *ret,
+                       struct buf *problems);
 void manifest_text_done(struct manifest_text *text);
 
 /* What it says. Returns as manifest_load. */

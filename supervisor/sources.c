@@ -76,30 +76,12 @@ int source_parse(struct fleet_source *source, struct buf *problems)
     return 0;
 }
 
-/* env_name: by which its variables are chosen; NULL: by none. */
-static int read_text(const char *path, const char *env_name, struct manifest_text *ret,
-                     struct buf *problems)
-{
-    struct manifest_text text;
-    int r;
-
-    r = manifest_text_read(path, &text, problems);
-    if (r < 0)
-        return r;
-    if (env_name && !(text.env_name = strdup(env_name))) {
-        manifest_text_done(&text);
-        return -ENOMEM;
-    }
-    *ret = text;
-    return 0;
-}
-
 int source_read(struct fleet_source *source, struct buf *problems)
 {
     struct manifest_text text, before = source->text;
     int r;
 
-    r = read_text(source->path, before.env_name, &text, problems);
+    r = manifest_text_read(source->path, before.env_name, &text, problems);
     if (r < 0)
         return r;
     source->text = text;
@@ -124,7 +106,7 @@ int source_has_news(const struct fleet_source *source, struct buf *problems)
     struct manifest_text text;
     int r;
 
-    r = read_text(source->path, source->text.env_name, &text, problems);
+    r = manifest_text_read(source->path, source->text.env_name, &text, problems);
     if (r < 0)
         return r;
     r = !says_the_same(source, &text);
