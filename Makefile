@@ -236,8 +236,8 @@ PYTEST := BUILD=$(O) /usr/bin/python3 -B -m pytest -q -o cache_dir=$(abspath $(O
 CROWDED := $(PYTEST) -n $(shell expr 2 \* $$(nproc))
 T ?= tests
 
-# One after the other: both have deadlines.
-test: ## run every test (SAN=address,undefined: under sanitizers)
+# One after the other: both have deadlines. Everything is built before, or two makes would build at once.
+test: all ## run every test (SAN=address,undefined: under sanitizers)
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-black-box
 
