@@ -16,11 +16,10 @@ static void put(struct buf *array, const char *bytes, size_t n)
 
 void array_add(struct buf *array, const char *word)
 {
+    if (!word)
+        word = "NULL";
     put(array, array->len ? "," : "{", 1);
-    if (word)
-        put(array, word, strlen(word));
-    else
-        put(array, "NULL", 4);
+    put(array, word, strlen(word));
 }
 
 void array_add_int(struct buf *array, int64_t number)

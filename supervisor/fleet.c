@@ -161,6 +161,13 @@ void fleet_leave(struct fleet *fleet)
     fleet_touch(fleet);
 }
 
+static bool is_from(const struct instance *instance, const char *path)
+{
+    const struct fleet_source *source = sources_of(&instance->fleet->sources, instance->app->name);
+
+    return source && text_same(source->path, path);
+}
+
 bool fleet_selects(const char *name, const struct instance *instance)
 {
     size_t n = strlen(instance->app->name);
@@ -172,7 +179,7 @@ bool fleet_selects(const char *name, const struct instance *instance)
         strcmp(name, instance->app->space) == 0)
         return true;
     if (name[0] == '/')
-        return sources_are_from(&instance->fleet->sources, name, instance->app->name);
+        return is_from(instance, name);
     if (text_to_int(name, 0, INT32_MAX, &number) == 0)
         return number == instance->id;
     return strncmp(name, instance->app->name, n) == 0 && name[n] == ':' &&

@@ -308,16 +308,14 @@ static void retire_renamed(struct fleet *fleet, const struct generation *before)
 int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
                        struct buf *problems)
 {
-    struct fleet_source *source = fleet->sources.first;
-    struct generation *generation = NULL;
+    struct fleet_source *source = sources_of(&fleet->sources, name);
+    const struct generation *generation;
     char *before, *copy;
     int r;
 
-    (void)sources_find(&fleet->sources, name, &generation);
-    while (source && source->generation != generation)
-        source = source->next;
-    if (!generation || !source || !source->path || text_same(source->text.env_name, env_name))
+    if (!source || !source->path || text_same(source->text.env_name, env_name))
         return 0;
+    generation = source->generation;
     copy = strdup(env_name);
     if (!copy)
         return -ENOMEM;

@@ -161,19 +161,25 @@ void sources_put(struct sources *sources, struct fleet_source *source)
     source_free(old);
 }
 
+struct fleet_source *sources_of(const struct sources *sources, const char *name)
+{
+    struct fleet_source *last = NULL;
+
+    for (struct fleet_source *s = sources->first; s; s = s->next)
+        if (source_find(s, name))
+            last = s;
+    return last;
+}
+
 const struct app *sources_find(const struct sources *sources, const char *name,
                                struct generation **ret)
 {
-    const struct app *found = NULL, *app;
+    const struct fleet_source *source = sources_of(sources, name);
 
-    for (const struct fleet_source *s = sources->first; s; s = s->next) {
-        app = source_find(s, name);
-        if (app) {
-            found = app;
-            *ret = s->generation;
-        }
-    }
-    return found;
+    if (!source)
+        return NULL;
+    *ret = source->generation;
+    return source_find(source, name);
 }
 
 bool sources_hold(const struct sources *sources, const struct fleet_source *source,
@@ -184,15 +190,6 @@ bool sources_hold(const struct sources *sources, const struct fleet_source *sour
     while (later && !source_find(later, app->name))
         later = later->next;
     return !later && is_of_source(source, app->name) && !json_get(sources->deleted, app->name);
-}
-
-bool sources_are_from(const struct sources *sources, const char *path, const char *name)
-{
-    const struct fleet_source *last = NULL;
-
-    for (const struct fleet_source *s = sources->first; s; s = s->next)
-        last = source_find(s, name) ? s : last;
-    return last && text_same(last->path, path);
 }
 
 int sources_instances(const struct sources *sources, const struct app *app)

@@ -61,6 +61,9 @@ const struct app *source_find(const struct fleet_source *source, const char *nam
  * name tells which is the same. */
 void sources_put(struct sources *sources, struct fleet_source *source);
 
+/* The source whose app of that name holds: the last of them; NULL: there is none. */
+struct fleet_source *sources_of(const struct sources *sources, const char *name);
+
 /* The app of that name that holds, and where it comes from; NULL: there is none. */
 const struct app *sources_find(const struct sources *sources, const char *name,
                                struct generation **ret);
@@ -68,9 +71,6 @@ const struct app *sources_find(const struct sources *sources, const char *name,
 /* True when that very app is the one that holds for its name, and is not deleted. */
 bool sources_hold(const struct sources *sources, const struct fleet_source *source,
                   const struct app *app);
-
-/* True when the app that holds for that name comes from the file of that absolute path. */
-bool sources_are_from(const struct sources *sources, const char *path, const char *name);
 
 /* How many instances the app has: as scaled, or as the manifest says, on this machine. */
 int sources_instances(const struct sources *sources, const struct app *app);

@@ -73,16 +73,21 @@ def test_struck_while_they_take_over(crowd):
     print(f"struck at up to {last} boundaries")
 
 
+def first_start_is_struck(crowd, striker, number):
+    """A start with nothing there from before; False where the strike may still come, or none does."""
+    for folder in (crowd.home.home, crowd.home.file("logs"), crowd.folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    crowd.folder.mkdir()
+    striker.arm(number)
+    return crowd.home.daemonise(**striker.preload).returncode != 0
+
+
 def test_struck_while_they_start_for_the_first_time(crowd):
     """Whatever has autostart comes up in the end, once."""
     home, striker = crowd.home, Striker(crowd.home)
     home.apps(*(crowd.app(f"steady{n}") for n in range(3)))
     for number in boundaries(crowd, 80):
-        for folder in (home.home, home.file("logs"), crowd.folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        crowd.folder.mkdir()
-        striker.arm(number)
-        struck = home.daemonise(**striker.preload).returncode != 0
+        struck = first_start_is_struck(crowd, striker, number)
         with contextlib.suppress(*GONE):  # the strike may still come
             home.kill("both")
         home.recover()
@@ -113,11 +118,7 @@ def test_nobody_goes_before_it_is_written_down(crowd):
         return "opsd_strike: " in said or said.count(" started ") == FEW
 
     for number in boundaries(crowd, 200):
-        for folder in (home.home, home.file("logs"), crowd.folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        crowd.folder.mkdir()
-        striker.arm(number)
-        struck = home.daemonise(**striker.preload).returncode != 0
+        struck = first_start_is_struck(crowd, striker, number)
         if not struck:
             wait_until(came_to_an_end)
             struck = "opsd_strike: " in log.read_text()
