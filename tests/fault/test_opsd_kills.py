@@ -140,8 +140,6 @@ def test_what_is_printed_while_opsd_is_away_is_in_the_log(crowd):
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
     """opsd and opsctl in a folder of their own, where others can be put in their place."""
-    if not conformance_fleet.knows("upgrade"):
-        pytest.skip("this opsctl has no upgrade")
     for name in ("opsd", "opsctl"):
         shutil.copy2(supervisor.BIN / name, tmp_path / name)
     for module in (supervisor, conformance_fleet):

@@ -27,11 +27,6 @@ def rounds(usual):
     return int(os.environ.get("OPS_ROUNDS", usual))
 
 
-def knows(word):
-    """Whether opsctl has such a command."""
-    return subprocess.run([BIN / "opsctl", "help", word], capture_output=True).returncode == 0
-
-
 def status_of(pid, field):
     """A number of /proc/PID/status; None once it is gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
