@@ -183,5 +183,5 @@ def home():
     one.end()
 
 
-__all__ = ["BIN", "GONE", "Home", "Refused", "SANITIZED", "build", "home", "is_alive", "knows",
+__all__ = ["BIN", "GONE", "Home", "Refused", "SANITIZED", "build", "home", "is_alive",
            "opsd_stands_still", "parent_of", "rounds", "state_of", "status_of", "wait_until"]
