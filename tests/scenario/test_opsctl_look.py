@@ -82,9 +82,10 @@ def test_suspended_it_leaves_the_terminal_to_the_shell(fleet, terminal, command)
     fleet.apps(sh("exec sleep 1000"))
     fleet.start()
     fleet.wait_state("w", "online")
-    shown = terminal().run("bash", "--norc", "--noprofile", "-i", cwd=fleet.folder, PS1="ask> ")
+    shown = terminal().run("bash", "--norc", "--noprofile", "-i", cwd=fleet.folder, PS1="ask> ",
+                           PATH=f"{BIN}:{os.environ['PATH']}")  # the shell prints the command: it fits in one line
     shown.wait("ask>")
-    shown.keys(f"stty -g >before; {BIN / 'opsctl'} --home {fleet.home} {command}", "Enter")
+    shown.keys(f"stty -g >before; opsctl --home {fleet.home} {command}", "Enter")
     shown.wait_not("ask>")
     shown.wait("online")
 
