@@ -93,13 +93,6 @@ void fleet_clock_set(struct fleet *fleet);
 /* Something happened to an instance. */
 void fleet_touch(struct fleet *fleet);
 
-/* Finds the instances that each depends on; after every change of which there are. Returns 0 or
- * -ENOMEM. */
-int fleet_resolve(struct fleet *fleet);
-
-/* Whether the condition of the app's d-th dependency holds. */
-bool fleet_dependency_met(const struct instance *instance, size_t d);
-
 /* Once per turn of the loop. */
 void fleet_reconcile(struct fleet *fleet);
 

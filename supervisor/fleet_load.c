@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "fleet_depends.h"
 #include "fleet_parts.h"
 #include "heap.h"
 #include "instance_files.h"
@@ -21,13 +22,11 @@
 /* Gives a present instance its app in the new generation. */
 static void adopt(struct instance *instance, struct generation *generation, const struct app *app)
 {
+    fleet_forget_needs(instance);
     generation->references++;
     generation_unref(instance->generation);
     instance->generation = generation;
     instance->app = app;
-    free(instance->needs);
-    instance->needs = NULL;
-    instance->blocked = NULL;
 }
 
 /* known: so many were there before. What a manifest says is said once. */
@@ -97,45 +96,6 @@ static int take_source(struct fleet *fleet, struct fleet_source *source)
         for (int number = 0; number < sources_instances(&fleet->sources, app) && r == 0; number++)
             r = take_instance(fleet, known, source->generation, app, number);
     }
-    return r;
-}
-
-static bool is_need(const struct instance *i, const struct dependency *dependency)
-{
-    return instance_is_member(i) && strcmp(i->app->name, dependency->name) == 0;
-}
-
-/* Turns the names in depends_on into lists of instances. */
-static int resolve_needs(struct fleet *fleet, struct instance *instance)
-{
-    const struct app *app = instance->app;
-    size_t n = app->depends_count;
-
-    free(instance->needs);
-    instance->needs = NULL;
-    if (!app->depends_count)
-        return 0;
-    for (size_t d = 0; d < app->depends_count; d++)
-        for (size_t i = 0; i < fleet->count; i++)
-            n += is_need(fleet->instances[i], &app->depends_on[d]);
-    instance->needs = calloc(n, sizeof(void *));
-    if (!instance->needs)
-        return -ENOMEM;
-    n = 0;
-    for (size_t d = 0; d < app->depends_count; d++, n++)
-        for (size_t i = 0; i < fleet->count; i++)
-            if (is_need(fleet->instances[i], &app->depends_on[d]))
-                instance->needs[n++] = fleet->instances[i];
-    return 0;
-}
-
-int fleet_resolve(struct fleet *fleet)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < fleet->count && r == 0; i++)
-        r = resolve_needs(fleet, fleet->instances[i]);
-    renew_loaded(fleet);
     return r;
 }
 

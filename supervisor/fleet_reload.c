@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fleet_depends.h"
 #include "instant.h"
 #include "log.h"
 #include "record.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fleet.h"
+#include "fleet_depends.h"
 #include "instance_files.h"
 #include "instance_fork.h"
 #include "instance_history.h"
@@ -74,7 +75,7 @@ void instance_free(struct instance *i)
     instance_usage_end(i);
     generation_unref(i->ran_generation);
     generation_unref(i->generation);
-    free(i->needs);
+    fleet_forget_needs(i);
     for (unsigned n = 0; i->exits && n < EXITS_KEPT; n++)
         free(i->exits[n].said);
     free(i->exits);

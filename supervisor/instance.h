@@ -32,6 +32,7 @@ enum {
 struct fleet;
 struct generation;
 struct instance;
+struct need;
 
 /* Whoever started a run by hand and looks on. */
 struct run {
@@ -93,8 +94,8 @@ struct instance {
     bool held;           /* what it depends on was taken away, and so it leaves, too */
     bool start_asked;    /* only while a start is marked */
     const char *blocked; /* the dependency that it waits for; NULL: none */
-    struct instance *
-        *needs; /* app->depends_count lists, one after the other, each ends with NULL */
+    struct need *needs;  /* what it depends on (fleet_depends.h), in the order of the manifest */
+    size_t needs_count;
 
     struct keeper *keeper;       /* NULL: nothing of it runs */
     struct keeper_report report; /* what the keeper last said */

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "fleet_depends.h"
 #include "fleet_load.h"
 #include "instant.h"
 #include "json.h"
@@ -137,15 +138,12 @@ static void await_start(struct connection *connection, const struct wire_request
 
 void mark_start(struct instance *i)
 {
-    size_t n = 0;
-
     if (i->start_asked)
         return;
     i->start_asked = true;
-    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
-        for (; i->needs[n]; n++)
-            if (!i->needs[n]->machine.completed)
-                mark_start(i->needs[n]);
+    for (size_t n = 0; n < i->needs_count; n++)
+        if (!i->needs[n].instance->machine.completed)
+            mark_start(i->needs[n].instance);
 }
 
 void start_marked(struct fleet *fleet)

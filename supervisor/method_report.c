@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fleet_depends.h"
 #include "instance_files.h"
 #include "instance_usage.h"
 #include "instant.h"

@@ -2,9 +2,9 @@
  * Once per turn of the loop: compare what is wanted of each instance with what is, and act.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/timerfd.h>
 
+#include "fleet_depends.h"
 #include "fleet_reload.h"
 #include "instance_notify.h"
 #include "instance_probe.h"
@@ -23,90 +23,10 @@ enum {
     SWEEP_AGAIN_MS = 50,
 };
 
-/* Whether somebody took this worker away: it was stopped, is about to be, or something that it
- * depends on was. */
-static bool is_leaving(const struct instance *i)
-{
-    return i->stop_asked || !i->machine.wanted || i->held;
-}
-
-static bool is_met(const struct instance *need, enum dependency_condition condition)
-{
-    const struct machine *m = &need->machine;
-
-    switch (condition) {
-    case DEPENDENCY_COMPLETED:
-        return m->completed;
-    case DEPENDENCY_STARTED:
-        return m->state == STATE_LAUNCHING || m->state == STATE_ONLINE || m->completed;
-    default:
-        return (m->state == STATE_ONLINE && m->ready) || m->state == STATE_SCHEDULED ||
-               m->completed;
-    }
-}
-
-/* The first dependency for which the test holds, by name; NULL: none. */
-static const char *first_need(const struct instance *i,
-                              bool (*test)(const struct instance *need,
-                                           enum dependency_condition condition))
-{
-    size_t n = 0;
-
-    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
-        for (; i->needs[n]; n++)
-            if (test(i->needs[n], i->app->depends_on[d].condition))
-                return i->app->depends_on[d].name;
-    return NULL;
-}
-
-/* A crash and a restart leave dependents alone; a stop by hand does not, unless the worker had done
- * its work anyway. */
-static bool is_taken_away(const struct instance *need, enum dependency_condition condition)
-{
-    return condition != DEPENDENCY_COMPLETED && is_leaving(need) && !need->machine.completed;
-}
-
-static bool is_unmet(const struct instance *need, enum dependency_condition condition)
-{
-    return !is_met(need, condition) || is_taken_away(need, condition);
-}
-
-bool fleet_dependency_met(const struct instance *i, size_t d)
-{
-    size_t n = 0;
-
-    for (size_t before = 0; before < d; before++, n++)
-        while (i->needs && i->needs[n])
-            n++;
-    for (; i->needs && i->needs[n]; n++)
-        if (is_unmet(i->needs[n], i->app->depends_on[d].condition))
-            return false;
-    return true;
-}
-
-static bool needs(const struct instance *i, const struct instance *other)
-{
-    size_t n = 0;
-
-    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
-        for (; i->needs[n]; n++)
-            if (i->needs[n] == other && i->app->depends_on[d].condition != DEPENDENCY_COMPLETED)
-                return true;
-    return false;
-}
-
-static bool has_running_dependents(const struct fleet *fleet, const struct instance *other)
-{
-    for (size_t k = 0; k < fleet->count; k++)
-        if (machine_runs(&fleet->instances[k]->machine) && needs(fleet->instances[k], other))
-            return true;
-    return false;
-}
-
 /* A stop that was asked for waits until nothing that depends on the worker runs. */
 static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
 {
-    if (!i->stop_asked || (!i->machine.completed && has_running_dependents(fleet, i)))
+    if (!i->stop_asked || (!i->machine.completed && fleet_has_running_dependents(fleet, i)))
         return;
     i->stop_asked = false;
     if (fleet->leaving)
@@ -114,21 +34,6 @@ static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
     instance_act(i, machine_stop(&i->machine, i->app, now));
     if (i->run)
         instance_pause(i, false);
-}
-
-/* A dependency with "restart": true is gone, or it is another process than the one that was there
- * when this worker was started. */
-static const char *replaced_need(const struct instance *i)
-{
-    size_t n = 0;
-
-    for (size_t d = 0; i->needs && d < i->app->depends_count; d++, n++)
-        for (; i->needs[n]; n++)
-            if (i->app->depends_on[d].restart &&
-                (!is_met(i->needs[n], i->app->depends_on[d].condition) ||
-                 machine_outlived(&i->machine, &i->needs[n]->machine)))
-                return i->app->depends_on[d].name;
-    return NULL;
 }
 
 /* Some have been started, and that is as much as is done at once. */
@@ -161,14 +66,14 @@ static bool may_start(struct fleet *fleet, const struct instance *i)
 static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
 {
     struct machine *m = &i->machine;
-    const char *gone = m->wanted && !i->run ? first_need(i, is_taken_away) : NULL;
+    const char *gone = m->wanted && !i->run ? fleet_lost_need(i) : NULL;
 
     if (i->held != (gone != NULL))
         fleet_touch(fleet);
     i->held = gone != NULL;
     i->blocked = NULL;
     if (m->state == STATE_WAITING) {
-        i->blocked = first_need(i, is_unmet);
+        i->blocked = fleet_unmet_need(i);
         if (i->blocked) {
             (void)err_set(&m->reason, 0, "waits for %s", i->blocked);
         } else if (may_start(fleet, i)) {
@@ -177,8 +82,8 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         return;
     }
     if (!gone && !i->run && (m->state == STATE_LAUNCHING || m->state == STATE_ONLINE))
-        gone = replaced_need(i);
-    if (gone && !has_running_dependents(fleet, i))
+        gone = fleet_replaced_need(i);
+    if (gone && !fleet_has_running_dependents(fleet, i))
         instance_act(i, machine_hold(m, i->app, now, gone));
 }
 
