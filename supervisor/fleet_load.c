@@ -29,7 +29,8 @@ static void adopt(struct instance *instance, struct generation *generation, cons
     instance->app = app;
 }
 
-/* known: so many were there before. What a manifest says is said once. */
+/* A manifest names an app once, so the instance, if there is one, is among the first `known`: those
+ * that were there before this manifest was gone through. */
 static int take_instance(struct fleet *fleet, size_t known, struct generation *generation,
                          const struct app *app, int number)
 {
@@ -54,7 +55,7 @@ static int take_instance(struct fleet *fleet, size_t known, struct generation *g
     return 0;
 }
 
-/* The variables of --update-env, as the app has its other texts. */
+/* Gives the app the variables of --update-env, in memory that lives as long as the app does. */
 static int set_shell_env(const struct sources *sources, const struct fleet_source *source,
                          struct app *app)
 {
@@ -232,7 +233,7 @@ bool fleet_is_known(const struct fleet *fleet, struct buf *problems)
     return fleet->recovered;
 }
 
-int fleet_reload(struct fleet *fleet, struct buf *problems)
+int fleet_load_files(struct fleet *fleet, struct buf *problems)
 {
     struct fleet_source *list;
     int r;

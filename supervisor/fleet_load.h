@@ -10,9 +10,9 @@
 
 /* Reads the manifest and every other file again: new apps become instances, present ones use it
  * from their next start. */
-int fleet_reload(struct fleet *fleet, struct buf *problems);
+int fleet_load_files(struct fleet *fleet, struct buf *problems);
 
-/* The same by what was kept in the home, without a look at the files. */
+/* The same from the copies that are kept in the home, whatever the files say by now. */
 int fleet_load_kept(struct fleet *fleet, struct buf *problems);
 
 /* Adds a source (sources_put), which is taken also on failure. names, when it is not NULL, gets the
@@ -34,8 +34,8 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err
 /* The instance is stopped and then gone, until its app is started by name. */
 void fleet_delete(struct fleet *fleet, struct instance *instance);
 
-/* Brings back what was deleted: the app of that name, those of that namespace, or "all". Whoever
- * calls reloads after it. */
+/* Brings back what was deleted: the app of that name, those of that namespace, or "all". It takes
+ * effect with the next fleet_load_files. */
 void fleet_undelete(struct fleet *fleet, const char *name);
 
 /* The variables that app is started with besides its own, from its next start on: ["NAME=value"],
@@ -43,7 +43,7 @@ void fleet_undelete(struct fleet *fleet, const char *name);
 int fleet_set_environment(struct fleet *fleet, const char *name, cJSON *variables);
 
 /* The file that app comes from is read with the variables of env_NAME from now on; a script has
- * none. Whoever calls reloads after it. Returns as source_parse. */
+ * none. It takes effect with the next fleet_load_files. Returns as source_parse. */
 int fleet_set_env_name(struct fleet *fleet, const char *name, const char *env_name,
                        struct buf *problems);
 

@@ -191,8 +191,8 @@ void method_start(struct connection *connection, const struct wire_request *requ
         return;
     }
     undelete(fleet, request->params);
-    if (!methods_reload(connection, request, &notes) || !params_check_names(connection, request) ||
-        !update_environment(connection, request, notes))
+    if (!methods_load_files(connection, request, &notes) ||
+        !params_check_names(connection, request) || !update_environment(connection, request, notes))
         return;
     start_named(connection, request, TAKE(notes));
 }
@@ -215,8 +215,8 @@ void method_restart(struct connection *connection, const struct wire_request *re
     int64_t now = (int64_t)monotonic_now_ms();
     OWN(json) cJSON *notes = NULL;
 
-    if (!methods_reload(connection, request, &notes) || !params_check_some(connection, request) ||
-        !update_environment(connection, request, notes))
+    if (!methods_load_files(connection, request, &notes) ||
+        !params_check_some(connection, request) || !update_environment(connection, request, notes))
         return;
     for (size_t i = 0; i < fleet->count; i++) {
         struct instance *instance = fleet->instances[i];

@@ -196,8 +196,8 @@ void method_reload(struct connection *connection, const struct wire_request *req
     cJSON *result;
     int r = 0;
 
-    if (!methods_reload(connection, request, &notes) || !params_check_some(connection, request) ||
-        !update_environment(connection, request, notes))
+    if (!methods_load_files(connection, request, &notes) ||
+        !params_check_some(connection, request) || !update_environment(connection, request, notes))
         return;
     for (size_t k = 0, count = fleet->count; k < count && r == 0; k++)
         if (params_select_to_start(request->params, fleet->instances[k]) &&

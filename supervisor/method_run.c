@@ -210,7 +210,7 @@ void method_run_worker(struct connection *connection, const struct wire_request 
                         "app and worker: want texts; args: want a list of texts", NULL);
         return;
     }
-    if (!methods_reload(connection, request, &notes))
+    if (!methods_load_files(connection, request, &notes))
         return;
     app = find_app(fleet, space, name);
     if (!app) {

@@ -191,7 +191,7 @@ void method_resurrect(struct connection *connection, const struct wire_request *
     struct err why;
     cJSON *result;
 
-    if (!methods_reload(connection, request, &notes))
+    if (!methods_load_files(connection, request, &notes))
         return;
     if (read_last(fleet, notes, &saved, &why) < 0) {
         connection_fail(connection, request->id, WIRE_FAILED, why.text, NULL);

@@ -73,7 +73,7 @@ bool update_environment(struct connection *connection, const struct wire_request
     if (r == -ENOMEM)
         (void)out_of_memory(&problems);
     if (r == 0)
-        r = fleet_reload(fleet, &problems);
+        r = fleet_load_files(fleet, &problems);
     if (r < 0) {
         fail_problems(connection, request, fleet->home->manifest, &problems);
         return false;

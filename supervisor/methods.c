@@ -220,8 +220,8 @@ void fail_problems(struct connection *connection, const struct wire_request *req
     connection_fail(connection, request->id, WIRE_FAILED, message, data);
 }
 
-bool methods_reload(struct connection *connection, const struct wire_request *request,
-                    cJSON **ret_notes)
+bool methods_load_files(struct connection *connection, const struct wire_request *request,
+                        cJSON **ret_notes)
 {
     struct fleet *fleet = connection->control->fleet;
     OWN_BUF struct buf problems = { 0 };
@@ -231,7 +231,7 @@ bool methods_reload(struct connection *connection, const struct wire_request *re
         fail_leaving(connection, request);
         return false;
     }
-    if ((fleet->recovered ? fleet_reload(fleet, &problems) : recover(fleet, true, &problems)) ==
+    if ((fleet->recovered ? fleet_load_files(fleet, &problems) : recover(fleet, true, &problems)) ==
         0) {
         *ret_notes = problems_notes(&problems);
         return true;

@@ -59,11 +59,11 @@ bool params_check_names(struct connection *connection, const struct wire_request
 /* The same, and not unless they select some worker: "all" may be none. */
 bool params_check_some(struct connection *connection, const struct wire_request *request);
 
-/* Reads the manifest anew. Notes about it go to *ret_notes (an array for the result, to be
- * deleted); when it is wrong the request is answered with everything that is, and false returned.
- */
-bool methods_reload(struct connection *connection, const struct wire_request *request,
-                    cJSON **ret_notes);
+/* Reads the manifest and every other file again (fleet_load_files). Notes about them go to
+ * *ret_notes, an array for the result, to be deleted. When one is wrong the request is answered
+ * with everything that is, and false returned. */
+bool methods_load_files(struct connection *connection, const struct wire_request *request,
+                        cJSON **ret_notes);
 
 enum { ANSWER_PROBLEMS_MAX = 64 << 10 };
 

@@ -245,7 +245,7 @@ static int load(struct fleet *fleet, bool goes_on, struct buf *problems)
     if (goes_on && fleet_load_kept(fleet, problems) == 0)
         return 0;
     /* Without one everything comes by hand. */
-    return fleet->home->manifest ? fleet_reload(fleet, problems) : 0;
+    return fleet->home->manifest ? fleet_load_files(fleet, problems) : 0;
 }
 
 static int restore(struct fleet *fleet, const struct journal_lines *journal, bool start,

@@ -99,7 +99,7 @@ static inline void write_file(const char *path, const char *text)
 static inline void load(struct world *world, const char *text)
 {
     write_file(world->manifest, text);
-    if (fleet_reload(&world->fleet, &world->problems) < 0)
+    if (fleet_load_files(&world->fleet, &world->problems) < 0)
         fail_msg("%s", world->problems.p);
 }
 

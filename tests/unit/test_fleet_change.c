@@ -54,12 +54,12 @@ static void a_manifest_that_is_wrong_changes_nothing(void **state)
     load(world, APP("a", ""));
     app = fleet_find(&world->fleet, "a")->app;
     write_file(world->manifest, "[" APP("b", "") ",{}]");
-    assert_true(fleet_reload(&world->fleet, &world->problems) < 0);
+    assert_true(fleet_load_files(&world->fleet, &world->problems) < 0);
     assert_true(world->problems.len > 0);
     assert_null(fleet_diff(&world->fleet, &world->problems));
     assert_null(fleet_apply(&world->fleet, &world->problems));
     assert_int_equal(unlink(world->manifest), 0);
-    assert_int_equal(fleet_reload(&world->fleet, &world->problems), -ENOENT);
+    assert_int_equal(fleet_load_files(&world->fleet, &world->problems), -ENOENT);
     assert_ptr_equal(fleet_find(&world->fleet, "a")->app, app);
     assert_fleet(world, "a:0");
 }
@@ -186,14 +186,14 @@ static void what_is_deleted_stays_away(void **state)
     for (size_t k = 0; k < world->fleet.count; k++)
         if (world->fleet.instances[k]->retiring)
             fleet_remove(&world->fleet, world->fleet.instances[k--]);
-    assert_int_equal(fleet_reload(&world->fleet, &world->problems), 0);
+    assert_int_equal(fleet_load_files(&world->fleet, &world->problems), 0);
     assert_fleet(world, "b:0");
     assert_diff(world, "");
     fleet_undelete(&world->fleet, "nobody");
-    assert_int_equal(fleet_reload(&world->fleet, &world->problems), 0);
+    assert_int_equal(fleet_load_files(&world->fleet, &world->problems), 0);
     assert_fleet(world, "b:0");
     fleet_undelete(&world->fleet, "a");
-    assert_int_equal(fleet_reload(&world->fleet, &world->problems), 0);
+    assert_int_equal(fleet_load_files(&world->fleet, &world->problems), 0);
     assert_fleet(world, "b:0 a:0");
 }
 
