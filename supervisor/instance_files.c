@@ -1,6 +1,7 @@
 /* What an instance has in the home. */
 #include "instance_files.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,49 @@ char *instance_file_name(const struct instance *i)
     else
         r = asprintf(&name, "%s-%d", i->app->name, i->number);
     return r < 0 ? NULL : name;
+}
+
+/* A number from 0 on, without a sign; moves *at behind it. */
+static bool take_number(const char **at, int *ret)
+{
+    char *end;
+    long number;
+
+    if (!isdigit((unsigned char)**at))
+        return false;
+    number = strtol(*at, &end, 10);
+    *at = end;
+    *ret = (int)number;
+    return number <= INT32_MAX;
+}
+
+/* The last dash ends the name, which may have others; "~" is in no worker's name. */
+bool instance_file_parse(const char *file, struct instance_file *ret)
+{
+    const char *dash = strrchr(file, '-'), *at = dash ? dash + 1 : "";
+    struct instance_file parts = { .name = file };
+
+    if (!take_number(&at, &parts.number))
+        return false;
+    parts.name_length = (size_t)(dash - file);
+    parts.by_hand = file[0] == '~';
+    if (*at == '~') {
+        at++;
+        if (!take_number(&at, &parts.variant))
+            return false;
+    }
+    *ret = parts;
+    return !*at;
+}
+
+bool instance_file_fits(const struct instance_file *file, const struct instance *i)
+{
+    const char *name = i->app->name;
+
+    if (file->by_hand || i->run)
+        return file->by_hand && i->run && file->number == i->id;
+    return file->number == i->number && strncmp(file->name, name, file->name_length) == 0 &&
+           !name[file->name_length];
 }
 
 static char *stored_name(const struct instance *i, const char *suffix)

@@ -2,8 +2,6 @@
 #include "recover.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "fleet_load.h"
 #include "heap.h"
@@ -91,22 +89,12 @@ static void revive(struct instance *i)
 /* --- what runs and the journal does not know: a run by hand or one of a reload, which nobody asks
  * for any more; or a worker, when the journal was emptied, or could not be written */
 
-/* A status file belongs to NAME-NUMBER, or NAME-NUMBER~VARIANT after a reload. */
-static struct instance *owner_of(const struct fleet *fleet, const char *file, int *ret_variant)
+static struct instance *owner_of(const struct fleet *fleet, const struct instance_file *file)
 {
-    for (size_t k = 0; k < fleet->count; k++) {
-        struct instance *i = fleet->instances[k];
-        size_t n = strlen(i->app->name);
-        char *end;
-        long number;
-
-        if (!instance_is_member(i) || strncmp(file, i->app->name, n) != 0 || file[n] != '-')
-            continue;
-        number = strtol(file + n + 1, &end, 10);
-        *ret_variant = *end == '~' ? (int)strtol(end + 1, &end, 10) : 0;
-        if (!*end && number == i->number)
-            return i;
-    }
+    for (size_t k = 0; k < fleet->count; k++)
+        if (instance_is_member(fleet->instances[k]) &&
+            instance_file_fits(file, fleet->instances[k]))
+            return fleet->instances[k];
     return NULL;
 }
 
@@ -122,7 +110,7 @@ static bool is_known(const struct fleet *fleet, const struct keeper_report *repo
     return false;
 }
 
-/* One that is not what was found. */
+/* True when it has a process already, which then is another one than what was found. */
 static bool has_its_own(const struct instance *i)
 {
     if (i->recorded && i->keeper_pid)
@@ -146,8 +134,8 @@ static void take_unknown(struct instance *i, const struct keeper_report *report,
     instance_adopt(i);
 }
 
-/* Else it was dismissed, and what became of its worker is known; on a busy machine it takes its
- * time to die. */
+/* A keeper with nothing to keep was dismissed, and what became of its worker is known; on a busy
+ * machine it takes its time to die. */
 static bool keeps_something(const struct keeper_report *report)
 {
     return report->phase != KEEPER_EMPTY && report->phase != KEEPER_FAILED;
@@ -158,15 +146,15 @@ static bool look_at_running(void *context, const char *file, const struct keeper
     struct fleet *fleet = context;
     struct keeper_identity identity = { file, report->keeper, report->keeper_start };
     struct keeper_report last;
+    struct instance_file parts;
     struct keeper *keeper;
     struct instance *i;
-    int variant;
 
     if (is_known(fleet, report))
         return true;
-    i = owner_of(fleet, file, &variant);
+    i = instance_file_parse(file, &parts) ? owner_of(fleet, &parts) : NULL;
     if (i && !has_its_own(i) && keeps_something(report)) {
-        take_unknown(i, report, variant);
+        take_unknown(i, report, parts.variant);
     } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
         log_info("ends what nobody asks for any more", LOG_TEXT("what", file));
         (void)keeper_order(keeper, KEEPER_LEAVE);
@@ -175,30 +163,18 @@ static bool look_at_running(void *context, const char *file, const struct keeper
 }
 
 /* Control groups have the names of status files. */
-static bool is_named(const struct instance *i, const char *file)
-{
-    size_t n = strlen(i->app->name);
-    long number, variant = 0;
-    char *end;
-
-    if (i->run)
-        return strncmp(file, "~run-", 5) == 0 && strtol(file + 5, &end, 10) == i->id && !*end;
-    if (strncmp(file, i->app->name, n) != 0 || file[n] != '-')
-        return false;
-    number = strtol(file + n + 1, &end, 10);
-    if (*end == '~')
-        variant = strtol(end + 1, &end, 10);
-    return !*end && number == i->number && variant == i->variant;
-}
-
 static bool owns_group(void *context, const char *name)
 {
     const struct fleet *fleet = context;
+    struct instance_file file;
 
+    if (!instance_file_parse(name, &file))
+        return false;
     for (size_t k = 0; k < fleet->count; k++) {
         const struct instance *i = fleet->instances[k];
 
-        if ((i->keeper || i->adopt_again_ms || i->ended) && is_named(i, name))
+        if ((i->keeper || i->adopt_again_ms || i->ended) && file.variant == i->variant &&
+            instance_file_fits(&file, i))
             return true;
     }
     return false;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "instance_files.h"
 #include "instant.h"
 #include "journal.h"
 #include "recover.h"
@@ -402,6 +403,47 @@ static void a_run_that_a_reboot_cut_off_gives_way_to_a_later_tick(void **state)
     assert_true(the(world, "once")->ticks.next);
 }
 
+static void a_status_file_tells_whose_it_is(void **state)
+{
+    static const struct {
+        const char *file;
+        bool parses, of_a;
+        int variant;
+    } rows[] = {
+        { "a-0", true, true, 0 },
+        { "a-0~7", true, true, 7 },
+        { "a-1", true, false, 0 },
+        { "b-0", true, false, 0 },
+        { "a-b-0", true, false, 0 },
+        { "~run-0", true, false, 0 },
+        { "aa-0", true, false, 0 },
+        { "-0", true, false, 0 },
+        { "a", false, false, 0 },
+        { "a-", false, false, 0 },
+        { "a--0", true, false, 0 },
+        { "a-+0", false, false, 0 },
+        { "a-0~", false, false, 0 },
+        { "a-0x", false, false, 0 },
+        { "a-0~7x", false, false, 0 },
+        { "~opsd", false, false, 0 },
+        { "", false, false, 0 },
+        { "a-0-", false, false, 0 },
+        { "a-4294967296", false, false, 0 },
+    };
+    struct world *world = *state;
+    struct instance_file file;
+
+    write_file(world->manifest, two);
+    start(world, false);
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        assert_int_equal(instance_file_parse(rows[k].file, &file), rows[k].parses);
+        if (!rows[k].parses)
+            continue;
+        assert_int_equal(instance_file_fits(&file, the(world, "a")), rows[k].of_a);
+        assert_int_equal(file.variant, rows[k].variant);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -422,6 +464,7 @@ int main(void)
         TEST(ticks_of_an_ordered_end_count_where_they_are_to_be_made_up_for),
         TEST(a_run_that_a_reboot_cut_off_is_run_again),
         TEST(a_run_that_a_reboot_cut_off_gives_way_to_a_later_tick),
+        TEST(a_status_file_tells_whose_it_is),
     };
 
     return cmocka_run_group_tests_name("fleet_recover", tests, NULL, NULL);
