@@ -448,6 +448,18 @@ def test_a_payment_that_cannot_be_recorded_does_not_expire(world):
     assert world.one("payment", "provider_payment_id", payment).status == "PENDING"
 
 
+@pytest.mark.parametrize("others", [0, 40])
+def test_money_that_waits_for_its_tariff_does_not_expire(world, others):
+    """Paid, and nobody knows for what: neither asked for by id nor found in a list is it unpaid."""
+    paid = world.sandbox.payment(metadata={}, created_at=WEEK_AGO)["id"]
+    world.insert("payment", user_id=4711, provider_payment_id=paid, created_at=WEEK_AGO)
+    for _ in range(others):
+        world.pending(created_at=WEEK_AGO)
+    world.run("expire_payments")
+    assert world.one("payment", "provider_payment_id", paid).status == "PENDING"
+    assert len(world.notices(ADMIN)) == 1
+
+
 def test_expired_payments_are_asked_about_again(world):
     """The money comes a week later; no list shows it, since the runs between were good ones."""
     payment = world.pending(user_id=7, created_at=WEEK_AGO)

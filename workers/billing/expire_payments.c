@@ -25,9 +25,10 @@ static int ask_send(struct run *run, const struct rows *rows, int row)
     return yookassa_ask(run->http, rows_text(rows, row, COL_PROVIDER_ID), row);
 }
 
-static int record_unpaid(struct run *run, const struct rows *rows, int row)
+static int record_unpaid(struct run *run, const struct rows *rows, int row, const char *document)
 {
-    int r = db_run(run->db, &sql[SQL_RECORD_UNPAID], NULL, rows_text(rows, row, COL_ID), run->now);
+    int r = db_run(run->db, &sql[SQL_RECORD_UNPAID], NULL, rows_text(rows, row, COL_ID), run->now,
+                   document);
 
     return r < 0 ? run_db_failed(run, r, "record an unpaid payment") : 0;
 }
@@ -48,10 +49,11 @@ static int ask_take(struct run *run, const struct rows *rows, int row, const str
     if (answer->kind == ANSWER_NOT_FOUND)
         return record_not_found(run, rows, row);
     if (answer->kind == ANSWER_PAYMENT) {
-        /* A succeeded or canceled one is no longer pending after this, and so cannot expire; one
-         * that could not be recorded may be either. */
+        /* One that could not be recorded may be paid: the next run asks again. */
         r = billing_settle(run, answer->document, NULL);
-        return r < 0 || run->stats.failed > failed ? r : record_unpaid(run, rows, row);
+        return r < 0 || run->stats.failed > failed
+                   ? r
+                   : record_unpaid(run, rows, row, answer->document);
     }
     run->stats.failed++;
     log_warn("no answer about a payment; it waits for the next run",

@@ -34,8 +34,11 @@ select id, provider_payment_id, created_at
  limit $5;
 
 -- name: record_unpaid
--- $1 payment, $2 now
-update billing.payment set unpaid_at = $2 where id = $1 and status = 'PENDING';
+-- $1 payment, $2 now, $3 the provider's payment. One that is paid may still be PENDING after it was
+-- settled: nobody knows yet for what.
+update billing.payment
+   set unpaid_at = $2
+ where id = $1 and status = 'PENDING' and $3::jsonb ->> 'status' not in ('succeeded', 'canceled');
 
 -- name: record_not_found
 -- $1 payment, $2 now
