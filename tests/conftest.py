@@ -23,7 +23,8 @@ import harness
 from harness import BUILD, ROOT, WorkerRunner, migrate
 from postgres import Cluster
 
-sys.path += [str(ROOT / "tests" / folder) for folder in ("scenario", "sandbox", "fault")]
+# Before what is installed: supervisord is a package of the same name as a module of ours.
+sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("scenario", "sandbox", "fault")]
 from fixture import sandbox, sandbox_process  # noqa: E402
 
 assert sandbox and sandbox_process  # fixtures

@@ -5,17 +5,13 @@ What a manifest may have wrong: tests/scenario (test_conformance_config, test_su
 test_conformance_life), the journal on a full disk: test_conformance_state."""
 import contextlib
 import os
-import pathlib
 import resource
 import subprocess
-import sys
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from supervisor import BIN, Fleet, descriptors, fleet, sh, wait_until  # noqa: E402,F401
-
-from preload import preload  # noqa: E402
+from preload import preload
+from supervisor import BIN, Fleet, descriptors, fleet, sh, wait_until  # noqa: F401
 
 IDLE = "exec sleep 1000"
 QUICK = {"backoff": {"initial": 20, "factor": 1, "max": 20, "jitter": 0}}

@@ -17,17 +17,14 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from conformance_fleet import BIN, SANITIZED, build, home, is_alive, opsd_stands_still, parent_of, \
     rounds, status_of, wait_until  # noqa: F401
+from preload import preload
 from supervisor import descriptors, sh
-
-sys.path[1:1] = [str(pathlib.Path(__file__).resolve().parents[1] / "fault")]
-from preload import preload  # noqa: E402
 
 DAY_S = 86400
 STUBBORN = "trap '' INT; echo ready; while :; do sleep 1000; done"
