@@ -12,6 +12,8 @@
 #include "instance_files.h"
 #include "instance_fork.h"
 #include "instance_history.h"
+#include "instance_lines.h"
+#include "instance_logs.h"
 #include "instance_probe.h"
 #include "instance_usage.h"
 #include "instant.h"
@@ -297,7 +299,8 @@ void instance_clear(struct instance *i, int64_t now_ms)
 
 /* --- what its keeper reports */
 
-static void runs(struct instance *i)
+/* The first report that names a process. */
+static void worker_began(struct instance *i)
 {
     int64_t now = (int64_t)monotonic_now_ms();
     struct proc_stat stat;
@@ -320,7 +323,7 @@ static void runs(struct instance *i)
     instance_probe_begin(i, now);
 }
 
-static void failed(struct instance *i)
+static void worker_not_started(struct instance *i)
 {
     struct err why;
     int r;
@@ -331,7 +334,8 @@ static void failed(struct instance *i)
     start_failed(i, -r, &why);
 }
 
-static void ended(struct instance *i)
+/* Of what the worker started, too, nothing runs any more. */
+static void tree_ended(struct instance *i)
 {
     instance_probe_end(i);
     i->ended = true;
@@ -340,7 +344,7 @@ static void ended(struct instance *i)
 }
 
 /* The keeper was killed, and cleared nothing. What it last said of its worker's end, it said. */
-static void lost(struct instance *i)
+static void keeper_lost(struct instance *i)
 {
     log_warn("its keeper is gone; what it kept is killed", LOG_TEXT("worker", i->app->name),
              LOG_INT("instance", i->number));
@@ -349,7 +353,7 @@ static void lost(struct instance *i)
         i->report.status = (struct exit_status){ .signal = SIGKILL };
         i->report.ended_ms = (int64_t)monotonic_now_ms();
     }
-    ended(i);
+    tree_ended(i);
 }
 
 /* What it started may take its time to leave, if it was asked to; an opsd that was killed may have
@@ -367,13 +371,13 @@ static void take_report(struct instance *i, bool gone)
 
     fleet_touch(i->fleet);
     if (phase != KEEPER_WAITS && phase != KEEPER_FAILED && !i->pid)
-        runs(i);
+        worker_began(i);
     if (phase == KEEPER_FAILED)
-        failed(i);
+        worker_not_started(i);
     else if (phase == KEEPER_EMPTY)
-        ended(i);
+        tree_ended(i);
     else if (gone)
-        lost(i);
+        keeper_lost(i);
     else if (phase == KEEPER_ENDED)
         worker_ended(i);
 }

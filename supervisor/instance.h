@@ -5,7 +5,6 @@
  *
  * Life: instance_new, then any number of processes one after the other, then instance_free.
  */
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -70,16 +69,16 @@ struct instance {
     struct fleet *fleet;
     struct generation *generation;
     const struct app *app;
-    /* What the journal tells of comes first, without what is long: each turn of the loop looks at
-     * all of it of all. */
+    /* What the journal keeps comes first, but for long texts: each turn of the loop reads it in
+     * every instance, so it is to lie close together. */
     unsigned exit_count, recorded_exits;
     uint64_t recorded_mark;
     int id, number;   /* of the fleet; within the app */
     int variant;      /* tells the files of two in a reload apart */
-    bool retiring;    /* once it is stopped, it is gone */
+    bool retiring;    /* it is removed once it is stopped */
     bool hidden;      /* of two in a reload, the one that does not count */
     bool stop_asked;  /* it will be stopped once nothing that depends on it runs */
-    bool to_want;     /* machine.wanted, but for the end of opsd, which changes nobody's mind */
+    bool to_want;     /* machine.wanted, as it was before opsd stopped everything to leave */
     pid_t keeper_pid; /* with its start, the identity of the keeper; 0: none */
     int64_t keeper_start;
     pid_t pid;          /* of the worker; 0: it does not run (yet) */
@@ -99,10 +98,10 @@ struct instance {
 
     struct keeper *keeper;       /* NULL: nothing of it runs */
     struct keeper_report report; /* what the keeper last said */
-    bool ended;     /* it does not run any more, nor anything that it started, unless */
-    bool lost;      /* its keeper was killed, and we clear what that left */
+    bool ended;     /* its keeper says that nothing of it runs any more, or is gone itself */
+    bool lost;      /* ended, the latter: we clear what that left behind */
     bool unstarted; /* the last start failed before the worker ran */
-    int64_t next_clear_ms, clear_every_ms;
+    int64_t next_clear_ms, clear_every_ms; /* while ended: when what it left is looked at again */
     struct stream out, err;
     int notify_fd;
     char notify_address[NOTIFY_ADDRESS_MAX];
@@ -124,9 +123,9 @@ struct instance {
     struct events_seen seen;
 
     struct generation *ran_generation;
-    const struct app *ran; /* what the present process was started with, or nothing */
-    bool fresh;            /* it was not there before the manifest was read */
-    struct instance *other;
+    const struct app *ran;  /* what the present process was started with, or nothing */
+    bool fresh;             /* it was not there before the manifest was read */
+    struct instance *other; /* of two in a reload, the hidden one; NULL: there is none */
     struct reload reload;
     bool recorded;          /* the journal that was read knows it */
     int64_t adopt_again_ms; /* monotonic; its process could not be taken over yet; 0: it was */
@@ -169,26 +168,5 @@ void instance_clear(struct instance *instance, int64_t now_ms);
 
 /* Where the next exit is written down; counts it. NULL when memory ran out. */
 struct exit_record *instance_next_exit(struct instance *instance);
-
-/* Adds the last n lines that the process of that span printed, errors last. */
-void instance_add_lines(const struct instance *instance, const struct log_span *span, int n,
-                        cJSON *array);
-
-/* The same of a process that has ended; from what was kept of them then, if it was. */
-void instance_add_exit_lines(const struct instance *instance, const struct exit_record *record,
-                             int n, cJSON *array);
-
-/* Keeps the last lines of a process that has just ended with the record of its exit. */
-void instance_keep_lines(const struct instance *instance, struct exit_record *record);
-
-/* What its process printed before opsd was there to see it, for whoever waits for a text. */
-void instance_probe_printed(struct instance *instance);
-
-/* Where its stdout or stderr is written, or will be; the caller frees it. NULL when memory ran out.
- */
-char *instance_log_path(const struct instance *instance, bool err);
-
-/* The span of the present or, when none runs, of the last process. */
-struct log_span instance_span(const struct instance *instance);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "fleet.h"
 #include "history.h"
+#include "instance_lines.h"
 #include "instant.h"
 #include "json.h"
 #include "log.h"
@@ -27,12 +28,11 @@ static void put_number(cJSON *record, const char *name, bool known, int64_t valu
 /* The last lines that it printed, none of them long. */
 static cJSON *last_lines(const struct instance *i)
 {
-    struct log_span span = instance_span(i);
     OWN(json) cJSON *whole = cJSON_CreateArray();
     cJSON *lines = cJSON_CreateArray();
     const cJSON *line;
 
-    instance_add_lines(i, &span, LINES_KEPT, whole);
+    instance_add_lines(i, LINES_KEPT, whole);
     cJSON_ArrayForEach(line, whole)
     {
         size_t n = strnlen(line->valuestring, LINE_BYTES_KEPT);

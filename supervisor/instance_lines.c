@@ -1,11 +1,13 @@
-/* The last lines that a process of an instance printed, for people who ask why it ended. */
+/* The last lines that a process of an instance printed. */
+#include "instance_lines.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "instance.h"
+#include "instance_logs.h"
 #include "instance_probe.h"
 #include "json.h"
 #include "lines.h"
@@ -14,10 +16,10 @@
 #include "tail.h"
 
 enum {
-    /* More would not help them. */
+    /* Of one log. More would not help whoever asks. */
     SPAN_BYTES_MAX = 64 << 10,
     BOTH_SPANS_MAX = 2 * SPAN_BYTES_MAX,
-    LINES_ALL = SPAN_BYTES_MAX,
+    LINES_ALL = SPAN_BYTES_MAX, /* a line takes a byte at least */
     /* What is kept of the lines before each exit. */
     SAID_LINES = 10,
     SAID_BYTES_MAX = 4 << 10,
@@ -102,7 +104,8 @@ void instance_probe_printed(struct instance *i)
     }
 }
 
-void instance_add_lines(const struct instance *i, const struct log_span *span, int n, cJSON *array)
+static void add_lines_within(const struct instance *i, const struct log_span *span, int n,
+                             cJSON *array)
 {
     if (!i->out.sink || !i->err.sink)
         return;
@@ -111,13 +114,20 @@ void instance_add_lines(const struct instance *i, const struct log_span *span, i
         add_lines_of(stream_log_path(&i->err), span->err_from, span->err_to, n, array);
 }
 
+void instance_add_lines(const struct instance *i, int n, cJSON *array)
+{
+    struct log_span span = instance_span(i);
+
+    add_lines_within(i, &span, n, array);
+}
+
 void instance_add_exit_lines(const struct instance *i, const struct exit_record *record, int n,
                              cJSON *array)
 {
     if (record->said)
         add_lines(record->said, strlen(record->said), 2 * n, array);
     else
-        instance_add_lines(i, &record->span, n, array);
+        add_lines_within(i, &record->span, n, array);
 }
 
 void instance_keep_lines(const struct instance *i, struct exit_record *record)
@@ -127,7 +137,7 @@ void instance_keep_lines(const struct instance *i, struct exit_record *record)
     const cJSON *line;
 
     buf_init(&text, SAID_BYTES_MAX);
-    instance_add_lines(i, &record->span, SAID_LINES, lines);
+    add_lines_within(i, &record->span, SAID_LINES, lines);
     cJSON_ArrayForEach(line, lines)
     {
         if (buf_add_text(&text, line->valuestring) < 0 || buf_add(&text, "\n", 1) < 0)

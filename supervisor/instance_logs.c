@@ -117,21 +117,16 @@ static int wanted_both_path(const struct instance *i, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-char *instance_log_path(const struct instance *i, bool err)
+char *instance_log_path(const struct instance *i, enum instance_log which)
 {
+    bool err = which == INSTANCE_LOG_ERR;
     const struct stream *stream = err ? &i->err : &i->out;
-
-    return stream->sink ? strdup(stream_log_path(stream)) : wanted_log_path(i, err);
-}
-
-char *instance_log_file(const struct instance *i, enum instance_log which)
-{
     char *path = NULL;
 
     if (which != INSTANCE_LOG_BOTH)
-        return instance_log_path(i, which == INSTANCE_LOG_ERR);
-    if (i->out.sink)
-        return i->out.both ? strdup(i->out.both->path) : NULL;
+        return stream->sink ? strdup(stream_log_path(stream)) : wanted_log_path(i, err);
+    if (stream->sink)
+        return stream->both ? strdup(stream->both->path) : NULL;
     return wanted_both_path(i, &path) == 0 ? path : NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instance_logs.h"
 #include "json.h"
 #include "own.h"
 
@@ -14,7 +15,8 @@ enum { PROBLEMS_MAX = 4096 };
 
 cJSON *leaving_print(const struct instance *i)
 {
-    OWN(free) char *out = instance_log_path(i, false), *err = instance_log_path(i, true);
+    OWN(free) char *out = instance_log_path(i, INSTANCE_LOG_OUT);
+    OWN(free) char *err = instance_log_path(i, INSTANCE_LOG_ERR);
     cJSON *app = cJSON_CreateObject();
 
     (void)json_put_text(app, "out_file", out);

@@ -24,7 +24,7 @@ static int flush(struct fleet *fleet, const char *path)
 static int flush_instance(const struct instance *i, int64_t *logs, struct err *reterr)
 {
     for (int which = 0; which < INSTANCE_LOGS; which++) {
-        OWN(free) char *path = instance_log_file(i, (enum instance_log)which);
+        OWN(free) char *path = instance_log_path(i, (enum instance_log)which);
         int r = flush(i->fleet, path);
 
         if (r < 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instance_logs.h"
 #include "json.h"
 #include "log_view.h"
 #include "methods.h"
@@ -81,7 +82,7 @@ static void go_on(struct log_view_source *s, const cJSON *place)
 static void add_source(struct log_view *v, const struct instance *i, bool err,
                        struct places *places)
 {
-    OWN(free) char *path = instance_log_path(i, err);
+    OWN(free) char *path = instance_log_path(i, err ? INSTANCE_LOG_ERR : INSTANCE_LOG_OUT);
     struct log_view_source *s = &v->sources[v->count];
     const cJSON *place;
 

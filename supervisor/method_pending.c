@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instance_lines.h"
 #include "instant.h"
 #include "json.h"
 #include "methods.h"
@@ -44,11 +45,10 @@ static struct instance *awaited(const struct pending *p, size_t k, size_t *near)
 
 static cJSON *failed_row(const struct instance *i, const struct await_kind *kind)
 {
-    struct log_span span = instance_span(i);
     cJSON *row = cJSON_CreateObject(), *lines = cJSON_CreateArray();
 
     if (kind->with_lines)
-        instance_add_lines(i, &span, LAST_LINES, lines);
+        instance_add_lines(i, LAST_LINES, lines);
     (void)json_put_text(row, "name", i->app->name);
     (void)json_put_int(row, "instance", i->number);
     (void)json_put_text(row, "state", state_name(i->machine.state));

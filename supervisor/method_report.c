@@ -6,6 +6,8 @@
 
 #include "fleet_depends.h"
 #include "instance_files.h"
+#include "instance_lines.h"
+#include "instance_logs.h"
 #include "instance_usage.h"
 #include "instant.h"
 #include "json.h"
@@ -275,9 +277,9 @@ static void write_exits(struct json_writer *w, const struct instance *i)
 }
 
 static void write_log_path(struct json_writer *w, const char *name, const struct instance *i,
-                           bool err)
+                           enum instance_log which)
 {
-    OWN(free) char *path = instance_log_path(i, err);
+    OWN(free) char *path = instance_log_path(i, which);
 
     json_write_text(w, name, path);
 }
@@ -309,8 +311,8 @@ static void write_description(struct json_writer *w, struct instance *i)
     json_write_text(w, "schedule", app->scheduled ? app->schedule_text : NULL);
     json_write_text(w, "timezone", app->timezone);
     write_dependencies(w, i);
-    write_log_path(w, "out_file", i, false);
-    write_log_path(w, "error_file", i, true);
+    write_log_path(w, "out_file", i, INSTANCE_LOG_OUT);
+    write_log_path(w, "error_file", i, INSTANCE_LOG_ERR);
     write_number_or_null(w, "next_try_in_ms", i->machine.state == STATE_BACKOFF, in > 0 ? in : 0);
     write_instant(w, "started", i->pid ? i->started_at : 0);
     write_group(w, i);
