@@ -260,7 +260,7 @@ static void never_ran(struct instance *i)
 
 static void clear_soon(struct instance *i)
 {
-    i->next_clear_ms = 0;
+    i->next_clear_ms = (int64_t)monotonic_now_ms();
     i->clear_every_ms = 1;
     fleet_touch(i->fleet);
 }

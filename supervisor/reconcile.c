@@ -143,8 +143,7 @@ static void arm_timer(struct fleet *fleet)
         next = earliest(next, i->adopt_again_ms);
         next = earliest(next, i->reload.due_ms);
         next = earliest(next, i->next_probe_ms);
-        if (i->ended && (!next || i->next_clear_ms < next))
-            next = i->next_clear_ms;
+        next = earliest(next, i->ended ? i->next_clear_ms : 0);
     }
     if (next)
         (void)uv_timer_start(&fleet->timer, timer_fired, next > now ? (uint64_t)(next - now) : 0,
