@@ -289,8 +289,11 @@ void fleet_commit_starts(struct fleet *fleet)
     go_ahead(fleet);
 }
 
+/* Before it is known what runs there is no journal to write it in, and it would not be true. */
 void fleet_journal_left(struct fleet *fleet)
 {
+    if (!fleet->recovered)
+        return;
     fleet->left = true;
     journal_add(&fleet->journal, left_line());
     journal_flush(&fleet->journal, add_records, fleet);

@@ -131,10 +131,12 @@ static cJSON *changes_by(const struct fleet *fleet, const struct fleet_source *l
     return changes;
 }
 
+/* Sets *ret to the new readings, which are the caller's whether there are changes or not. */
 static cJSON *read_changes(struct fleet *fleet, struct fleet_source **ret, struct buf *problems)
 {
     int r = fleet_put_manifest(fleet, problems);
 
+    *ret = NULL;
     if (r == 0)
         r = fleet_read_all(fleet, ret, problems);
     return r < 0 ? NULL : changes_by(fleet, *ret);
@@ -142,13 +144,10 @@ static cJSON *read_changes(struct fleet *fleet, struct fleet_source **ret, struc
 
 cJSON *fleet_diff(struct fleet *fleet, struct buf *problems)
 {
-    struct fleet_source *list, *next;
+    struct fleet_source *list;
     cJSON *changes = read_changes(fleet, &list, problems);
 
-    for (; changes && list; list = next) {
-        next = list->next;
-        source_free(list);
-    }
+    sources_free_list(list);
     return changes;
 }
 
@@ -201,8 +200,10 @@ cJSON *fleet_apply(struct fleet *fleet, struct buf *problems)
     if (!fleet_is_known(fleet, problems))
         return NULL;
     changes = read_changes(fleet, &list, problems);
-    if (!changes)
+    if (!changes) {
+        sources_free_list(list);
         return NULL;
+    }
     if (fleet_put_all(fleet, list) < 0) {
         cJSON_Delete(changes);
         return NULL;
@@ -218,12 +219,13 @@ cJSON *fleet_apply(struct fleet *fleet, struct buf *problems)
     return changes;
 }
 
+/* Takes value. */
 static int set_member(cJSON **object, const char *name, cJSON *value)
 {
     if (!*object)
         *object = cJSON_CreateObject();
     cJSON_DeleteItemFromObjectCaseSensitive(*object, name);
-    return *object && value && cJSON_AddItemToObject(*object, name, value) ? 0 : -ENOMEM;
+    return json_put(*object, name, value) ? 0 : -ENOMEM;
 }
 
 int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err *reterr)

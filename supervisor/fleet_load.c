@@ -176,14 +176,10 @@ int fleet_read_all(struct fleet *fleet, struct fleet_source **ret, struct buf *p
             last = &again->next;
         }
     }
-    if (r == 0) {
+    if (r < 0)
+        sources_free_list(list);
+    else
         *ret = list;
-        return 0;
-    }
-    for (; list; list = again) {
-        again = list->next;
-        source_free(list);
-    }
     return r;
 }
 

@@ -99,11 +99,11 @@ static void become_supervisor(const struct guard *guard, int link)
 static void take_new_binary(struct guard *guard)
 {
     struct options options = guard->options;
-    int list, r;
+    int link = fcntl(guard->link, F_DUPFD_CLOEXEC, 0), list, r;
 
     trial_pass(&guard->trial);
     options.supervisor = guard->pid;
-    r = store_add(guard->store, GUARD_LINK, dup(guard->link));
+    r = link < 0 ? -errno : store_add(guard->store, GUARD_LINK, link);
     if (r == 0)
         r = execute(guard, &options, &list);
     store_drop(guard->store, GUARD_LINK);

@@ -55,6 +55,16 @@ void source_free(struct fleet_source *source)
     free(source);
 }
 
+void sources_free_list(struct fleet_source *first)
+{
+    struct fleet_source *next;
+
+    for (; first; first = next) {
+        next = first->next;
+        source_free(first);
+    }
+}
+
 int source_parse(struct fleet_source *source, struct buf *problems)
 {
     struct generation *generation = calloc(1, sizeof *generation);
@@ -207,12 +217,7 @@ int sources_instances(const struct sources *sources, const struct app *app)
 
 void sources_done(struct sources *sources)
 {
-    struct fleet_source *next;
-
-    for (struct fleet_source *s = sources->first; s; s = next) {
-        next = s->next;
-        source_free(s);
-    }
+    sources_free_list(sources->first);
     cJSON_Delete(sources->deleted);
     cJSON_Delete(sources->scales);
     cJSON_Delete(sources->environments);
@@ -228,33 +233,48 @@ static char *path_in(const struct home *home)
     return asprintf(&path, "%s/" FILE_NAME, home->path) < 0 ? NULL : path;
 }
 
-static cJSON *print_source(const struct fleet_source *source)
+/* The builders return false when memory ran out: nothing that lacks a source may be kept in the
+ * place of what is whole. */
+static bool put_copy(cJSON *document, const char *name, const cJSON *object_or_null)
+{
+    return !object_or_null || json_put(document, name, cJSON_Duplicate(object_or_null, true));
+}
+
+static bool add_source(cJSON *list, const struct fleet_source *source)
 {
     cJSON *object = cJSON_CreateObject();
+    bool whole = json_put_text(object, "path", source->path) &&
+                 put_copy(object, "only", source->only) &&
+                 json_put_text(object, "folder", source->text.folder) &&
+                 json_put_text(object, "profile", source->text.profile) &&
+                 json_put_text(object, "env_name", source->text.env_name) &&
+                 json_put_text(object, "text", source->text.text) &&
+                 cJSON_AddItemToArray(list, object);
 
-    (void)json_put_text(object, "path", source->path);
-    if (source->only)
-        (void)json_put(object, "only", cJSON_Duplicate(source->only, true));
-    (void)json_put_text(object, "folder", source->text.folder);
-    (void)json_put_text(object, "profile", source->text.profile);
-    (void)json_put_text(object, "env_name", source->text.env_name);
-    (void)json_put_text(object, "text", source->text.text);
-    return object;
+    if (!whole)
+        cJSON_Delete(object);
+    return whole;
+}
+
+static char *print_sources(const struct sources *sources)
+{
+    OWN(json) cJSON *document = cJSON_CreateObject();
+    OWN(json) cJSON *list = cJSON_CreateArray();
+    bool whole = list;
+
+    for (const struct fleet_source *s = sources->first; s && whole; s = s->next)
+        whole = add_source(list, s);
+    whole = whole && json_put(document, "sources", TAKE(list)) &&
+            put_copy(document, "deleted", sources->deleted) &&
+            put_copy(document, "scales", sources->scales) &&
+            put_copy(document, "environments", sources->environments);
+    return whole ? cJSON_PrintUnformatted(document) : NULL;
 }
 
 int sources_write(const struct sources *sources, const struct home *home)
 {
-    OWN(free) char *path = path_in(home), *bytes = NULL;
-    OWN(json) cJSON *document = cJSON_CreateObject();
-    cJSON *list = cJSON_CreateArray();
+    OWN(free) char *path = path_in(home), *bytes = print_sources(sources);
 
-    for (const struct fleet_source *s = sources->first; s; s = s->next)
-        (void)cJSON_AddItemToArray(list, print_source(s));
-    (void)json_put(document, "sources", list);
-    (void)json_put(document, "deleted", cJSON_Duplicate(sources->deleted, true));
-    (void)json_put(document, "scales", cJSON_Duplicate(sources->scales, true));
-    (void)json_put(document, "environments", cJSON_Duplicate(sources->environments, true));
-    bytes = document ? cJSON_PrintUnformatted(document) : NULL;
     return path && bytes ? file_replace(path, bytes, strlen(bytes), 0600) : -ENOMEM;
 }
 

@@ -43,6 +43,9 @@ struct sources {
 struct fleet_source *source_new(const char *path, cJSON *only);
 void source_free(struct fleet_source *source);
 
+/* Frees a source and all that are linked behind it. */
+void sources_free_list(struct fleet_source *first);
+
 /* Makes source->generation of its text. Returns as manifest_text_parse. */
 int source_parse(struct fleet_source *source, struct buf *problems);
 

@@ -81,7 +81,6 @@ static int set_new(uv_loop_t *loop, struct set **ret)
     if (!set)
         return -ENOMEM;
     set->loop = loop;
-    set->poll.data = set;
     set->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     r = set->epoll_fd < 0 ? -errno : uv_poll_init(loop, &set->poll, set->epoll_fd);
     if (r < 0) {
@@ -90,9 +89,15 @@ static int set_new(uv_loop_t *loop, struct set **ret)
         free(set);
         return r;
     }
+    set->poll.data = set;
     set->next = sets;
-    *ret = sets = set;
-    return uv_poll_start(&set->poll, UV_READABLE, polled);
+    sets = set;
+    r = uv_poll_start(&set->poll, UV_READABLE, polled);
+    if (r < 0)
+        close_if_unused(set);
+    else
+        *ret = set;
+    return r;
 }
 
 static int set_of(uv_loop_t *loop, struct set **ret)

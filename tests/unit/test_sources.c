@@ -170,6 +170,42 @@ static void nothing_comes_back_as_nothing(void **state)
     assert_null(find(&back, "a"));
 }
 
+static int allocations_left;
+
+static void *allocate(size_t n)
+{
+    return allocations_left-- == 0 ? NULL : malloc(n);
+}
+
+/* Each allocation in turn finds no memory; those after it do. */
+static void without_memory_the_file_stays_as_it_was(void **state)
+{
+    cJSON_Hooks starved = { .malloc_fn = allocate, .free_fn = free };
+    struct sources sources = { 0 }, back = { 0 };
+    int failures = 0, r;
+
+    (void)state;
+    sources_put(&sources, source_of("/srv/a.json", NULL, "[" APP("a", "") "]"));
+    sources.scales = json_of("{\"a\":1}");
+    assert_int_equal(sources_write(&sources, &home), 0);
+    sources_put(&sources, source_of("/srv/b.json", "[\"b\"]", "[" APP("b", "") "]"));
+    cJSON_Delete(sources.scales);
+    sources.scales = json_of("{\"a\":2}");
+    do {
+        allocations_left = failures++;
+        cJSON_InitHooks(&starved);
+        r = sources_write(&sources, &home);
+        cJSON_InitHooks(NULL);
+        assert_int_equal(r, r < 0 ? -ENOMEM : 0);
+        assert_int_equal(sources_load(&back, &home), 0);
+        assert_int_equal(count(&back), r < 0 ? 1 : 2);
+        assert_json(back.scales, r < 0 ? "{\"a\":1}" : "{\"a\":2}");
+        sources_done(&back);
+    } while (r < 0);
+    assert_true(failures > 20);
+    sources_done(&sources);
+}
+
 /* Nothing is parsed again that says the same, and what is to be noted of it is noted again. */
 static void only_what_was_changed_is_news(void **state)
 {
@@ -439,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(come_back_as_they_were),
         TEST(nothing_comes_back_as_nothing),
+        TEST(without_memory_the_file_stays_as_it_was),
         TEST(only_what_was_changed_is_news),
         TEST(a_broken_file_is_refused),
         TEST(what_is_wrong_in_it_is_left_out),
