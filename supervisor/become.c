@@ -128,6 +128,16 @@ static int move_aside(const struct become *what, int fd)
     return fd;
 }
 
+/* Ours, which the program's is: exec keeps it. */
+static void put_pid(char to[static PID_TEXT_MAX])
+{
+    char text[TEXT_INT_MAX];
+    size_t n = (size_t)(text_put_int(text, getpid()) - text);
+
+    memcpy(to, text, n);
+    to[n] = '\0';
+}
+
 /* Sources are moved out of the way of all numbers first: one may be another's. What is duplicated
  * loses FD_CLOEXEC, everything else gets it. */
 static int pass_descriptors(struct progress *progress)
@@ -136,11 +146,6 @@ static int pass_descriptors(struct progress *progress)
     int from[BECOME_FDS_MAX];
 
     (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    if (what->keep_fd) {
-        *what->keep_fd = move_aside(what, *what->keep_fd);
-        if (*what->keep_fd < 0)
-            return -1;
-    }
     for (size_t i = 0; i < what->fd_count; i++) {
         progress->which = what->fds[i].to;
         from[i] = move_aside(what, what->fds[i].from);
@@ -153,7 +158,7 @@ static int pass_descriptors(struct progress *progress)
             return -1;
     }
     if (what->listen_pid)
-        (void)snprintf(what->listen_pid, PID_TEXT_MAX, "%d", (int)getpid());
+        put_pid(what->listen_pid);
     return 0;
 }
 
@@ -169,15 +174,15 @@ static int set_umask(struct progress *progress)
 static int set_oom_score(struct progress *progress)
 {
     const struct bounds *bounds = progress->what->bounds;
-    char text[16];
-    int fd, n, r;
+    char text[TEXT_INT_MAX];
+    ssize_t n;
+    int fd;
 
     if (!bounds || bounds->oom_score_adj == BOUND_INHERITED)
         return 0;
     fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    n = snprintf(text, sizeof text, "%d", bounds->oom_score_adj);
-    r = fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -1;
-    return r;
+    n = text_put_int(text, bounds->oom_score_adj) - text;
+    return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -1;
 }
 
 static int set_nice(struct progress *progress)

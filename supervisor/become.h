@@ -35,8 +35,6 @@ struct become {
     const struct become_fd *fds; /* at most BECOME_FDS_MAX, no number twice */
     size_t fd_count;
     char *listen_pid; /* the value of LISTEN_PID in env, PID_TEXT_MAX bytes; NULL: none */
-    int *keep_fd;     /* the caller's own descriptor: moved when a program's would take its number;
-                         NULL: none */
 
     const struct credentials *who; /* NULL: opsd's */
     const struct bounds *bounds;   /* NULL: all inherited */

@@ -20,8 +20,7 @@ int procfs_stat(pid_t pid, struct proc_stat *ret)
     OWN(close) int fd = -1;
     unsigned long long user, system, start;
     char path[32], text[1024], *p;
-    long long pages;
-    int parent, group, session;
+    int parent, session;
     char state;
     ssize_t n;
 
@@ -37,16 +36,13 @@ int procfs_stat(pid_t pid, struct proc_stat *ret)
     p = strrchr(text, ')');
     if (!p ||
         sscanf(p + 1,
-               " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu "
-               "%*u %lld",
-               &state, &parent, &group, &session, &user, &system, &start, &pages) != 8)
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
+               &state, &parent, &session, &user, &system, &start) != 6)
         return -EIO;
     ret->state = state;
     ret->parent = parent;
-    ret->group = group;
     ret->session = session;
     ret->cpu_ms = (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
-    ret->memory_bytes = pages * sysconf(_SC_PAGESIZE);
     ret->start_ticks = (int64_t)start;
     return 0;
 }

@@ -10,10 +10,9 @@
 
 struct proc_stat {
     char state; /* Z: it ended and nobody asked how; X: it is being removed */
-    pid_t parent, group, session;
-    int64_t cpu_ms;       /* user and system time */
-    int64_t memory_bytes; /* resident */
-    int64_t start_ticks;  /* since boot; with the pid, the identity of a process */
+    pid_t parent, session;
+    int64_t cpu_ms;      /* user and system time */
+    int64_t start_ticks; /* since boot; with the pid, the identity of a process */
 };
 
 /* The clock by which start_ticks go, of usually a hundredth of a second: a process that was forked

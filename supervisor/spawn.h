@@ -21,8 +21,8 @@ struct process {
 };
 
 struct spawn {
-    const char *file; /* with a slash, or looked up in the PATH of env */
-    struct become become;
+    const char *file;     /* with a slash, or looked up in the PATH of env */
+    struct become become; /* without fds: nothing is passed on to such a command */
 };
 
 /* Where a program is: file itself when it has a slash, else looked up as execvp(3) does, but in the

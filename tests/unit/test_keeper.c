@@ -316,10 +316,10 @@ static void leads_a_session_of_its_own(void **state)
     assert_int_equal(procfs_stat(job.keeper->pid, &keeper), 0);
     assert_int_equal(procfs_stat(job.report.worker, &worker), 0);
     assert_int_equal(keeper.session, job.keeper->pid);
-    assert_int_equal(keeper.group, job.keeper->pid);
+    assert_int_equal(getpgid(job.keeper->pid), job.keeper->pid);
     assert_int_equal(worker.parent, job.keeper->pid);
     assert_int_equal(worker.session, job.keeper->pid);
-    assert_int_equal(worker.group, job.report.worker);
+    assert_int_equal(getpgid(job.report.worker), job.report.worker);
     read_link(job.keeper->pid, "cwd", text);
     assert_string_equal(text, "/");
     (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)job.keeper->pid);
