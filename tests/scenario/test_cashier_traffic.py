@@ -184,6 +184,17 @@ def test_a_server_that_is_down_is_left_alone(world):
     assert world.last_run().stats["failed"] == 60
 
 
+def test_where_a_run_broke_off_the_next_one_begins(world):
+    """Each run is answered about 24 addresses, and then no more: nobody is left out for ever."""
+    crowd(world, 60, 60)
+    for checked in (24, 48, 60):
+        world.later("1m")
+        broken = world.sandbox.fault("500-before", path="/tron/v1/*", nth=25, times=None)
+        world.check(TRON_CONCURRENCY=1)
+        assert world.database.value("select count(checked_at) from cashier.tron_address") == checked
+        world.sandbox.clear_faults(broken)
+
+
 @pytest.mark.parametrize("fault", [
     {"do": "429", "retry_after": 1}, {"do": "403"}, {"do": "error", "status": 503},
     {"do": "tron-busy"}], ids=lambda fault: fault["do"])

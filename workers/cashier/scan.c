@@ -270,7 +270,7 @@ static int take(void *context, const struct question *question,
                                            : take_transaction(scan, question, answer);
 }
 
-int scan_begin(struct scan *scan, const struct rows *rows)
+int scan_begin(struct scan *scan, const struct rows *rows, int first, int count)
 {
     struct account *account;
 
@@ -279,14 +279,14 @@ int scan_begin(struct scan *scan, const struct rows *rows)
     scan->traffic.ask = ask;
     scan->traffic.take = take;
     scan->listed = cJSON_CreateArray();
-    scan->accounts = calloc((size_t)rows->count + 1, sizeof *scan->accounts);
+    scan->accounts = calloc((size_t)count + 1, sizeof *scan->accounts);
     if (!scan->listed || !scan->accounts)
         return run_failed(scan->run, -ENOMEM, "out of memory");
-    scan->accounts_count = rows->count;
-    for (int i = 0; i < rows->count; i++) {
+    scan->accounts_count = count;
+    for (int i = 0; i < count; i++) {
         account = &scan->accounts[i];
-        account->text = rows_text(rows, i, 0);
-        account->since = rows_int(rows, i, 1);
+        account->text = rows_text(rows, first + i, 0);
+        account->since = rows_int(rows, first + i, 1);
         if (tron_address_parse(account->text, account->address) < 0)
             spoil(scan, i, "it is no address of Tron");
         else if (traffic_add(&scan->traffic, QUESTION_LIST, i) < 0)

@@ -29,9 +29,9 @@ struct scan {
     int sightings_count;
 };
 
-/* rows: address, since in milliseconds; they outlive the scan. The scan is empty before (all zero
- * but run, tron, height, required). Returns 0 or -ENOMEM, logged. */
-int scan_begin(struct scan *scan, const struct rows *rows);
+/* rows: address, since in milliseconds; they outlive the scan, which is of count of them from first
+ * on, and empty before (all zero but run, tron, height, required). Returns 0 or -ENOMEM, logged. */
+int scan_begin(struct scan *scan, const struct rows *rows, int first, int count);
 
 /* One call for an address, more only where a page is full. Returns 0 or what ended it, logged. */
 int scan_lists(struct scan *scan);

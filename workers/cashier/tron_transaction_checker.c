@@ -1,7 +1,7 @@
 /*
  * tron_transaction_checker: looks for the transfers that pay our invoices.
  *
- * Selects   addresses to which money may come, a batch at a time.
+ * Selects   addresses to which money may come, the longest unchecked first.
  * Does      asks TronGrid for the height of the chain once, for the transfers to each address, and
  *           for the receipts of those that are not final yet; a few requests at a time.
  * Records   all that a batch brought in one transaction: PAYING, PAID and CONFIRMED follow from it
@@ -16,8 +16,11 @@
 #include "scan.h"
 #include "tron_transaction_checker_sql.h"
 
+/* Many times what can be asked about in time; the others are the next run's first. */
+#define ADDRESSES_MOST "10000"
+
 /* Addresses of a batch; what a killed run has to ask again. */
-#define BATCH "200"
+enum { BATCH = 200 };
 
 /* The next tick is a minute after this one; what has no answer until then waits for that. */
 enum { PATIENCE_MS = 45000 };
@@ -128,36 +131,37 @@ static int settle(struct run *run, const struct scan *scan)
     return 0;
 }
 
-static char *addresses_as_json(const struct rows *rows)
+static char *addresses_as_json(const struct rows *rows, int first, int count)
 {
     OWN(json) cJSON *array = cJSON_CreateArray();
     bool good = array != NULL;
 
-    for (int row = 0; good && row < rows->count; row++)
+    for (int row = first; good && row < first + count; row++)
         good = cJSON_AddItemToArray(array, cJSON_CreateString(rows_text(rows, row, 0)));
     return good ? cJSON_PrintUnformatted(array) : NULL;
 }
 
 /* What of the listed transactions, and of those known before, is not final yet. */
-static int select_unsettled(struct run *run, const struct scan *scan, const struct rows *addresses,
+static int select_unsettled(struct run *run, const struct scan *scan, const char *addresses,
                             struct rows *ret)
 {
-    OWN(free) char *scanned = addresses_as_json(addresses);
     OWN(free) char *listed = cJSON_PrintUnformatted(scan->listed);
     int r;
 
-    if (!scanned || !listed)
+    if (!addresses || !listed)
         return run_failed(run, -ENOMEM, "out of memory");
-    r = db_run(run->db, &sql[SQL_UNSETTLED], ret, run->now, scanned, listed);
+    r = db_run(run->db, &sql[SQL_UNSETTLED], ret, run->now, addresses, listed);
     return r < 0 ? run_db_failed(run, r, "select transactions that are not final") : 0;
 }
 
-static int check_batch(struct run *run, struct scan *scan, const struct rows *addresses)
+static int check_batch(struct run *run, struct scan *scan, const struct rows *rows, int first)
 {
+    int count = rows->count - first < BATCH ? rows->count - first : BATCH;
+    OWN(free) char *addresses = addresses_as_json(rows, first, count);
     OWN_ROWS struct rows unsettled = { 0 };
     int r;
 
-    r = scan_begin(scan, addresses);
+    r = scan_begin(scan, rows, first, count);
     if (r == 0)
         r = scan_lists(scan);
     if (r == 0)
@@ -220,36 +224,30 @@ static int find_height(struct run *run, struct state *state)
     return r;
 }
 
-static int next_batch(struct run *run, struct state *state, char **after, int *ret_count)
+static bool is_over(const struct run *run, const struct state *state)
 {
-    OWN_ROWS struct rows addresses = { 0 };
-    OWN_SCAN struct scan scan = {
-        .run = run,
-        .tron = &state->tron,
-        .traffic = { .give_up_ms = state->give_up_ms },
-        .required = setting_int("TRON_CONFIRMATIONS"),
-    };
-    int r;
+    return state->closed || run_stopping(run) || (int64_t)monotonic_now_ms() >= state->give_up_ms;
+}
 
-    r = db_run(run->db, &sql[SQL_ADDRESSES], &addresses, run->now, *after ? *after : "", BATCH);
-    if (r < 0)
-        return run_db_failed(run, r, "select addresses");
-    *ret_count = addresses.count;
-    if (addresses.count == 0)
-        return 0;
-    if (!*after)
-        r = find_height(run, state);
-    run->stats.selected += addresses.count;
-    if (r < 0 || *state->denied.text) {
-        run->stats.failed += addresses.count;
-        return r;
+static int check_all(struct run *run, struct state *state, const struct rows *addresses)
+{
+    int first = 0, r = 0;
+
+    for (; r == 0 && first < addresses->count && !is_over(run, state); first += BATCH) {
+        OWN_SCAN struct scan scan = {
+            .run = run,
+            .tron = &state->tron,
+            .traffic = { .give_up_ms = state->give_up_ms },
+            .height = state->height.value,
+            .required = setting_int("TRON_CONFIRMATIONS"),
+        };
+
+        r = check_batch(run, &scan, addresses, first);
+        learn(state, &scan.traffic);
     }
-    scan.height = state->height.value;
-    r = check_batch(run, &scan, &addresses);
-    learn(state, &scan.traffic);
-    free(*after);
-    *after = strdup(rows_text(&addresses, addresses.count - 1, 0));
-    return r == 0 && !*after ? run_failed(run, -ENOMEM, "out of memory") : r;
+    if (first < addresses->count)
+        run->stats.failed += addresses->count - first;
+    return r;
 }
 
 static int tron_transaction_checker(struct run *run)
@@ -258,15 +256,24 @@ static int tron_transaction_checker(struct run *run)
         .height = { .tron = &state.tron, .value = -1 },
         .give_up_ms = (int64_t)monotonic_now_ms() + PATIENCE_MS,
     };
-    OWN(free) char *after = NULL;
-    int r, count = 1;
+    OWN_ROWS struct rows addresses = { 0 };
+    int r;
 
     r = read_settings(run, &state.tron);
-    while (r == 0 && count > 0 && !state.closed && !run_stopping(run))
-        r = next_batch(run, &state, &after, &count);
+    if (r < 0)
+        return r;
+    r = db_run(run->db, &sql[SQL_ADDRESSES], &addresses, run->now, ADDRESSES_MOST);
+    if (r < 0)
+        return run_db_failed(run, r, "select addresses");
+    run->stats.selected = addresses.count;
+    if (addresses.count == 0)
+        return 0;
+    r = find_height(run, &state);
+    if (r == 0)
+        r = check_all(run, &state, &addresses);
     if (r == 0 && *state.denied.text)
         return denied(run, state.denied.text);
-    if (r == 0 && after && !state.answered && !run_stopping(run))
+    if (r == 0 && !state.answered && !run_stopping(run))
         return run_failed(run, -EAGAIN, "TronGrid gives no usable answers");
     return r;
 }

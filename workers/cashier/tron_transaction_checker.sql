@@ -1,7 +1,8 @@
 -- name: addresses
--- $1 now, $2 the last address seen, $3 rows at most. Where money may come to, and since when in
--- milliseconds: to open invoices, to expired ones for another day, and once an hour to those that
--- were redeemed, since people pay twice. What failed is looked at until a scan began after its end.
+-- $1 now, $2 rows at most. Where money may come to, and since when in milliseconds: to open
+-- invoices, to expired ones for another day, and once an hour to those that were redeemed, since
+-- people pay twice. What failed is looked at until a scan began after its end. The longest
+-- unchecked first, so that a run that breaks off leaves nobody behind for ever.
 with watched as (
     select address, create_date, status, 'infinity'::timestamptz as until
       from cashier.crypto_invoice
@@ -15,13 +16,12 @@ with watched as (
 )
 select a.address, floor(extract(epoch from min(w.create_date)) * 1000)::bigint
   from watched w join cashier.tron_address a on a.address = w.address
- where a.address > $2
-   and (a.checked_at is null
-        or (w.until > a.checked_at
-            and (w.status <> 'REDEEMED' or a.checked_at <= $1 - interval '1 hour')))
+ where a.checked_at is null
+    or (w.until > a.checked_at
+        and (w.status <> 'REDEEMED' or a.checked_at <= $1 - interval '1 hour'))
  group by a.address
- order by a.address
- limit $3;
+ order by a.checked_at nulls first, a.address
+ limit $2;
 
 -- name: unsettled
 -- $1 now, $2 the addresses that were scanned, $3 transactions that were listed there [{"account",
