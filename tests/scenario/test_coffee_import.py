@@ -43,6 +43,22 @@ def test_a_text_that_postgresql_has_no_room_for_spoils_no_page(world):
                                 " where id = 1") == "ab"
 
 
+def test_a_number_beyond_all_bounds_spoils_no_page(world):
+    """It is none, like any text; the sale with it counts, and so do those beside it."""
+    owner = world.owner()
+    world.sell(sale(1, sum=10**17), sale(2, result=10**10), sale(3, sum=13905.0, result=1.0))
+    machine = {"id": MACHINE, "comment": "М", "last_hour_online": 10**17, "last_online_time": 10**17}
+    world.sandbox.control("POST", "vendista/terminals", {"login": "ivan", "terminals": [machine]})
+    world.import_()
+    world.import_("terminals")
+    assert world.stock(owner) == gone(2)
+    assert world.states() == {1: ("ok", "taken"), 2: ("ignored", "none"), 3: ("ok", "taken")}
+    amounts = world.database.query("select amount::text from coffee.transactions order by id")
+    assert [row.amount for row in amounts] == [None, "139.00", "139.05"]
+    assert world.database.value("select is_online and last_online_time is null"
+                                " from coffee.terminals")
+
+
 def test_a_reversal_puts_back_once_what_was_taken(world):
     owner = world.owner()
     world.sell(sale(1), sale(2))
