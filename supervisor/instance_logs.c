@@ -155,19 +155,21 @@ static int open_held(const struct instance *i, bool err)
     return keepers_open_held(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
 }
 
-/* The one that the process writes to, if there is a process: from the guard or, when that was
- * killed as well, from the keeper. */
+/* The one that the process writes to, if there is a process: its keeper has it or, when that was
+ * killed, the guard, who may not have heard the latest. */
 static int open_pipe(struct instance *i, bool err, struct err *reterr)
 {
     struct credentials who = { 0 };
-    int fd = instance_take_kept(i, suffix_of(err)), r;
+    int fd = -ESRCH, r;
 
-    if (fd < 0 && i->keeper_pid && procfs_is_alive(i->keeper_pid, i->keeper_start))
+    if (i->keeper_pid && procfs_is_alive(i->keeper_pid, i->keeper_start))
         fd = open_held(i, err);
-    if (fd >= 0)
-        return fd;
     if (fd == -EAGAIN)
         return err_set(reterr, fd, "its keeper has not reported yet");
+    if (fd < 0)
+        fd = instance_take_kept(i, suffix_of(err));
+    if (fd >= 0)
+        return fd;
     r = credentials_find(i->app->user, i->app->group, &who, reterr);
     if (r == 0)
         r = stream_make_pipe(who.uid, reterr);
@@ -206,7 +208,8 @@ static int open_stream(struct instance *i, struct stream *stream, bool err, stru
     if (stream->sink && logs_to(stream->sink, log) && logs_to(stream->both, both))
         return 0;
     /* The manifest names another file since. */
-    close_stream(i, stream, suffix_of(err));
+    if (stream->sink)
+        close_stream(i, stream, suffix_of(err));
     fd = open_pipe(i, err, reterr);
     if (fd < 0)
         return fd;

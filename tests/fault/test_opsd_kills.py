@@ -200,6 +200,28 @@ def test_a_broken_upgrade_is_taken_back(installed, crowd, how):
     crowd.finish()
 
 
+def test_what_a_worker_last_said_outlives_its_keeper_and_the_supervisor():
+    """The guard has the pipe, whoever else that held it is gone."""
+    home = Home()
+    try:
+        home.apps(sh("touch up; while [ ! -e go ]; do sleep 0.01; done; echo last words; echo oh >&2;"
+                     "touch said; exec sleep 1000"))
+        home.start()
+        wait_until(home.file("up").exists)
+        pid = wait_until(lambda: home.row("w")["pid"])
+        last = parent_of(pid), pid, home.pid
+        os.kill(home.pid, signal.SIGSTOP)
+        home.file("go").touch()
+        wait_until(home.file("said").exists)
+        for one in last:
+            os.kill(one, signal.SIGKILL)
+        wait_until(lambda: home.row("w")["pid"] not in (None, pid), what="another takes its place")
+        wait_until(lambda: home.lines("w") == ["last words"] * 2, what="both have said it")
+        wait_until(lambda: home.lines("w", "error") == ["oh"] * 2)
+    finally:
+        home.end()
+
+
 @pytest.mark.parametrize("when", ["away", "back"])
 def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
     """Its pipe has a reader, and what it said is heard by the next opsd."""
