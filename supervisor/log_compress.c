@@ -13,7 +13,7 @@
 #include "log_rotate.h"
 #include "own.h"
 
-enum { BLOCK = 64 << 10, PLAIN = 1 };
+enum { BLOCK = 64 << 10 };
 
 /* The jobs are a list: the first is under way, the others wait. */
 struct compress_job {
@@ -72,11 +72,11 @@ static int number_now(const struct compress_job *job)
     struct stat st;
     int form;
 
-    for (int number = 1; (form = log_rotate_find(job->path, number)) > 0; number++) {
+    for (int number = 1; (form = log_rotate_find(job->path, number)) > LOG_FORM_NONE; number++) {
         OWN(free) char *name = log_rotate_name(job->path, number, false);
 
-        if (form == PLAIN && name && stat(name, &st) == 0 && st.st_ino == job->file.st_ino &&
-            st.st_dev == job->file.st_dev)
+        if (form == LOG_FORM_PLAIN && name && stat(name, &st) == 0 &&
+            st.st_ino == job->file.st_ino && st.st_dev == job->file.st_dev)
             return number;
     }
     return 0;
@@ -135,8 +135,8 @@ static int open_oldest(struct compress_job *job)
     int form, oldest = 0;
     OWN(free) char *name = NULL;
 
-    for (int number = 1; (form = log_rotate_find(job->path, number)) > 0; number++)
-        if (form == PLAIN)
+    for (int number = 1; (form = log_rotate_find(job->path, number)) > LOG_FORM_NONE; number++)
+        if (form == LOG_FORM_PLAIN)
             oldest = number;
     name = oldest ? log_rotate_name(job->path, oldest, false) : NULL;
     job->from = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;

@@ -10,8 +10,6 @@
 
 #include "own.h"
 
-enum { PLAIN = 1, COMPRESSED = 2 };
-
 char *log_rotate_name(const char *path, int number, bool compressed)
 {
     char *name;
@@ -31,14 +29,14 @@ int log_rotate_find(const char *path, int number)
     if (!plain || !compressed)
         return -ENOMEM;
     if (access(plain, F_OK) == 0)
-        return PLAIN;
-    return number && access(compressed, F_OK) == 0 ? COMPRESSED : 0;
+        return LOG_FORM_PLAIN;
+    return number && access(compressed, F_OK) == 0 ? LOG_FORM_COMPRESSED : LOG_FORM_NONE;
 }
 
 static int remove_number(const char *path, int number)
 {
-    for (int form = PLAIN; form <= COMPRESSED; form++) {
-        OWN(free) char *name = log_rotate_name(path, number, form == COMPRESSED);
+    for (int form = LOG_FORM_PLAIN; form <= LOG_FORM_COMPRESSED; form++) {
+        OWN(free) char *name = log_rotate_name(path, number, form == LOG_FORM_COMPRESSED);
 
         if (!name)
             return -ENOMEM;
@@ -55,10 +53,10 @@ static int move_up(const char *path, int number)
     OWN(free) char *from = NULL;
     OWN(free) char *to = NULL;
 
-    if (form <= 0)
+    if (form <= LOG_FORM_NONE)
         return form;
-    from = log_rotate_name(path, number, form == COMPRESSED);
-    to = log_rotate_name(path, number + 1, form == COMPRESSED);
+    from = log_rotate_name(path, number, form == LOG_FORM_COMPRESSED);
+    to = log_rotate_name(path, number + 1, form == LOG_FORM_COMPRESSED);
     if (!from || !to)
         return -ENOMEM;
     if (rename(from, to) < 0)
@@ -72,7 +70,7 @@ static int remove_from(const char *path, int number)
 {
     int form, r = 0;
 
-    while (r == 0 && (form = log_rotate_find(path, number)) != 0) {
+    while (r == 0 && (form = log_rotate_find(path, number)) != LOG_FORM_NONE) {
         r = form < 0 ? form : remove_number(path, number);
         number++;
     }
@@ -87,7 +85,7 @@ int log_rotate(const char *path, int keep)
         r = remove_from(path, 1);
         return r == 0 && unlink(path) < 0 && errno != ENOENT ? -errno : r;
     }
-    while (unused < keep && (form = log_rotate_find(path, unused)) != 0) {
+    while (unused < keep && (form = log_rotate_find(path, unused)) != LOG_FORM_NONE) {
         if (form < 0)
             return form;
         unused++;

@@ -15,8 +15,10 @@
  * out. */
 char *log_rotate_name(const char *path, int number, bool compressed);
 
-/* Which of the two forms is there: the plain one counts when both are (log_compress.c was about to
- * remove it). Returns 1 (plain), 2 (compressed), 0 (neither) or -ENOMEM. */
+enum log_form { LOG_FORM_NONE, LOG_FORM_PLAIN, LOG_FORM_COMPRESSED };
+
+/* In which form the log of that number is there. When both are, the plain one counts:
+ * log_compress.c was about to remove it. Returns an enum log_form or -ENOMEM. */
 int log_rotate_find(const char *path, int number);
 
 /* Makes room for a new log at path, whose file is renamed, and removes what is older than keep.

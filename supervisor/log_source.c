@@ -15,7 +15,7 @@
 #include "own.h"
 #include "tail.h"
 
-enum { BLOCK = 64 << 10, PLAIN = 1, PACKED = 2 };
+enum { BLOCK = 64 << 10 };
 
 /* --- its parts */
 
@@ -104,12 +104,13 @@ void log_source_open_rotated(struct log_source *source, size_t most)
     struct log_part *part;
     int form;
 
-    for (int n = 1; source->parts <= most && (form = log_rotate_find(source->path, n)) > 0; n++) {
-        OWN(free) char *name = log_rotate_name(source->path, n, form == PACKED);
+    for (int n = 1;
+         source->parts <= most && (form = log_rotate_find(source->path, n)) > LOG_FORM_NONE; n++) {
+        OWN(free) char *name = log_rotate_name(source->path, n, form == LOG_FORM_COMPRESSED);
 
         if (!name || open_part(source, name, &part) < 0)
             return;
-        part->packed = form == PACKED;
+        part->compressed = form == LOG_FORM_COMPRESSED;
         if (source->first)
             prepend(source, part);
         else
@@ -122,7 +123,7 @@ static void look_at_end(struct log_part *part)
 {
     struct stat st;
 
-    if (part->packed || fstat(part->fd, &st) < 0)
+    if (part->compressed || fstat(part->fd, &st) < 0)
         return;
     part->end = st.st_size;
     if (part->at > part->end)
@@ -134,7 +135,7 @@ static int number_of_last(const struct log_source *source)
 {
     struct stat st;
 
-    for (int n = 1; log_rotate_find(source->path, n) == PLAIN; n++) {
+    for (int n = 1; log_rotate_find(source->path, n) == LOG_FORM_PLAIN; n++) {
         OWN(free) char *name = log_rotate_name(source->path, n, false);
 
         if (name && stat(name, &st) == 0 && st.st_ino == source->last->file.st_ino &&
@@ -187,7 +188,7 @@ static int unpack(struct log_part *part, int home_fd)
     gzFile from;
     int copy, r;
 
-    if (!part->packed)
+    if (!part->compressed)
         return 0;
     /* Not every file system has files without a name. */
     if (to < 0)
@@ -207,7 +208,7 @@ static int unpack(struct log_part *part, int home_fd)
     if (r < 0)
         return r;
     part->end = lseek(to, 0, SEEK_END);
-    part->packed = false;
+    part->compressed = false;
     (void)close(part->fd);
     part->fd = take_fd(&to);
     return 0;

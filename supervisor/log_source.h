@@ -20,7 +20,7 @@
 struct log_part {
     struct log_part *next, *before;
     int fd;
-    bool packed;
+    bool compressed;  /* and not unpacked yet */
     struct stat file; /* its identity, and its time */
     int64_t at, end;
 };

@@ -66,7 +66,7 @@ static void go_on(struct log_view_source *s, const cJSON *place)
     s->search = SEARCH_NONE;
     for (part = s->log.first; part; part = part->next) {
         log_view_file_id(part, id);
-        if (!part->packed && file && strcmp(file, id) == 0)
+        if (!part->compressed && file && strcmp(file, id) == 0)
             break;
     }
     if (part && json_get_id(place, "at", &at) == 0 && at >= 0 && at <= part->end)
