@@ -1,4 +1,4 @@
-/* Log lines on their way into JSON. */
+/* The lines in bytes that a worker printed. */
 #include "lines.h"
 
 #include <stdint.h>
@@ -21,6 +21,18 @@ bool lines_next(const char **bytes, size_t *n, const char **ret_line, size_t *re
     *bytes += *ret_length + (newline != NULL);
     *n -= *ret_length + (newline != NULL);
     return true;
+}
+
+int64_t lines_count(const char *bytes, size_t n)
+{
+    const char *end = bytes + n;
+    int64_t lines = 0;
+
+    while ((bytes = memchr(bytes, '\n', (size_t)(end - bytes)))) {
+        lines++;
+        bytes++;
+    }
+    return lines;
 }
 
 static void base64(const char *bytes, size_t n, char *to)

@@ -20,7 +20,6 @@ enum {
     PIPE_BYTES = 1 << 20,
     EVENTS_A_TURN = 64,
     STEPS_A_TURN = 64,
-    AGAIN_FIRST_MS = 10,
     AGAIN_MOST_MS = 1000,
 };
 
@@ -200,7 +199,7 @@ int pump_init(struct pump *pump, uv_loop_t *loop, int home_fd)
                            .scratch = { -1, -1 },
                            .home_fd = home_fd };
     pump->last_queued = &pump->first_queued;
-    pump->again_ms = AGAIN_FIRST_MS;
+    pump->again_ms = STREAM_AGAIN_FIRST_MS;
     pump->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     pump->gather_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (pump->epoll_fd < 0 || pump->null_fd < 0 || pump->gather_fd < 0 ||

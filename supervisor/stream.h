@@ -27,6 +27,8 @@
 #include "log_sink.h"
 
 enum {
+    /* How soon a pipe is looked at again in which bytes were left, once something has moved. */
+    STREAM_AGAIN_FIRST_MS = 10,
     /* What is moved in one go; a pipe may hold more, the rest is for the next turn, so that one
      * noisy worker does not keep the others waiting. */
     STREAM_LOOK_BYTES = 256 << 10,

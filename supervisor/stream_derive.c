@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "instant.h"
+#include "lines.h"
 #include "log_spool.h"
 #include "own.h"
 
@@ -84,7 +85,7 @@ static void find_whole(struct derivation *d)
     if ((int64_t)d->raw.len < batch->length || !batch->length)
         d->kept = end ? d->raw.len - (size_t)(end + 1 - d->raw.p) : d->raw.len;
     d->pending = whole(d) > 0;
-    d->lines = d->pending ? count_lines(d->raw.p, whole(d)) : 0;
+    d->lines = d->pending ? lines_count(d->raw.p, whole(d)) : 0;
 }
 
 int derive_recover(struct stream *stream)
@@ -346,7 +347,7 @@ static int64_t take(const struct step *step, struct derivation *d, const struct 
 static size_t drop(struct step *step, struct derivation *d, size_t n)
 {
     struct stream *stream = step->stream;
-    int64_t lines = count_lines(stream->pump->bytes, n);
+    int64_t lines = lines_count(stream->pump->bytes, n);
     size_t gone;
 
     stream->left = true;
@@ -394,7 +395,7 @@ static size_t new_batch(struct step *step, struct derivation *d, size_t n)
     if (batch->closes && log_format_end(&step->settings.style, &d->text) == 0)
         d->within = false;
     took = take(step, d, &ready, taken - (int64_t)kept);
-    d->lines = count_lines(raw, (size_t)taken);
+    d->lines = lines_count(raw, (size_t)taken);
     d->raw.len = kept;
     if (took <= 0) {
         d->within = batch->within;

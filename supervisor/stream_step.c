@@ -9,27 +9,15 @@
 #include <unistd.h>
 
 #include "instant.h"
+#include "lines.h"
 #include "log.h"
 #include "stream_derive.h"
 
 enum {
-    AGAIN_FIRST_MS = 10,
     /* Where nobody asks for the bytes only the end is looked at: a line's end is there mostly. */
     TAIL_BYTES = 4096,
     SMALL_BYTES = 2 * TAIL_BYTES,
 };
-
-int64_t count_lines(const char *bytes, size_t n)
-{
-    const char *end = bytes + n;
-    int64_t lines = 0;
-
-    while ((bytes = memchr(bytes, '\n', (size_t)(end - bytes)))) {
-        lines++;
-        bytes++;
-    }
-    return lines;
-}
 
 /* --- looking */
 
@@ -285,7 +273,7 @@ static size_t drop(struct step *step, struct log_sink *sink, size_t n)
     if (!step_drops(step, sink))
         return 0;
     gone = step_discard(step, n);
-    log_stall_lose(&sink->stall, count_lines(stream->pump->bytes, gone), instant_now());
+    log_stall_lose(&sink->stall, lines_count(stream->pump->bytes, gone), instant_now());
     stream_release(stream, sink);
     return gone;
 }
@@ -406,6 +394,6 @@ size_t stream_step(struct stream *stream, bool drain, bool *ret_more)
     else
         done = raw_step(&step, ret_more);
     if (done)
-        stream->pump->again_ms = AGAIN_FIRST_MS;
+        stream->pump->again_ms = STREAM_AGAIN_FIRST_MS;
     return done;
 }

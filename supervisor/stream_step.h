@@ -55,6 +55,4 @@ bool step_drops(const struct step *step, const struct log_sink *sink);
 /* Takes bytes from the pipe that go nowhere. Returns how many. */
 size_t step_discard(const struct step *step, size_t n);
 
-int64_t count_lines(const char *bytes, size_t n);
-
 #endif
