@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "heap.h"
+#include "methods.h"
 #include "socket_group.h"
 
 struct outgoing {

@@ -1,7 +1,8 @@
 #ifndef OPS_CONTROL_H
 #define OPS_CONTROL_H
 /*
- * The control socket: connections, their lines in and out, and who may ask.
+ * The control socket: connections, their lines in and out, and who may ask. What a request means is
+ * for methods.h.
  *
  * Everything is bounded: connections, the length of a request, what waits to be sent. A client that
  * does not read is asked for no more requests, and closed once CONNECTION_QUEUE_MAX bytes wait for
@@ -101,14 +102,5 @@ bool connection_has_room(const struct connection *connection);
 
 /* Unties and drops it: its request is answered. Nothing is done when the connection is closing. */
 void connection_detach(struct connection *connection, struct attachment *attachment);
-
-/* Answers one request (methods.c). */
-void methods_call(struct connection *connection, struct wire_request *request, bool is_permitted);
-
-/* Looks at everything that waits for a state of the fleet (method_fleet.c). */
-void methods_fleet_changed(struct fleet *fleet);
-
-/* Lines were written to the file of that stream (method_logs.c). */
-void methods_logged(struct fleet *fleet, struct stream *stream);
 
 #endif

@@ -137,6 +137,16 @@ cJSON *report_row(struct instance *i)
     return json_write_take(&w);
 }
 
+cJSON *report_process(const struct instance *i)
+{
+    cJSON *row = cJSON_CreateObject();
+
+    (void)json_put_text(row, "name", i->app->name);
+    (void)json_put_int(row, "instance", i->number);
+    (void)json_put_int(row, "pid", i->pid);
+    return row;
+}
+
 static void write_daemon(struct json_writer *w, const struct fleet *fleet)
 {
     int64_t bytes = 0;

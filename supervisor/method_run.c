@@ -97,13 +97,7 @@ static void ended(struct run *run, struct exit_status status, int64_t duration_m
         connection_fail(connection, h->attachment.id, WIRE_FAILED, error, NULL);
     } else {
         result = cJSON_CreateObject();
-        if (status.signal) {
-            (void)json_put_null(result, "exit_code");
-            (void)json_put_int(result, "exit_signal", status.signal);
-        } else {
-            (void)json_put_int(result, "exit_code", status.code);
-            (void)json_put_null(result, "exit_signal");
-        }
+        report_status(result, true, status);
         (void)json_put_int(result, "duration_ms", duration_ms);
         connection_result(connection, h->attachment.id, result);
     }

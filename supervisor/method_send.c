@@ -41,16 +41,6 @@ static void fail(struct connection *connection, const struct wire_request *reque
                     NULL);
 }
 
-static cJSON *sent_row(const struct instance *i)
-{
-    cJSON *row = cJSON_CreateObject();
-
-    (void)json_put_text(row, "name", i->app->name);
-    (void)json_put_int(row, "instance", i->number);
-    (void)json_put_int(row, "pid", i->pid);
-    return row;
-}
-
 void method_send(struct connection *connection, const struct wire_request *request)
 {
     const struct fleet *fleet = connection->control->fleet;
@@ -78,7 +68,7 @@ void method_send(struct connection *connection, const struct wire_request *reque
             fail(connection, request, i, r);
             return;
         }
-        (void)cJSON_AddItemToArray(workers, sent_row(i));
+        (void)cJSON_AddItemToArray(workers, report_process(i));
     }
     result = cJSON_CreateObject();
     (void)json_put(result, "workers", workers);

@@ -66,16 +66,6 @@ static void fail_signal(struct connection *connection, const struct wire_request
     connection_fail(connection, request->id, WIRE_BAD_PARAMS, message.text, NULL);
 }
 
-static cJSON *signalled_row(const struct instance *i)
-{
-    cJSON *row = cJSON_CreateObject();
-
-    (void)json_put_text(row, "name", i->app->name);
-    (void)json_put_int(row, "instance", i->number);
-    (void)json_put_int(row, "pid", i->pid);
-    return row;
-}
-
 /* To the worker's own process, and to nothing that it started. Returns how many there were. */
 static int send_signal(const struct fleet *fleet, const cJSON *params, int number, cJSON *workers)
 {
@@ -88,7 +78,7 @@ static int send_signal(const struct fleet *fleet, const cJSON *params, int numbe
             keeper_order(i->keeper, number) < 0)
             continue;
         sent++;
-        (void)cJSON_AddItemToArray(workers, signalled_row(i));
+        (void)cJSON_AddItemToArray(workers, report_process(i));
     }
     return sent;
 }

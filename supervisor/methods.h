@@ -11,6 +11,19 @@
 
 typedef void method_handler(struct connection *connection, const struct wire_request *request);
 
+/* Answers one request. */
+void methods_call(struct connection *connection, struct wire_request *request, bool is_permitted);
+
+/* The fleet was looked at: answers whoever waited for what has come about (method_pending.c), and
+ * tells those who look on what happened (method_events.c). */
+void methods_fleet_changed(struct fleet *fleet);
+void methods_happened(struct fleet *fleet);
+
+/* Lines were written to the log of that stream: shows them to those who follow it (log_view.c). */
+void methods_logged(struct fleet *fleet, struct stream *stream);
+
+/* --- the handlers */
+
 /* method_fleet.c */
 method_handler method_start, method_stop, method_restart, method_kill;
 /* method_report.c */
@@ -43,11 +56,13 @@ method_handler method_save, method_resurrect;
 /* method_daemon.c */
 method_handler method_ping, method_upgrade;
 
+/* --- what several of them need */
+
 /* The row of one instance in workers_stat; NULL when memory ran out. */
 cJSON *report_row(struct instance *instance);
 
-/* Tells those who look on what happened (method_events.c). */
-void methods_happened(struct fleet *fleet);
+/* {"name","instance","pid"} of one; NULL when memory ran out. */
+cJSON *report_process(const struct instance *instance);
 
 /* True when one of params' "names" selects the instance. */
 bool params_select(const cJSON *params, const struct instance *instance);
