@@ -49,8 +49,11 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
 /* The connection was cut. Connects to the opsd that took over; returns false when there is none. */
 bool session_reconnect(struct session *s);
 
-/* Says what it means that the connection was cut, how.text saying how, for a request that cannot be
- * repeated, and returns the exit code. */
+/* The same for whoever is to ask again; how.text says how it was cut. Returns EXIT_DONE, or says
+ * that opsd is gone and returns the exit code. */
+int session_go_on(struct session *s, const struct err *how);
+
+/* For a request that cannot be repeated: says what it means, and returns the exit code. */
 int session_cut(struct session *s, const struct err *how);
 
 /* What a command does with a stream of notifications; view is its own. */
@@ -70,12 +73,20 @@ int session_stream(struct session *s, const struct session_stream *stream, void 
 /* How long a command that only reads waits for its answer. */
 int64_t session_timeout_ms(const struct session *s);
 
+/* The same for one whose wait opsd ends itself, at the time that was asked for; 0: as long as it
+ * takes. */
+int64_t session_patience_ms(const struct session *s);
+
 /* {"names":[…]} of all words, or of those after the first n. NULL when memory ran out. */
 cJSON *session_names_params(const struct session *s, size_t n);
 
 /* {"name":…} when a name was given, else {}; for methods that show one worker or all. NULL when
  * memory ran out. */
 cJSON *session_name_params(const struct session *s);
+
+/* How opsctl exits for a process that ended so ("exit_code", "exit_signal"): with its code, or 128
+ * and the signal, as a shell does. */
+int session_exit_code(const cJSON *end);
 
 /* Says an error answer on stderr, with the problems of the manifest or the last lines of the
  * workers that failed, and returns the exit code that belongs to it. */

@@ -72,6 +72,6 @@ int command_apply(struct session *s)
         return r;
     if (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms))
         return complain(EXIT_FAILED, "out of memory");
-    r = session_ask(s, "apply", TAKE(params), start_timeout_ms(s), &result);
+    r = session_ask(s, "apply", TAKE(params), session_patience_ms(s), &result);
     return r == EXIT_DONE ? print_changes(s, result, "nothing changed") : r;
 }

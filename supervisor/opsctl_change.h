@@ -15,9 +15,6 @@ cJSON *own_environment(void);
 /* Asks for a change (takes params) and shows what became of the workers. */
 int change_with(struct session *s, cJSON *params, int64_t timeout_ms);
 
-/* opsd itself ends the wait for a start; 0: as long as it takes. */
-int64_t start_timeout_ms(const struct session *s);
-
 /* Notes about the manifest, on stderr. */
 void print_notes(const cJSON *result);
 

@@ -16,8 +16,6 @@
 #include "own.h"
 
 enum {
-    /* opsd itself ends the wait at the time that was asked for; this much later it hangs. */
-    GRACE_MS = 5000,
     /* After the last worker is gone opsd has only files to close. */
     LEAVE_TIMEOUT_MS = 10000,
 };
@@ -94,16 +92,11 @@ static int change(struct session *s, int64_t timeout_ms)
     return change_with(s, selection_params(s), timeout_ms);
 }
 
-int64_t start_timeout_ms(const struct session *s)
-{
-    return s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
-}
-
 int command_restart(struct session *s)
 {
     int r = session_open(s);
 
-    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+    return r == EXIT_DONE ? change(s, session_patience_ms(s)) : r;
 }
 
 int command_reload(struct session *s)
@@ -143,7 +136,7 @@ int command_scale(struct session *s)
         !json_put_text(params, "count", s->args->words[1]) ||
         (s->args->timeout_ms && !json_put_int(params, "timeout_ms", s->args->timeout_ms)))
         return complain(EXIT_FAILED, "out of memory");
-    return change_with(s, TAKE(params), start_timeout_ms(s));
+    return change_with(s, TAKE(params), session_patience_ms(s));
 }
 
 /* A stop comes to its end by itself, so it is only this command that can be tired of waiting. */
@@ -166,7 +159,7 @@ int command_resurrect(struct session *s)
 {
     int r = session_open_or_start(s);
 
-    return r == EXIT_DONE ? change(s, start_timeout_ms(s)) : r;
+    return r == EXIT_DONE ? change(s, session_patience_ms(s)) : r;
 }
 
 int command_save(struct session *s)

@@ -151,11 +151,14 @@ static int ask(struct session *s, int64_t lines)
 /* The opsd that took over knows only what happened since. */
 static int go_on(struct session *s, void *unused, const struct err *how)
 {
+    int r;
+
     (void)unused;
     if (!s->args->follow)
         return session_cut(s, how);
-    if (!session_reconnect(s))
-        return complain(EXIT_NOT_RUNNING, "%s; it is not running any more", how->text);
+    r = session_go_on(s, how);
+    if (r != EXIT_DONE)
+        return r;
     s->client.watch_output = true;
     (void)complain(0, "opsd was restarted; what happened meanwhile may be missing here");
     return ask(s, -1);

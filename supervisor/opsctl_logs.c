@@ -229,11 +229,13 @@ static int ask(struct session *s, const struct view *view)
 static int go_on(struct session *s, void *of, const struct err *how)
 {
     const struct view *view = of;
+    int r;
 
     if (!s->args->follow || (view->began && !view->count))
         return session_cut(s, how);
-    if (!session_reconnect(s))
-        return complain(EXIT_NOT_RUNNING, "%s; it is not running any more", how->text);
+    r = session_go_on(s, how);
+    if (r != EXIT_DONE)
+        return r;
     s->client.watch_output = true;
     return ask(s, view);
 }

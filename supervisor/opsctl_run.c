@@ -104,17 +104,6 @@ static int await_end(struct run_view *view, struct message *ret)
     }
 }
 
-static int exit_code_of(const cJSON *result)
-{
-    int64_t value;
-
-    if (json_get_id(result, "exit_signal", &value) == 0)
-        return 128 + (int)(value & 127);
-    if (json_get_id(result, "exit_code", &value) == 0)
-        return (int)(value & 255);
-    return complain(EXIT_FAILED, "opsd does not tell how the run ended");
-}
-
 static int run(struct run_view *view)
 {
     OWN_MESSAGE struct message answer = { 0 };
@@ -132,7 +121,7 @@ static int run(struct run_view *view)
         return session_refused(answer.error);
     if (s->args->json)
         (void)print_json(answer.result);
-    return exit_code_of(answer.result);
+    return session_exit_code(answer.result);
 }
 
 int command_run_worker(struct session *s)

@@ -19,6 +19,8 @@ enum {
      * that is gone for so long whenever it was started. */
     REPEATS_MAX = 6,
     CONNECT_MS = 10000,
+    /* An opsd that has not answered this much later than it was asked to hangs. */
+    GRACE_MS = 5000,
     /* The first repeat is at once. From the second on each waits twice as long as the one before:
      * the socket of an opsd that was killed takes connections until the kernel is done with it. */
     REPEAT_AFTER_MS = 10,
@@ -105,6 +107,11 @@ int64_t session_timeout_ms(const struct session *s)
     return s->args->timeout_ms ? s->args->timeout_ms : READ_TIMEOUT_MS;
 }
 
+int64_t session_patience_ms(const struct session *s)
+{
+    return s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
+}
+
 /* A file stands for the workers in it, and opsd knows it by its path. */
 static cJSON *name_of(const char *word)
 {
@@ -147,15 +154,19 @@ bool session_reconnect(struct session *s)
     return connect_or_start(s, &reason) == 0;
 }
 
-static int gone(const struct err *how)
+int session_go_on(struct session *s, const struct err *how)
 {
+    if (session_reconnect(s))
+        return EXIT_DONE;
     return complain(EXIT_NOT_RUNNING, "%s; it is not running any more", how->text);
 }
 
 int session_cut(struct session *s, const struct err *how)
 {
-    if (!session_reconnect(s))
-        return gone(how);
+    int r = session_go_on(s, how);
+
+    if (r != EXIT_DONE)
+        return r;
     return complain(EXIT_FAILED, "opsd was restarted while it did this; look with: opsctl stat");
 }
 
@@ -198,7 +209,7 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
     OWN(json) cJSON *owned = params;
     struct err err = { "" };
     int64_t id;
-    int r;
+    int r, code;
 
     for (int repeats = 0;; repeats++) {
         r = client_send(&s->client, method, owned ? cJSON_Duplicate(owned, true) : NULL, &id);
@@ -211,8 +222,9 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
             return session_cut(s, &err);
         if (repeats)
             (void)poll(NULL, 0, REPEAT_AFTER_MS << (repeats - 1));
-        if (!session_reconnect(s))
-            return gone(&err);
+        code = session_go_on(s, &err);
+        if (code != EXIT_DONE)
+            return code;
     }
     if (r == -ETIMEDOUT && s->under_way)
         return complain(EXIT_FAILED, "%s: %s", err.text, s->under_way);
@@ -222,6 +234,17 @@ int session_ask(struct session *s, const char *method, cJSON *params, int64_t ti
         return session_refused(m.error);
     *ret = cJSON_DetachItemFromObjectCaseSensitive(m.json, "result");
     return EXIT_DONE;
+}
+
+int session_exit_code(const cJSON *end)
+{
+    int64_t value;
+
+    if (json_get_id(end, "exit_signal", &value) == 0)
+        return 128 + (int)(value & 127);
+    if (json_get_id(end, "exit_code", &value) == 0)
+        return (int)(value & 255);
+    return complain(EXIT_FAILED, "opsd does not tell how the run ended");
 }
 
 int session_stream(struct session *s, const struct session_stream *stream, void *view)

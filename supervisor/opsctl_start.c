@@ -169,7 +169,7 @@ int command_start(struct session *s)
         cJSON_Delete(params);
         return r;
     }
-    r = change_with(s, params, start_timeout_ms(s));
+    r = change_with(s, params, session_patience_ms(s));
     if (r == EXIT_NO_WORKER && script_is_file(s->args->words[0]))
         (void)complain(0, "nor is there a file %s here", s->args->words[0]);
     return r;

@@ -12,9 +12,6 @@
 #include "opsctl_row.h"
 #include "own.h"
 
-/* opsd ends the wait itself; this much later it hangs. */
-enum { GRACE_MS = 5000 };
-
 /* --- pid */
 
 static int print_pids(const struct session *s, const cJSON *workers)
@@ -196,17 +193,6 @@ static cJSON *wait_params(const struct session *s)
     return TAKE(params);
 }
 
-static int exit_code_of(const cJSON *row)
-{
-    int64_t value;
-
-    if (json_get_id(row, "exit_signal", &value) == 0)
-        return 128 + (int)(value & 127);
-    if (json_get_id(row, "exit_code", &value) == 0)
-        return (int)(value & 255);
-    return complain(EXIT_FAILED, "opsd does not tell how the run ended");
-}
-
 static int print_end(const struct row_context *context)
 {
     const char *reason = json_get_text(context->row, "reason");
@@ -238,7 +224,7 @@ static int print_ends(const struct session *s, const cJSON *result)
         if (!s->args->json && print_end(&context) < 0)
             return complain(EXIT_FAILED, "out of memory");
         if (code == EXIT_DONE)
-            code = exit_code_of(context.row);
+            code = session_exit_code(context.row);
     }
     return code;
 }
@@ -246,11 +232,10 @@ static int print_ends(const struct session *s, const cJSON *result)
 int command_wait(struct session *s)
 {
     OWN(json) cJSON *result = NULL;
-    int64_t timeout_ms = s->args->timeout_ms ? s->args->timeout_ms + GRACE_MS : 0;
     int r;
 
     r = session_open(s);
     if (r == EXIT_DONE)
-        r = session_ask(s, "wait", wait_params(s), timeout_ms, &result);
+        r = session_ask(s, "wait", wait_params(s), session_patience_ms(s), &result);
     return r == EXIT_DONE ? print_ends(s, result) : r;
 }
