@@ -22,10 +22,11 @@
 /* Gives a present instance its app in the new generation. */
 static void adopt(struct instance *instance, struct generation *generation, const struct app *app)
 {
+    struct generation *before = instance->generation;
+
     fleet_forget_needs(instance);
-    generation->references++;
-    generation_unref(instance->generation);
-    instance->generation = generation;
+    instance->generation = generation_ref(generation);
+    generation_unref(before);
     instance->app = app;
 }
 

@@ -45,8 +45,7 @@ struct instance *instance_new(struct fleet *fleet, struct generation *generation
         return NULL;
     machine_init(&i->machine);
     i->fleet = fleet;
-    i->generation = generation;
-    generation->references++;
+    i->generation = generation_ref(generation);
     i->app = app;
     i->id = fleet->next_id++;
     i->number = number;
@@ -144,8 +143,7 @@ static void log_exit(const struct instance *i)
 void instance_note_app(struct instance *i)
 {
     generation_unref(i->ran_generation);
-    i->ran_generation = i->generation;
-    i->ran_generation->references++;
+    i->ran_generation = generation_ref(i->generation);
     i->ran = i->app;
 }
 

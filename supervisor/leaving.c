@@ -42,8 +42,7 @@ static struct generation *make_generation(const char *name, const cJSON *said)
                                                .folder = strdup("/") };
         source->text.n = source->text.text ? strlen(source->text.text) : 0;
         if (source->text.text && source->text.folder && source_parse(source, &problems) == 0) {
-            made = source->generation;
-            made->references++;
+            made = generation_ref(source->generation);
         }
     }
     source_free(source);

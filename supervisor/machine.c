@@ -343,12 +343,11 @@ void machine_spawn_failed(struct machine *m, const struct app *app, int error, i
 /* How an exit reads: "exited with code 1", "killed by signal 9". */
 static void describe_exit(struct machine *m)
 {
-    /* What the others are was written down when it was told to leave. */
-    static const char *const causes[] = {
+    /* Of the others the reason has said more since it was told to leave. */
+    static const char *const causes[STOP_CAUSES] = {
         [STOP_PERSON] = "stopped by hand",
         [STOP_RESTART] = "restarted by hand",
         [STOP_DEPENDENCY] = "stopped for a dependency",
-        [STOP_SILENT] = NULL,
     };
     struct err why = m->reason;
     const char *name = sigabbrev_np(m->last_exit.signal);

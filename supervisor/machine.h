@@ -36,6 +36,7 @@ enum stop_cause {
     STOP_LATE,
     STOP_OVERTIME,
     STOP_SILENT,
+    STOP_CAUSES
 };
 
 struct machine {

@@ -375,6 +375,6 @@ void record_parse(const cJSON *line, struct instance *i)
         take_exits(exits, i);
     take_window(json_get(line, "window"), &i->machine.history);
     i->machine.wanted = i->to_want;
-    if ((unsigned)i->machine.cause > STOP_SILENT)
+    if ((unsigned)i->machine.cause >= STOP_CAUSES)
         i->machine.cause = STOP_NONE;
 }

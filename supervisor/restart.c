@@ -14,7 +14,7 @@ static bool is_good_end(const struct restart_policy *policy, struct exit_status 
 }
 
 /* Remembers this exit and tells how many there were within the window, this one included. */
-static int exits_within(struct restart_history *history, int64_t window_ms, int64_t now_ms)
+static int remember_exit(struct restart_history *history, int64_t window_ms, int64_t now_ms)
 {
     unsigned kept = history->exits < RESTART_WINDOW_MAX ? history->exits : RESTART_WINDOW_MAX;
     int within = 1;
@@ -43,11 +43,11 @@ int64_t restart_delay(const struct restart_policy *policy, struct restart_histor
     return (int64_t)(delay + delay * b->jitter_percent / 100.0 * (2.0 * chance - 1.0));
 }
 
-/* Counts an exit, and tells whether it was one too many. */
-static bool is_used_up(const struct restart_policy *policy, struct restart_history *history,
+/* Returns whether it was one too many. */
+static bool count_exit(const struct restart_policy *policy, struct restart_history *history,
                        bool unstable, int64_t now_ms)
 {
-    int within = exits_within(history, policy->restart_window_ms, now_ms);
+    int within = remember_exit(history, policy->restart_window_ms, now_ms);
 
     history->unstable = unstable ? history->unstable + 1 : 0;
     return (unstable && history->unstable >= policy->max_restarts) ||
@@ -70,7 +70,7 @@ struct restart_decision restart_decide(const struct restart_policy *policy,
         return (struct restart_decision){ .verdict = RESTART_DONE };
 
     decision.unstable = !later && (life->uptime_ms < policy->min_uptime_ms || !life->ready);
-    if (!later && is_used_up(policy, history, decision.unstable, life->ended_ms))
+    if (!later && count_exit(policy, history, decision.unstable, life->ended_ms))
         decision.verdict = RESTART_GIVE_UP;
     else
         decision.delay_ms = restart_delay(policy, history, life->uptime_ms, chance);

@@ -18,6 +18,12 @@
 /* As JSON a text may be twice as long, or longer where it is full of control characters. */
 enum { FILE_BYTES_MAX = 8 * MANIFEST_BYTES_MAX };
 
+struct generation *generation_ref(struct generation *generation)
+{
+    generation->references++;
+    return generation;
+}
+
 void generation_unref(struct generation *generation)
 {
     if (!generation || --generation->references > 0)

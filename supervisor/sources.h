@@ -20,6 +20,8 @@ struct generation {
     struct manifest manifest;
 };
 
+/* One more reference, which generation_unref gives back. Returns generation. */
+struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 
 struct fleet_source {

@@ -102,7 +102,7 @@ static void done(struct instance *i)
 static void check(const struct instance *i)
 {
     assert(i->machine.state > STATE_NONE && i->machine.state < STATES);
-    assert(i->machine.cause <= STOP_SILENT);
+    assert(i->machine.cause < STOP_CAUSES);
     assert(memchr(i->notify_address, '\0', sizeof i->notify_address));
     assert(memchr(i->status_text, '\0', sizeof i->status_text));
     assert(memchr(i->machine.reason.text, '\0', sizeof i->machine.reason.text));

@@ -324,7 +324,7 @@ static void a_generation_lives_as_long_as_somebody_needs_it(void **state)
     struct sources sources = { .first = source };
 
     (void)state;
-    generation->references++;
+    (void)generation_ref(generation);
     sources_put(&sources, source_of("/1", NULL, APP("a", "")));
     assert_int_equal(generation->references, 1);
     assert_string_equal(generation->manifest.apps[0].name, "a");
