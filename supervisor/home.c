@@ -340,6 +340,11 @@ bool home_resume_listening(struct home *home)
     return note_socket(home, SOCKET_NAME);
 }
 
+void home_stop_listening(const struct home *home)
+{
+    (void)unlinkat(home->fd, SOCKET_NAME, 0);
+}
+
 bool home_is_listening(const struct home *home)
 {
     struct stat st;

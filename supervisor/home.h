@@ -63,6 +63,9 @@ int home_listen(struct home *home);
  * only whoever holds the lock makes one. Returns false when there is none any more. */
 bool home_resume_listening(struct home *home);
 
+/* Nobody can connect any more: takes opsd.sock out of the home. */
+void home_stop_listening(const struct home *home);
+
 /* Whether opsd.sock still is the socket that we listen on. */
 bool home_is_listening(const struct home *home);
 

@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "control_socket.h"
 #include "guard.h"
 #include "guard_link.h"
 #include "heap.h"
@@ -24,10 +24,6 @@
 #include "recover.h"
 #include "slots.h"
 #include "socket_group.h"
-#include "watch.h"
-
-/* The listening socket's name in the guard's store: clients wait in its queue during a restart. */
-#define CONTROL "control"
 
 enum {
     PROBLEMS_MAX = 64 << 10,
@@ -45,11 +41,10 @@ struct opsd {
     struct guard_link link;
     struct fleet fleet;
     struct control control;
+    struct control_socket socket;
     uv_prepare_t prepare;
     uv_signal_t signals[4];
-    int home_events; /* inotify(7) on the home */
-    struct watch *home_watch;
-    uv_timer_t socket_retry, guard_retry, recover_retry;
+    uv_timer_t guard_retry, recover_retry;
     int64_t flush_until_ms;
     bool upgrading;
 };
@@ -176,77 +171,6 @@ static void guard_died(struct guard_link *link)
     become_guard(&opsd->guard_retry);
 }
 
-/* --- the control socket */
-
-/* A new listener, kept by the guard; -errno. */
-static int listen_anew(struct opsd *opsd)
-{
-    int fd = home_listen(&opsd->home), r;
-
-    if (fd < 0)
-        return fd;
-    r = guard_link_store(&opsd->link, CONTROL, fd);
-    if (r < 0) {
-        (void)close(fd);
-        return r;
-    }
-    return fd;
-}
-
-static int open_listener(struct opsd *opsd)
-{
-    int fd = guard_link_take(&opsd->link, CONTROL);
-
-    if (fd >= 0 && home_resume_listening(&opsd->home))
-        return fd;
-    if (fd >= 0) {
-        guard_link_drop(&opsd->link, CONTROL);
-        (void)close(fd);
-    }
-    return listen_anew(opsd);
-}
-
-static void socket_retried(uv_timer_t *timer);
-
-/* Somebody swept the home: the socket is made again, and clients that are connected stay so. */
-static void mend_socket(struct opsd *opsd)
-{
-    int r;
-
-    if (home_is_listening(&opsd->home))
-        return;
-    r = listen_anew(opsd);
-    if (r >= 0)
-        r = control_listen(&opsd->control, r);
-    if (r < 0) {
-        log_error("cannot make opsd.sock again; trying again", LOG_TEXT("why", strerror(-r)));
-        (void)uv_timer_start(&opsd->socket_retry, socket_retried, RETRY_MS, 0);
-    } else {
-        log_warn("opsd.sock was gone; it is there again");
-    }
-}
-
-static void socket_retried(uv_timer_t *timer)
-{
-    mend_socket(timer->data);
-}
-
-static void home_changed(void *owner)
-{
-    struct opsd *opsd = owner;
-
-    home_watch_read(opsd->home_events);
-    mend_socket(opsd);
-}
-
-static int watch_home(struct opsd *opsd)
-{
-    opsd->home_events = home_watch(&opsd->home);
-    if (opsd->home_events < 0)
-        return opsd->home_events;
-    return watch_open(&opsd->loop, opsd->home_events, home_changed, opsd, &opsd->home_watch);
-}
-
 /* --- the loop */
 
 static void turn(uv_prepare_t *prepare)
@@ -270,7 +194,7 @@ static void signalled(uv_signal_t *handle, int signal)
         fleet_leave(&opsd->fleet);
         return;
     }
-    (void)unlinkat(opsd->home.fd, "opsd.sock", 0);
+    home_stop_listening(&opsd->home);
     leave_at_once(opsd, EXIT_DONE);
 }
 
@@ -296,10 +220,9 @@ static int watch_all(struct opsd *opsd)
 {
     int r;
 
-    (void)uv_timer_init(&opsd->loop, &opsd->socket_retry);
     (void)uv_timer_init(&opsd->loop, &opsd->guard_retry);
     (void)uv_timer_init(&opsd->loop, &opsd->recover_retry);
-    opsd->socket_retry.data = opsd->guard_retry.data = opsd->recover_retry.data = opsd;
+    opsd->guard_retry.data = opsd->recover_retry.data = opsd;
     opsd->link.data = opsd;
     r = watch_signals(opsd);
     if (r == 0)
@@ -332,17 +255,9 @@ static int open_everything(struct opsd *opsd, struct err *reterr)
 /* Once the fleet is known: who connects to a first supervisor gets answers, not its end. */
 static int serve(struct opsd *opsd, struct err *reterr)
 {
-    int fd, r;
-
     if (opsd->fleet.recovered)
         socket_group_follow(&opsd->home, &opsd->fleet.sources);
-    fd = open_listener(opsd);
-    if (fd < 0)
-        return err_set(reterr, fd, "cannot listen in %s: %s", opsd->home.path, strerror(-fd));
-    r = control_open(&opsd->control, &opsd->fleet, fd);
-    if (r == 0)
-        r = watch_home(opsd);
-    return r < 0 ? err_set(reterr, r, "cannot serve %s: %s", opsd->home.path, uv_strerror(r)) : 0;
+    return control_socket_open(&opsd->socket, &opsd->control, &opsd->fleet, reterr);
 }
 
 static int try_recover(struct opsd *opsd)
@@ -407,19 +322,13 @@ static int say_ready(struct opsd *opsd, struct err *reterr)
 
 static void close_everything(struct opsd *opsd)
 {
-    /* First the name, then the socket, so that nobody connects to one that is about to close. */
-    (void)unlinkat(opsd->home.fd, "opsd.sock", 0);
-    watch_close(&opsd->home_watch);
-    (void)close(opsd->home_events);
-    guard_link_drop(&opsd->link, CONTROL);
-    control_close(&opsd->control);
+    control_socket_close(&opsd->socket);
     while (opsd->fleet.count)
         fleet_remove(&opsd->fleet, opsd->fleet.instances[0]);
     fleet_close(&opsd->fleet);
     for (size_t i = 0; i < sizeof opsd->signals / sizeof *opsd->signals; i++)
         uv_close((uv_handle_t *)&opsd->signals[i], NULL);
     uv_close((uv_handle_t *)&opsd->prepare, NULL);
-    uv_close((uv_handle_t *)&opsd->socket_retry, NULL);
     uv_close((uv_handle_t *)&opsd->guard_retry, NULL);
     uv_close((uv_handle_t *)&opsd->recover_retry, NULL);
     guard_link_close(&opsd->link);
