@@ -197,6 +197,15 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
     return nearest;
 }
 
+uint64_t text_hash(const char *text, uint64_t seed)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) + seed;
+
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 char *text_put_int(char to[static TEXT_INT_MAX], int64_t number)
 {
     uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;

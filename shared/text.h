@@ -25,6 +25,10 @@ void text_end_whole(char *text);
  * least..most); ret is touched on success only. */
 int text_to_int(const char *text, int64_t least, int64_t most, int64_t *ret);
 
+/* FNV-1a, 64 bits, begun with what seed makes of its offset basis: equal texts have equal ones. Not
+ * against somebody who looks for texts that collide. */
+uint64_t text_hash(const char *text, uint64_t seed);
+
 /* Writes the number in decimal at to, without a NUL, and returns where it ends. Makes no call: also
  * for what has few pages of the C library. */
 enum { TEXT_INT_MAX = sizeof "-9223372036854775808" - 1 };

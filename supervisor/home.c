@@ -21,6 +21,7 @@
 #include "instant.h"
 #include "log_rotate.h"
 #include "own.h"
+#include "path.h"
 
 #define MANIFEST_NAME "ecosystem.json"
 #define HOME_NAME ".ops"
@@ -34,32 +35,11 @@ enum { SOCKET_BACKLOG = 256 };
 /* Our own log, as those of workers are by default. */
 enum { LOG_BYTES_MAX = 10 << 20, LOGS_KEPT = 5, LOG_LOOK_MS = 1000 };
 
-/* Squeezes "//" and "/./" and drops a trailing slash; ".." stays, as it may follow a link. */
-static void path_tidy(char *path)
-{
-    char *to = path;
-
-    for (const char *from = path; *from; from++) {
-        bool dot = from[0] == '/' && from[1] == '.' && (from[2] == '/' || !from[2]);
-
-        if (dot)
-            from++;
-        else if (from[0] != '/' || (from[1] != '/' && from[1]))
-            *to++ = *from;
-    }
-    if (to == path)
-        *to++ = '/';
-    *to = '\0';
-}
-
 static char *path_join(const char *folder, const char *name)
 {
-    char *path;
+    OWN(free) char *path = NULL;
 
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return NULL;
-    path_tidy(path);
-    return path;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path_tidy(path);
 }
 
 static char *path_parent(const char *path)
@@ -75,9 +55,7 @@ static int path_absolute(const char *path, char **ret)
     char *absolute;
 
     if (path[0] == '/') {
-        absolute = strdup(path);
-        if (absolute)
-            path_tidy(absolute);
+        absolute = path_tidy(path);
     } else {
         folder = getcwd(NULL, 0);
         if (!folder)

@@ -57,8 +57,8 @@ struct log_sink {
 void log_sinks_init(struct log_sinks *sinks, uv_loop_t *loop, int home_fd);
 void log_sinks_close(struct log_sinks *sinks);
 
-/* Takes "//", "/./" and "/../" out of an absolute path, so that one file has one name; a name that
- * leads there by a link is found out when the file is opened. */
+/* Takes "//", "/./" and, as path_tidy does not, "/../" out of an absolute path, so that one file
+ * has one name; a name that leads there by a link is found out when the file is opened. */
 void log_path_tidy(char *path);
 
 /* The sink of that path, made if need be; give it back with log_sink_put. Returns 0, -EISDIR or

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "own.h"
+#include "text.h"
 
 #define FOLDER "times"
 #define MAGIC UINT64_C(0x3130656d6974706f) /* optime01 */
@@ -26,14 +27,10 @@ struct record {
     int64_t time, place;
 };
 
-/* FNV-1a, 64 bits: a path may be longer than a name. */
+/* A path may be longer than a name. */
 static void name_of(const char *path, char name[static NAME_BYTES])
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *path; path++)
-        hash = (hash ^ (unsigned char)*path) * UINT64_C(0x100000001b3);
-    (void)snprintf(name, NAME_BYTES, FOLDER "/%016llx", (unsigned long long)hash);
+    (void)snprintf(name, NAME_BYTES, FOLDER "/%016llx", (unsigned long long)text_hash(path, 0));
 }
 
 static int open_times(int home_fd, const char *path, int flags)

@@ -10,11 +10,11 @@
 #include "instant.h"
 #include "log.h"
 #include "own.h"
+#include "path.h"
 #include "pid_file.h"
 #include "text.h"
 #include "tree_usage.h"
 #include "watcher.h"
-#include "watcher_match.h"
 
 enum {
     /* PM2 looks every 30 s; a leak that takes a machine down may be quicker. */

@@ -18,14 +18,10 @@ static bool catches_up(const struct instance *i)
     return i->app->catch_up == CATCH_UP_ONCE;
 }
 
-/* FNV-1a of who it is: instances and workers are late by different spans. */
+/* Instances and workers are late by different spans. */
 static uint64_t seed_of(const struct instance *i)
 {
-    uint64_t seed = 14695981039346656037U + (uint64_t)i->number;
-
-    for (const char *c = i->app->name; *c; c++)
-        seed = (seed ^ (unsigned char)*c) * 1099511628211U;
-    return seed;
+    return text_hash(i->app->name, (uint64_t)i->number);
 }
 
 static struct tick_rule rule_of(const struct instance *i)

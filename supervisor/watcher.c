@@ -15,6 +15,7 @@
 
 #include "instant.h"
 #include "own.h"
+#include "path.h"
 #include "watch.h"
 #include "watcher_folders.h"
 #include "watcher_match.h"

@@ -8,7 +8,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "watcher_match.h"
+#include "path.h"
+#include "text.h"
 
 /* A file counts as changed once it is closed, so that a program is not started half-written, and a
  * log that is held open is no change. */
@@ -22,14 +23,9 @@ static struct folder **number_bucket(struct folders *folders, int number)
     return &folders->by_number[(unsigned)number % FOLDERS_BUCKETS];
 }
 
-/* FNV-1a. */
 static struct folder **path_bucket(struct folders *folders, const char *path)
 {
-    uint32_t hash = 2166136261U;
-
-    for (; *path; path++)
-        hash = (hash ^ (unsigned char)*path) * 16777619U;
-    return &folders->by_path[hash % FOLDERS_BUCKETS];
+    return &folders->by_path[text_hash(path, 0) % FOLDERS_BUCKETS];
 }
 
 int folders_open(struct folders *folders)

@@ -9,14 +9,6 @@
 
 #include "manifest.h"
 
-/* A copy of a path without needless slashes and dots, for the caller to free; `..` stays, since
- * what it leads to depends on symbolic links. NULL when memory ran out. */
-char *path_tidy(const char *path);
-
-/* What comes after the folder and a slash when path lies below folder, "" when it is the folder;
- * else NULL. */
-const char *path_below(const char *path, const char *folder);
-
 /*
  * True when a path, relative to the watched one, is of no interest: one of its components is always
  * left out (begins with a dot, node_modules, __pycache__, an editor's temporary file), or a pattern

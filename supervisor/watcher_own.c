@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "watcher_match.h"
+#include "path.h"
 
 static int add(char ***list, size_t *count, const char *path)
 {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "log.h"
+#include "path.h"
 #include "watcher_match.h"
 
 enum {

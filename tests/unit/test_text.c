@@ -206,6 +206,16 @@ static void bytes_are_put_as_hexadecimal_digits(void **state)
     assert_string_equal(text, "");
 }
 
+/* The reference vectors of its authors (draft-eastlake-fnv, appendix C). */
+static void hashes_are_those_of_fnv(void **state)
+{
+    (void)state;
+    assert_int_equal(text_hash("", 0), 0xcbf29ce484222325);
+    assert_int_equal(text_hash("a", 0), 0xaf63dc4c8601ec8c);
+    assert_int_equal(text_hash("foobar", 0), 0x85944171f73967e8);
+    assert_int_equal(text_hash("", 1), 0xcbf29ce484222326);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +228,7 @@ int main(void)
         cmocka_unit_test(no_byte_can_steer_a_terminal),
         cmocka_unit_test(the_nearest_word_is_near),
         cmocka_unit_test(bytes_are_put_as_hexadecimal_digits),
+        cmocka_unit_test(hashes_are_those_of_fnv),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,35 +70,6 @@ static void looks_at_all_patterns(void **state)
     assert_false(watch_leaves_out("/a", "x.c", PATTERNS("*.a", "*.b")));
 }
 
-static void tidies_paths(void **state)
-{
-    static const char *const rows[][2] = {
-        { "/a/b", "/a/b" },        { "/a/b/", "/a/b" },  { "//a///b//", "/a/b" },
-        { "/./a/./b/.", "/a/b" },  { "/", "/" },         { "/.", "/" },
-        { "/a/../b/", "/a/../b" }, { "/.a/b", "/.a/b" },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *tidy = path_tidy(rows[i][0]);
-
-        assert_string_equal(tidy, rows[i][1]);
-        free(tidy);
-    }
-}
-
-static void knows_what_lies_below(void **state)
-{
-    (void)state;
-    assert_string_equal(path_below("/a/b/c", "/a"), "b/c");
-    assert_string_equal(path_below("/a", "/a"), "");
-    assert_string_equal(path_below("/a", "/"), "a");
-    assert_string_equal(path_below("/", "/"), "");
-    assert_null(path_below("/ab", "/a"));
-    assert_null(path_below("/", "/a"));
-    assert_null(path_below("/b", "/a"));
-}
-
 static void knows_its_own_files(void **state)
 {
     struct own_files own = { 0 }, other = { 0 };
@@ -126,8 +97,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_out_what_patterns_say),
         cmocka_unit_test(looks_at_all_patterns),
-        cmocka_unit_test(tidies_paths),
-        cmocka_unit_test(knows_what_lies_below),
         cmocka_unit_test(knows_its_own_files),
     };
 
