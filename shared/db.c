@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "db_error.h"
 #include "db_parts.h"
@@ -21,6 +22,8 @@
 
 struct db {
     PGconn *conn;
+    int stop_fd;
+    bool given_up; /* no answer came in time; the connection is cut */
     bool dry_run;
     bool in_transaction; /* between db_begin and db_commit or db_rollback */
     char error[ERR_TEXT_MAX];
@@ -60,7 +63,11 @@ static int failed(struct db *db, PGresult *result, const char *what)
 {
     int code = db_lost(db) ? -EAGAIN : db_error_code(PQresultErrorField(result, PG_DIAG_SQLSTATE));
 
-    db_error_print(db->conn, result, what, db->error);
+    if (db->given_up)
+        (void)snprintf(db->error, sizeof db->error,
+                       "%s: the server did not answer in time; the connection is given up", what);
+    else
+        db_error_print(db->conn, result, what, db->error);
     PQclear(result);
     return code;
 }
@@ -72,9 +79,63 @@ static bool succeeded(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-static int execute(struct db *db, const char *text, const char *what)
+/* --- waiting --- */
+
+/* Until when an answer is waited for, by monotonic_now_ms. */
+struct patience {
+    uint64_t until_ms;
+    bool stopping; /* it is the patience of somebody who was told to stop */
+};
+
+/* Waits for the server until patience ends, and sends what is left to be sent. Returns false when
+ * nothing more is to be expected of this connection. */
+static bool wait_for_server(struct db *db, struct patience *patience)
 {
-    PGresult *result = PQexec(db->conn, text);
+    int left = PQflush(db->conn);
+    struct pollfd waits[] = {
+        { .fd = PQsocket(db->conn), .events = left > 0 ? POLLIN | POLLOUT : POLLIN },
+        { .fd = patience->stopping ? -1 : db->stop_fd, .events = POLLIN },
+    };
+    uint64_t now_ms = monotonic_now_ms();
+
+    if (now_ms >= patience->until_ms) {
+        /* libpq then finds its end, and whatever the server still does ends with it. */
+        (void)shutdown(PQsocket(db->conn), SHUT_RDWR);
+        db->given_up = true;
+        return false;
+    }
+    (void)poll(waits, 2, (int)(patience->until_ms - now_ms));
+    if (waits[1].revents) {
+        patience->stopping = true;
+        if (patience->until_ms > now_ms + DB_STOP_PATIENCE_MS)
+            patience->until_ms = monotonic_now_ms() + DB_STOP_PATIENCE_MS;
+    }
+    return !waits[0].revents || PQconsumeInput(db->conn);
+}
+
+/* The answer to what was sent, the last one where there are several; NULL when there is none. libpq
+ * itself would wait for as long as the connection seems to stand, and for nothing else. */
+static PGresult *answer(struct db *db, int sent, int patience_ms)
+{
+    struct patience patience = { .until_ms = monotonic_now_ms() + (unsigned)patience_ms };
+    PGresult *last = NULL, *next;
+
+    while (sent) {
+        while (PQisBusy(db->conn))
+            if (!wait_for_server(db, &patience))
+                return last;
+        next = PQgetResult(db->conn);
+        if (!next)
+            break;
+        PQclear(last);
+        last = next;
+    }
+    return last;
+}
+
+static int execute(struct db *db, const char *text, const char *what, int patience_ms)
+{
+    PGresult *result = answer(db, PQsendQuery(db->conn, text), patience_ms);
 
     if (!succeeded(result))
         return failed(db, result, what);
@@ -83,107 +144,6 @@ static int execute(struct db *db, const char *text, const char *what)
 }
 
 /* --- connecting --- */
-
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
-{
-    for (; options->keyword; options++)
-        if (strcmp(options->keyword, keyword) == 0)
-            return options->val ? options->val : "";
-    return "";
-}
-
-/* A password with an unescaped @ leaves its rest there. A host that begins with @ is an abstract
- * socket. */
-static bool holds_password(const PQconninfoOption *options)
-{
-    const char *host = option_value(options, "host");
-
-    for (const char *p = host; *p; p++)
-        if (*p == '@' && p != host && p[-1] != ',')
-            return true;
-    return strchr(option_value(options, "dbname"), '@');
-}
-
-/* Of these numbers libpq complains only once it has found the server. */
-static bool holds_wrong_number(const PQconninfoOption *options)
-{
-    int64_t number;
-
-    for (; options->keyword; options++)
-        if (options->val &&
-            (strstr(options->keyword, "timeout") || strstr(options->keyword, "keepalives")) &&
-            text_to_int(options->val, INT32_MIN, INT32_MAX, &number) < 0)
-            return true;
-    return false;
-}
-
-/* Libpq's own complaints quote the string, or a value which may be a piece of the password. */
-static int malformed(struct err *reterr)
-{
-    return err_set(reterr, -EBADMSG,
-                   "not a connection string: want postgresql://user:password@host/database, with "
-                   "@ : / ? and %% in the password percent-encoded, or host=... dbname=...");
-}
-
-int db_check_conninfo(const char *conninfo, struct err *reterr)
-{
-    PQconninfoOption *options;
-    char *complaint = NULL;
-    bool good;
-
-    options = PQconninfoParse(conninfo, &complaint);
-    PQfreemem(complaint);
-    good = options && !holds_password(options) && !holds_wrong_number(options);
-    PQconninfoFree(options);
-    return good ? 0 : malformed(reterr);
-}
-
-/* True where libpq did not come so far as to look for a server, which it would name first. */
-static bool is_malformed(const PGconn *conn)
-{
-    static const char *const complaints[] = { "invalid ", "could not parse network address " };
-    const char *said = PQerrorMessage(conn);
-
-    for (size_t i = 0; i < sizeof complaints / sizeof *complaints; i++)
-        if (strncmp(said, complaints[i], strlen(complaints[i])) == 0)
-            return true;
-    return false;
-}
-
-typedef PGconn *connect_function(const char *const *keywords, const char *const *values,
-                                 int expand_dbname);
-
-static PGconn *connect_to(const char *conninfo, const char *application_name,
-                          connect_function *connect)
-{
-    char timeout[16], idle[16], interval[16], count[16], unacknowledged[16];
-    /* The string may override what stands before dbname and is overridden by what follows. A server
-     * that was demoted to a standby is no place for us, hence read-write. */
-    /* clang-format off */
-    const char *const keywords[] = {
-        "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout", "target_session_attrs", "dbname", "application_name",
-        "client_encoding", NULL,
-    };
-    const char *const values[] = {
-        timeout, idle, interval, count,
-        unacknowledged, "read-write", conninfo, application_name,
-        "UTF8", NULL,
-    };
-    /* clang-format on */
-
-    (void)snprintf(timeout, sizeof timeout, "%d", DB_CONNECT_TIMEOUT_S);
-    (void)snprintf(idle, sizeof idle, "%d", DB_KEEPALIVE_IDLE_S);
-    (void)snprintf(interval, sizeof interval, "%d", DB_KEEPALIVE_INTERVAL_S);
-    (void)snprintf(count, sizeof count, "%d", DB_KEEPALIVE_COUNT);
-    (void)snprintf(unacknowledged, sizeof unacknowledged, "%d", DB_UNACKNOWLEDGED_MS);
-    return connect(keywords, values, 1);
-}
-
-PGconn *db_start_connecting(const char *conninfo, const char *application_name)
-{
-    return connect_to(conninfo, application_name, PQconnectStartParams);
-}
 
 static void show_notice(void *unused, const char *message)
 {
@@ -212,17 +172,44 @@ int db_send_session(PGconn *conn)
 
 static int set_up_session(struct db *db)
 {
-    PGresult *result = db_send_session(db->conn) ? PQgetResult(db->conn) : NULL;
+    PGresult *result;
 
+    (void)PQsetNoticeProcessor(db->conn, show_notice, NULL);
+    /* Whatever is sent, answer() waits. */
+    if (PQsetnonblocking(db->conn, 1) < 0)
+        return failed(db, NULL, "session settings");
+    result = answer(db, db_send_session(db->conn), DB_CONNECT_TIMEOUT_S * 1000);
     if (!succeeded(result))
         return failed(db, result, "session settings");
     PQclear(result);
-    /* The end of the answer. */
-    PQclear(PQgetResult(db->conn));
     return 0;
 }
 
-int db_open(const char *conninfo, const char *application_name, struct db **ret, struct err *reterr)
+/* Returns 0 with the connection that was made or refused, or a negative errno. */
+static int connect_unless_stopped(struct db *db, const char *conninfo, const char *application_name)
+{
+    struct db_connecting *connecting = NULL;
+    struct pollfd waits[] = { { .events = POLLIN }, { .fd = db->stop_fd, .events = POLLIN } };
+    int r = db_connect_start(conninfo, application_name, &connecting);
+
+    if (r < 0) {
+        (void)snprintf(db->error, sizeof db->error, "cannot connect: %s", strerror(-r));
+        return -EAGAIN;
+    }
+    waits[0].fd = db_connect_fd(connecting);
+    while (poll(waits, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (!waits[0].revents) {
+        db_connect_abandon(connecting);
+        (void)snprintf(db->error, sizeof db->error, "cannot connect: told to stop");
+        return -EAGAIN;
+    }
+    db->conn = db_connect_end(connecting);
+    return PQstatus(db->conn) == CONNECTION_OK ? 0 : failed(db, NULL, "cannot connect");
+}
+
+int db_open(const char *conninfo, const char *application_name, int stop_fd, struct db **ret,
+            struct err *reterr)
 {
     struct db *db;
     int r;
@@ -233,15 +220,12 @@ int db_open(const char *conninfo, const char *application_name, struct db **ret,
     db = calloc(1, sizeof *db);
     if (!db)
         return err_set(reterr, -ENOMEM, "out of memory");
-    db->conn = connect_to(conninfo, application_name, PQconnectdbParams);
-    if (PQstatus(db->conn) != CONNECTION_OK) {
-        r = failed(db, NULL, "cannot connect");
-    } else {
-        (void)PQsetNoticeProcessor(db->conn, show_notice, NULL);
+    db->stop_fd = stop_fd;
+    r = connect_unless_stopped(db, conninfo, application_name);
+    if (r == 0)
         r = set_up_session(db);
-    }
     if (r < 0) {
-        r = is_malformed(db->conn) ? malformed(reterr) : err_set(reterr, r, "%s", db->error);
+        r = db_is_malformed(db->conn) ? db_malformed(reterr) : err_set(reterr, r, "%s", db->error);
         db_close(db);
         return r;
     }
@@ -259,7 +243,7 @@ void db_close(struct db *db)
 
 bool db_lost(const struct db *db)
 {
-    return PQstatus(db->conn) != CONNECTION_OK;
+    return db->given_up || PQstatus(db->conn) != CONNECTION_OK;
 }
 
 const char *db_error(const struct db *db)
@@ -271,14 +255,15 @@ const char *db_error(const struct db *db)
 
 int db_dry_run(struct db *db)
 {
-    int r = execute(db, "begin", "begin");
+    int r = execute(db, "begin", "begin", DB_ANSWER_MS);
 
     if (r < 0)
         return r;
     db->dry_run = true;
     /* The transaction stays open, with its locks, while the worker asks an outside service: for
      * long enough to hear from one, and not for ever. */
-    return execute(db, "set local idle_in_transaction_session_timeout = '3min'", "dry run");
+    return execute(db, "set local idle_in_transaction_session_timeout = '3min'", "dry run",
+                   DB_ANSWER_MS);
 }
 
 /* In the transaction of a dry run, a savepoint stands for each transaction of the worker. */
@@ -288,7 +273,7 @@ int db_begin(struct db *db)
     int r;
 
     assert(!db->in_transaction);
-    r = execute(db, db->dry_run ? "savepoint dry_run" : "begin", "begin");
+    r = execute(db, db->dry_run ? "savepoint dry_run" : "begin", "begin", DB_ANSWER_MS);
     if (r == 0)
         db->in_transaction = true;
     return r;
@@ -300,7 +285,8 @@ int db_commit(struct db *db)
 
     assert(db->in_transaction);
     db->in_transaction = false;
-    result = PQexec(db->conn, db->dry_run ? "release savepoint dry_run" : "commit");
+    result = answer(db, PQsendQuery(db->conn, db->dry_run ? "release savepoint dry_run" : "commit"),
+                    DB_ANSWER_MS);
     if (!succeeded(result))
         return failed(db, result, "commit");
     /* The server answers COMMIT of a failed transaction with success and the word ROLLBACK. */
@@ -320,7 +306,7 @@ int db_rollback(struct db *db)
     if (!db->in_transaction)
         return 0;
     db->in_transaction = false;
-    return execute(db, db->dry_run ? to_savepoint : "rollback", "rollback");
+    return execute(db, db->dry_run ? to_savepoint : "rollback", "rollback", DB_ANSWER_MS);
 }
 
 /* A statement outside of db_begin commits or fails by itself; the dry run's transaction must
@@ -352,7 +338,9 @@ int db_prepare(struct db *db, const struct statement *statements, size_t n)
     PGresult *result;
 
     for (size_t i = 0; i < n; i++) {
-        result = PQprepare(db->conn, statements[i].name, statements[i].text, 0, NULL);
+        result = answer(db,
+                        PQsendPrepare(db->conn, statements[i].name, statements[i].text, 0, NULL),
+                        DB_ANSWER_MS);
         if (!succeeded(result))
             return failed(db, result, statements[i].name);
         PQclear(result);
@@ -366,7 +354,10 @@ static int query(struct db *db, const struct statement *statement, const char *c
     PGresult *result;
     int64_t affected = 0;
 
-    result = PQexecPrepared(db->conn, statement->name, statement->params, params, NULL, NULL, 0);
+    result = answer(
+        db,
+        PQsendQueryPrepared(db->conn, statement->name, statement->params, params, NULL, NULL, 0),
+        DB_ANSWER_MS);
     if (!succeeded(result))
         return failed(db, result, statement->name);
     /* Empty for statements that count nothing. */
@@ -403,7 +394,7 @@ int db_script(struct db *db, const char *text)
     r = open_alone(db, &alone);
     if (r < 0)
         return r;
-    return close_alone(db, alone, execute(db, text, "script"));
+    return close_alone(db, alone, execute(db, text, "script", INT32_MAX));
 }
 
 /* --- notifications --- */
@@ -428,12 +419,12 @@ static bool take_notifications(struct db *db)
     return some;
 }
 
-int db_wait_notify(struct db *db, int stop_fd, int64_t timeout_ms)
+int db_wait_notify(struct db *db, int64_t timeout_ms)
 {
     uint64_t until = monotonic_now_ms() + (uint64_t)timeout_ms, now;
     struct pollfd waits[] = {
         { .fd = PQsocket(db->conn), .events = POLLIN },
-        { .fd = stop_fd, .events = POLLIN },
+        { .fd = db->stop_fd, .events = POLLIN },
     };
 
     for (;;) {

@@ -45,11 +45,15 @@ struct rows {
  * of it. */
 int db_check_conninfo(const char *conninfo, struct err *reterr);
 
-/* Connects once, to a server that can be written to (with a time limit), and sets up the session:
- * application_name, UTC, ISO dates, UTF-8, a statement and an idle-in-transaction time limit, early
- * notice of a dead peer on both sides. Returns 0, -EBADMSG (conninfo is none) or as above with
- * reterr filled; conninfo's password never appears in reterr. */
-int db_open(const char *conninfo, const char *application_name, struct db **ret,
+/* Connects once, to the first server that can be written to (with a time limit for each), and sets
+ * up the session: application_name, UTC, ISO dates, UTF-8, a statement and an idle-in-transaction
+ * time limit, early notice of a dead peer on both sides. Returns 0, -EBADMSG (conninfo is none) or
+ * as above with reterr filled; conninfo's password never appears in reterr.
+ *
+ * Nothing here waits for ever for a server that is silent (DB_ANSWER_MS), and not for long once
+ * stop_fd is readable, which the worker was told by then: connecting ends at once, a statement that
+ * was sent gets DB_STOP_PATIENCE_MS. Then the connection is lost (-EAGAIN). A borrow; -1: none. */
+int db_open(const char *conninfo, const char *application_name, int stop_fd, struct db **ret,
             struct err *reterr);
 void db_close(struct db *db);
 
@@ -81,7 +85,9 @@ int db_rollback(struct db *db);
 /* True when the connection is gone, and with it every lock and the transaction. */
 bool db_lost(const struct db *db);
 
-/* Runs a script of several statements, unprepared; for migrations only. */
+/* Runs a script of several statements, unprepared and for as long as they take; for migrations
+ * only.
+ */
 int db_script(struct db *db, const char *text);
 
 /* The sentence of the last failure: SQLSTATE, message, detail; one line. */
@@ -93,7 +99,7 @@ int db_listen(struct db *db, const char *channel);
 /* Waits for a notification, until stop_fd is readable or timeout_ms have passed. Returns 1 when
  * there was one (all that came are taken), 0 when there was none, -EAGAIN when the connection is
  * lost. */
-int db_wait_notify(struct db *db, int stop_fd, int64_t timeout_ms);
+int db_wait_notify(struct db *db, int64_t timeout_ms);
 
 /* Cells; row < count, and column as selected, from 0. rows_text is NULL for SQL NULL and lives as
  * long as rows; rows_int is 0 for it, and for what is not a number. */

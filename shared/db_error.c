@@ -61,3 +61,17 @@ bool db_error_shows_row(const char *sqlstate)
     /* not-null and check violations */
     return sqlstate && (strcmp(sqlstate, "23502") == 0 || strcmp(sqlstate, "23514") == 0);
 }
+
+bool db_error_ends_session(const char *sqlstate)
+{
+    static const char *const ends[] = {
+        "25006", /* read-only transaction */
+        "26000", /* no such prepared statement: a pooler in between gave us another session */
+        "0A000", /* "cached plan must not change result type" */
+    };
+
+    for (size_t i = 0; sqlstate && i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(sqlstate, ends[i]) == 0)
+            return true;
+    return false;
+}

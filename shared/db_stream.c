@@ -1,9 +1,9 @@
 /*
  * libpq's asynchronous and pipeline modes on a libuv loop.
  *
- * Sources: PostgreSQL 15, 34.4 (PQconnectPoll: the socket may change between calls), 34.5 (an
- * answer ends with a null), 34.6 (in a pipeline, what stands before a Sync is one transaction, and
- * after an error everything up to the Sync is PGRES_PIPELINE_ABORTED).
+ * Sources: PostgreSQL 15, 34.4 (an answer ends with a null), 34.5 (in a pipeline, what stands
+ * before a Sync is one transaction, and after an error everything up to the Sync is
+ * PGRES_PIPELINE_ABORTED).
  */
 #include "db_stream.h"
 
@@ -20,6 +20,8 @@
 enum {
     PAUSE_FIRST_MS = 50,
     PAUSE_MOST_MS = 2000,
+    /* What is lost again before that is tried again no faster than before. */
+    STEADY_MS = 5000,
     STATEMENTS_FIRST = 8, /* room of a batch; it grows */
 };
 
@@ -31,23 +33,20 @@ struct pending {
     struct db_batch batch;
     const char **names; /* of its statements, for the error */
     size_t room;
-    size_t at; /* the statement whose answer comes next */
+    size_t at;    /* the statement whose answer comes next */
+    bool useless; /* this session will not do it, another one may */
     db_batch_done *done;
     void *tag;
-};
-
-/* The descriptor of one connection; libuv closes it later than we forget it. */
-struct watch {
-    uv_poll_t poll;
-    int fd;
 };
 
 struct db_stream {
     uv_loop_t *loop;
     struct db_stream_options options;
-    uv_timer_t timer; /* the limit for connecting, or the pause before */
-    struct watch *watch;
+    uv_timer_t timer; /* the limit for the server's next words, or the pause before connecting */
+    uv_poll_t *watch; /* on the connection, or the thread that makes it */
+    struct db_connecting *connecting;
     PGconn *conn;
+    uint64_t ready_ms; /* since when it is READY, by the loop's clock */
     enum state state;
     struct pending *first, **last; /* under way, in order */
     struct pending *made;          /* what db_stream_add adds to */
@@ -154,7 +153,10 @@ static void take_result(struct db_stream *stream, struct pending *pending, PGres
         return;
     }
     if (status != PGRES_PIPELINE_ABORTED && batch->code == 0) {
-        batch->code = db_error_code(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+        batch->code = db_error_code(sqlstate);
+        pending->useless = db_error_ends_session(sqlstate);
         batch->failed = pending->at;
         db_error_print(stream->conn, result,
                        pending->at < batch->count ? pending->names[pending->at] : "commit",
@@ -173,6 +175,22 @@ static void finish_batch(struct db_stream *stream)
         stream->last = &stream->first;
     pending->done(pending->tag, &pending->batch);
     pending_free(pending);
+}
+
+static void silent(uv_timer_t *timer)
+{
+    lose(timer->data, "the server does not answer");
+}
+
+/* Called whenever something was sent or came. */
+static void limit_silence(struct db_stream *stream)
+{
+    if (stream->state != READY || stream->broken)
+        return;
+    if (stream->first)
+        (void)uv_timer_start(&stream->timer, silent, DB_ANSWER_MS, 0);
+    else
+        (void)uv_timer_stop(&stream->timer);
 }
 
 static void take_notifications(struct db_stream *stream)
@@ -198,7 +216,10 @@ static void read_answers(struct db_stream *stream)
 
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
-            finish_batch(stream);
+            if (stream->first->useless)
+                lose(stream, stream->first->batch.error);
+            else
+                finish_batch(stream);
         } else if (result) {
             take_result(stream, stream->first, result);
         } else if (PQstatus(stream->conn) == CONNECTION_BAD) {
@@ -208,52 +229,47 @@ static void read_answers(struct db_stream *stream)
         }
     }
     take_notifications(stream);
-    if (!stream->closing && stream->conn && PQstatus(stream->conn) == CONNECTION_BAD)
+    if (stream->closing || !stream->conn)
+        return;
+    if (PQstatus(stream->conn) == CONNECTION_BAD)
         lose(stream, PQerrorMessage(stream->conn));
+    else
+        limit_silence(stream);
 }
 
 /* --- the descriptor --- */
 
 static void watch_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    free(handle);
 }
 
+/* libuv closes it later. */
 static void forget_watch(struct db_stream *stream)
 {
-    struct watch *watch = TAKE(stream->watch);
-
-    if (!watch)
-        return;
-    (void)uv_poll_stop(&watch->poll);
-    watch->poll.data = watch;
-    uv_close((uv_handle_t *)&watch->poll, watch_closed);
+    if (stream->watch)
+        uv_close((uv_handle_t *)TAKE(stream->watch), watch_closed);
 }
 
-static void ready_to_go(uv_poll_t *poll, int status, int events);
+static void ready_to_go(uv_poll_t *watch, int status, int events);
 
-static int watch_events(struct db_stream *stream, int events)
+static int watch_events(struct db_stream *stream, int fd, int events)
 {
-    int fd = PQsocket(stream->conn);
+    uv_poll_t *watch = stream->watch ? stream->watch : calloc(1, sizeof *watch);
     int r;
 
-    if (stream->watch && stream->watch->fd != fd)
-        forget_watch(stream);
+    if (!watch)
+        return -ENOMEM;
     if (!stream->watch) {
-        struct watch *watch = calloc(1, sizeof *watch);
-
-        if (!watch)
-            return -ENOMEM;
-        watch->fd = fd;
-        r = uv_poll_init(stream->loop, &watch->poll, fd);
+        r = uv_poll_init(stream->loop, watch, fd);
         if (r < 0) {
             free(watch);
             return r;
         }
-        watch->poll.data = stream;
+        watch->data = stream;
         stream->watch = watch;
     }
-    return uv_poll_start(&stream->watch->poll, events, ready_to_go);
+    return uv_poll_start(watch, events, ready_to_go);
 }
 
 /* Sends what libpq holds, and asks to be called when there is room for the rest. */
@@ -265,7 +281,8 @@ static void flush(struct db_stream *stream)
         lose(stream, PQerrorMessage(stream->conn));
         return;
     }
-    if (watch_events(stream, left ? UV_READABLE | UV_WRITABLE : UV_READABLE) < 0)
+    if (watch_events(stream, PQsocket(stream->conn),
+                     left ? UV_READABLE | UV_WRITABLE : UV_READABLE) < 0)
         lose(stream, "cannot watch the connection");
 }
 
@@ -280,6 +297,8 @@ static void lose(struct db_stream *stream, const char *why)
     db_error_print(stream->conn, NULL, "the connection to the database is lost", text);
     if (why != PQerrorMessage(stream->conn))
         (void)snprintf(text, sizeof text, "%s", why);
+    if (stream->state == READY && uv_now(stream->loop) - stream->ready_ms >= STEADY_MS)
+        stream->pause_ms = PAUSE_FIRST_MS;
     forget_watch(stream);
     PQfinish(TAKE(stream->conn));
     forget_pending(stream);
@@ -303,9 +322,16 @@ static void prepared(void *tag, const struct db_batch *batch)
     }
     (void)uv_timer_stop(&stream->timer);
     stream->state = READY;
+    stream->ready_ms = uv_now(stream->loop);
     stream->told = false;
-    stream->pause_ms = PAUSE_FIRST_MS;
     stream->options.ready(stream->options.tag);
+}
+
+static void found_broken(uv_timer_t *timer)
+{
+    struct db_stream *stream = timer->data;
+
+    lose(stream, PQerrorMessage(stream->conn));
 }
 
 static void send_made(struct db_stream *stream, db_batch_done *done, void *tag)
@@ -316,13 +342,14 @@ static void send_made(struct db_stream *stream, db_batch_done *done, void *tag)
         pending_free(made);
         /* Not from inside of the caller's own call. */
         stream->broken = true;
-        (void)uv_timer_start(&stream->timer, connect_again, 0, 0);
+        (void)uv_timer_start(&stream->timer, found_broken, 0, 0);
         return;
     }
     made->done = done;
     made->tag = tag;
     *stream->last = made;
     stream->last = &made->next;
+    limit_silence(stream);
     flush(stream);
 }
 
@@ -354,25 +381,24 @@ static void prepare_all(struct db_stream *stream)
     send_made(stream, prepared, stream);
 }
 
-static void go_on_connecting(struct db_stream *stream)
+static void connected(struct db_stream *stream)
 {
-    PostgresPollingStatusType next = PQconnectPoll(stream->conn);
-    int events = next == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE;
-
-    if (next == PGRES_POLLING_OK)
-        prepare_all(stream);
-    else if (next == PGRES_POLLING_FAILED)
+    forget_watch(stream);
+    stream->conn = db_connect_end(TAKE(stream->connecting));
+    if (PQstatus(stream->conn) != CONNECTION_OK) {
         lose(stream, PQerrorMessage(stream->conn));
-    else if (watch_events(stream, events) < 0)
-        lose(stream, "cannot watch the connection");
+        return;
+    }
+    (void)uv_timer_start(&stream->timer, silent, (uint64_t)DB_CONNECT_TIMEOUT_S * 1000, 0);
+    prepare_all(stream);
 }
 
-static void ready_to_go(uv_poll_t *poll, int status, int events)
+static void ready_to_go(uv_poll_t *watch, int status, int events)
 {
-    struct db_stream *stream = poll->data;
+    struct db_stream *stream = watch->data;
 
     if (stream->state == CONNECTING) {
-        go_on_connecting(stream);
+        connected(stream);
         return;
     }
     /* An error shows itself when the socket is read, but the server's last words come first; and
@@ -386,21 +412,15 @@ static void ready_to_go(uv_poll_t *poll, int status, int events)
 static void connect_again(uv_timer_t *timer)
 {
     struct db_stream *stream = timer->data;
+    int r = db_connect_start(stream->options.conninfo, stream->options.name, &stream->connecting);
 
-    if (stream->conn) {
-        lose(stream, stream->broken ? PQerrorMessage(stream->conn) : "timeout while connecting");
-        return;
-    }
-    stream->conn = db_start_connecting(stream->options.conninfo, stream->options.name);
-    if (!stream->conn || PQstatus(stream->conn) == CONNECTION_BAD) {
-        lose(stream, PQerrorMessage(stream->conn));
-        return;
-    }
     stream->state = CONNECTING;
-    (void)uv_timer_start(&stream->timer, connect_again, (uint64_t)DB_CONNECT_TIMEOUT_S * 1000, 0);
-    /* 34.1: before the first PQconnectPoll, wait as if it had said PGRES_POLLING_WRITING. */
-    if (watch_events(stream, UV_WRITABLE) < 0)
-        lose(stream, "cannot watch the connection");
+    if (r == 0)
+        r = watch_events(stream, db_connect_fd(stream->connecting), UV_READABLE);
+    if (r < 0) {
+        db_connect_abandon(TAKE(stream->connecting));
+        lose(stream, uv_strerror(r));
+    }
 }
 
 /* --- from outside --- */
@@ -444,6 +464,7 @@ void db_stream_close(struct db_stream *stream)
         return;
     stream->closing = true;
     forget_watch(stream);
+    db_connect_abandon(TAKE(stream->connecting));
     PQfinish(TAKE(stream->conn));
     forget_pending(stream);
     uv_close((uv_handle_t *)&stream->timer, timer_closed);

@@ -51,6 +51,12 @@ enum {
     DB_CONNECT_PATIENCE_MS = 5000,
     /* The longest statement of ours is one update of a few hundred thousand rows. */
     DB_STATEMENT_TIMEOUT_MS = 300000,
+    /* A server that has said nothing for so long has not even ended the statement in time: it
+     * hangs, though its host answers. A host that vanished is noticed much sooner, see above. */
+    DB_ANSWER_MS = DB_STATEMENT_TIMEOUT_MS + 30000,
+    /* A statement that was sent when the worker was told to stop may end; what takes longer is
+     * rolled back. Beyond what one item needs on a busy server, short for a person who waits. */
+    DB_STOP_PATIENCE_MS = 3000,
     /* No transaction of ours waits for anything but the database. */
     DB_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30000,
 
@@ -79,8 +85,10 @@ enum {
     QUEUE_STOP_MS = 1100,
     QUEUE_LEAVE_MS = 350,
     QUEUE_IN_FLIGHT_MAX = 1024,
-    /* A failing statement is not repeated faster. */
+    /* A failing statement is not repeated faster; and where that goes on (a full disk), less and
+     * less often. */
     QUEUE_REST_MS = 200,
+    QUEUE_REST_MOST_MS = 5000,
 
     /* worker: more often than opsctl repaints its table is more often than anybody can read. */
     WORKER_PROGRESS_MS = 250,

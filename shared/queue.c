@@ -24,6 +24,23 @@ void service_fail(struct service *service, int code, const char *why)
     uv_stop(&service->loop);
 }
 
+void service_complain(struct service *service, enum complaint about, const char *error)
+{
+    static const char *const what[] = {
+        [COMPLAINT_TURN] = "the queue's transaction failed",
+        [COMPLAINT_BEAT] = "the heartbeat failed",
+        [COMPLAINT_PRUNE] = "cannot clear away finished jobs",
+        [COMPLAINT_RATE] = "a bot's rate cannot be asked for",
+    };
+    struct err *last = &service->complaints[about];
+
+    if (error && strcmp(error, last->text) != 0)
+        log_warn(what[about], LOG_TEXT("error", error));
+    else if (!error && *last->text)
+        log_info("works again", LOG_TEXT("after", what[about]));
+    (void)err_set(last, 0, "%s", error ? error : "");
+}
+
 /* --- heartbeat --- */
 
 static void heard(void *tag, const struct db_batch *batch)
@@ -32,10 +49,9 @@ static void heard(void *tag, const struct db_batch *batch)
     const struct rows *cancelled = &batch->rows[0], *dead = &batch->rows[1];
     struct entry *entry;
 
-    if (batch->code < 0) {
-        log_warn("the heartbeat failed", LOG_TEXT("error", batch->error));
+    service_complain(service, COMPLAINT_BEAT, batch->code < 0 ? batch->error : NULL);
+    if (batch->code < 0)
         return;
-    }
     for (int i = 0; i < cancelled->count; i++)
         TAILQ_FOREACH (entry, &service->running, next)
             if (entry->job.id == rows_int(cancelled, i, 0))
@@ -49,9 +65,7 @@ static void heard(void *tag, const struct db_batch *batch)
 
 static void pruned(void *tag, const struct db_batch *batch)
 {
-    (void)tag;
-    if (batch->code < 0)
-        log_warn("cannot clear away finished jobs", LOG_TEXT("error", batch->error));
+    service_complain(tag, COMPLAINT_PRUNE, batch->code < 0 ? batch->error : NULL);
 }
 
 static void beat(uv_timer_t *timer)
@@ -99,6 +113,7 @@ static void connected(void *tag)
     service->look = true;
     service->full_next_us = 0;
     service->resting = false;
+    service->rest_ms = QUEUE_REST_MS;
     /* Whoever died while nobody listened is noticed now. */
     (void)uv_timer_start(&service->beat, beat, 0, QUEUE_BEAT_MS);
 }
@@ -230,13 +245,8 @@ static void free_list(struct entry_list *list)
 
 static void close_all(struct service *service)
 {
-    struct ask *ask;
-
     db_stream_close(TAKE(service->stream));
-    while ((ask = STAILQ_FIRST(&service->asks))) {
-        STAILQ_REMOVE_HEAD(&service->asks, next);
-        ask_free(ask);
-    }
+    ask_free_all(&service->asks);
     free_list(&service->running);
     free_list(&service->ended);
     free_list(&service->writing);

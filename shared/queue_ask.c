@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "limits.h"
-#include "log.h"
 #include "own.h"
 #include "queue_parts.h"
 #include "queue_sql.h"
@@ -54,10 +53,20 @@ static struct ask *ask_new(struct job *job, const struct statement *statement,
     return ask;
 }
 
-void ask_free(struct ask *ask)
+static void ask_free(struct ask *ask)
 {
     free(ask->params);
     free(ask);
+}
+
+void ask_free_all(struct ask_list *list)
+{
+    struct ask *ask;
+
+    while ((ask = STAILQ_FIRST(list))) {
+        STAILQ_REMOVE_HEAD(list, next);
+        ask_free(ask);
+    }
 }
 
 void job_also_params(struct job *job, const struct statement *statement, const char *const *params,
@@ -169,9 +178,8 @@ static void rate_answered(struct job *job, const struct rows *rows, const char *
 
     if (entry->abandoned)
         return;
+    service_complain(entry->service, COMPLAINT_RATE, error);
     if (error) {
-        log_warn("a bot's rate cannot be asked for", LOG_INT("id", job->id),
-                 LOG_TEXT("error", error));
         ask_at(entry, QUEUE_REST_MS, rate_ask);
         return;
     }

@@ -203,12 +203,7 @@ static void timer_closed(uv_handle_t *handle)
 
 void job_free(struct entry *entry)
 {
-    struct ask *ask;
-
-    while ((ask = STAILQ_FIRST(&entry->also))) {
-        STAILQ_REMOVE_HEAD(&entry->also, next);
-        ask_free(ask);
-    }
+    ask_free_all(&entry->also);
     if (entry->timer)
         uv_close((uv_handle_t *)entry->timer, timer_closed);
     cJSON_Delete(entry->payload);

@@ -54,6 +54,9 @@ struct position {
     char rank[16], run_at[64], id[24];
 };
 
+/* What the database may refuse again and again. */
+enum complaint { COMPLAINT_TURN, COMPLAINT_BEAT, COMPLAINT_PRUNE, COMPLAINT_RATE, COMPLAINTS };
+
 /* Which statement of the turn under way is which; SIZE_MAX: not part of it. */
 struct turn {
     bool under_way;
@@ -94,16 +97,21 @@ struct service {
     bool reconcile;           /* connected anew: what the server calls ours may be unknown here */
     bool careful;             /* a turn was refused: outcomes are written one by one */
     bool resting;             /* ... or could not be done at present */
+    int rest_ms;              /* for how long, the next time */
     bool stopping, leaving;
     uint64_t pruned_ms;
     int64_t done; /* jobs that worked, since the process began: its heartbeat says so */
     int code;     /* what queue_serve returns */
+    struct err complaints[COMPLAINTS]; /* "": it works */
 };
 
 /* --- queue --- */
 
 /* Ends the service; code is what queue_serve returns. */
 void service_fail(struct service *service, int code, const char *why);
+
+/* Logs what the database said, once until it says something else; error is NULL when it works. */
+void service_complain(struct service *service, enum complaint about, const char *error);
 
 /* --- queue_turn --- */
 
@@ -154,6 +162,6 @@ void ask_send(struct service *service);
 void ask_forget(struct service *service);
 /* The job has ended: nobody waits for its answers. */
 void ask_drop(struct entry *entry);
-void ask_free(struct ask *ask);
+void ask_free_all(struct ask_list *list);
 
 #endif

@@ -368,10 +368,12 @@ static void refused(struct service *service, const struct db_batch *batch)
 {
     struct entry *entry = TAILQ_FIRST(&service->writing);
 
-    log_warn("the queue's transaction failed", LOG_TEXT("error", batch->error));
+    service_complain(service, COMPLAINT_TURN, batch->error);
     if (batch->code == -EAGAIN) {
         service->resting = true;
-        (void)uv_timer_start(&service->wake, look_again, QUEUE_REST_MS, 0);
+        (void)uv_timer_start(&service->wake, look_again, (uint64_t)service->rest_ms, 0);
+        service->rest_ms = service->rest_ms * 2 < QUEUE_REST_MOST_MS ? service->rest_ms * 2
+                                                                     : QUEUE_REST_MOST_MS;
     } else if (!entry || entry->hopeless) {
         service_fail(service, batch->code, batch->error);
     } else if (service->careful) {
@@ -380,12 +382,7 @@ static void refused(struct service *service, const struct db_batch *batch)
         free(entry->reason);
         entry->reason = strdup(batch->error);
         free(TAKE(entry->result));
-        while (!STAILQ_EMPTY(&entry->also)) {
-            struct ask *ask = STAILQ_FIRST(&entry->also);
-
-            STAILQ_REMOVE_HEAD(&entry->also, next);
-            ask_free(ask);
-        }
+        ask_free_all(&entry->also);
         entry->told = false;
     }
     service->careful = batch->code != -EAGAIN;
@@ -406,6 +403,8 @@ static void turn_done(void *tag, const struct db_batch *batch)
         refused(service, batch);
         return;
     }
+    service_complain(service, COMPLAINT_TURN, NULL);
+    service->rest_ms = QUEUE_REST_MS;
     while ((entry = TAILQ_FIRST(&service->writing)))
         job_written(entry);
     if (service->careful && TAILQ_EMPTY(&service->ended))

@@ -57,7 +57,7 @@ static int connect_with_patience(const struct worker *w, struct db **ret, uint64
 
     (void)snprintf(name, sizeof name, "%s/%s", w->app, w->name);
     for (;;) {
-        r = db_open(setting_text("DATABASE_URL"), name, ret, reterr);
+        r = db_open(setting_text("DATABASE_URL"), name, worker_stop_fd(), ret, reterr);
         /* libpq keeps the SQLSTATE of a refusal to itself: each may pass. */
         if (r == 0 || r == -EBADMSG || r == -ENOMEM)
             return r;

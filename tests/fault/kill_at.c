@@ -9,7 +9,7 @@
  *     KILL_WHAT=…         see struct strike; without it the process is killed with SIGKILL
  *     KILL_COUNT_FILE=…   gets the number of boundaries when the process ends by itself
  *
- * A strike is announced on stderr: "kill_at: 17 before PQexecPrepared". A run without that line got
+ * A strike is announced on stderr: "kill_at: 17 before PQgetResult". A run without that line got
  * through. With AddressSanitizer LD_PRELOAD must name libasan first, which insists on it.
  */
 #include <curl/curl.h>
@@ -45,7 +45,7 @@ static void kill_worker(void)
 
 static void stop_worker(void)
 {
-    (void)raise(SIGTERM);
+    (void)kill(getpid(), SIGTERM);
 }
 
 /* As an administrator would, or a fail-over: returns when the session is gone. */
@@ -112,13 +112,17 @@ __attribute__((destructor)) static void end(void)
     (void)fclose(file);
 }
 
+static void begin_counting(const char *name)
+{
+    if (from && strcmp(from, name) == 0)
+        from = NULL;
+}
+
 /* The number of the call that begins; 0 while nothing is counted. */
 static int number_of(const char *name)
 {
-    if (from && strcmp(from, name) != 0)
-        return 0;
-    from = NULL;
-    return ++count;
+    begin_counting(name);
+    return from ? 0 : ++count;
 }
 
 static void reach(int number, enum when when, const char *name)
@@ -156,27 +160,23 @@ PGconn *PQconnectdbParams(const char *const *keywords, const char *const *values
     return session;
 }
 
-PGresult *PQprepare(PGconn *conn, const char *name, const char *query, int n, const Oid *types)
+/* What is sent leaves by send(2), below. */
+int PQsendQueryPrepared(PGconn *conn, const char *name, int n, const char *const *values,
+                        const int *lengths, const int *formats, int result_format)
 {
-    return BOUNDARY(PQprepare, conn, name, query, n, types);
+    begin_counting(__func__);
+    return REAL(PQsendQueryPrepared)(conn, name, n, values, lengths, formats, result_format);
 }
 
-PGresult *PQexec(PGconn *conn, const char *query)
+/* An answer is there. Those of a pipeline come many at a time, with no boundary in between. */
+PGresult *PQgetResult(PGconn *conn)
 {
-    return BOUNDARY(PQexec, conn, query);
-}
+    PGresult *result = REAL(PQgetResult)(conn);
+    int number = result && PQpipelineStatus(conn) == PQ_PIPELINE_OFF ? number_of(__func__) : 0;
 
-PGresult *PQexecParams(PGconn *conn, const char *command, int n, const Oid *types,
-                       const char *const *values, const int *lengths, const int *formats,
-                       int result_format)
-{
-    return BOUNDARY(PQexecParams, conn, command, n, types, values, lengths, formats, result_format);
-}
-
-PGresult *PQexecPrepared(PGconn *conn, const char *name, int n, const char *const *values,
-                         const int *lengths, const int *formats, int result_format)
-{
-    return BOUNDARY(PQexecPrepared, conn, name, n, values, lengths, formats, result_format);
+    reach(number, BEFORE, __func__);
+    reach(number, AFTER, __func__);
+    return result;
 }
 
 /* --- libcurl, as far as shared/http.c calls it --- */

@@ -119,7 +119,7 @@ def test_undisturbed(world):
 def test_killed(world, worker, when, first):
     for number in itertools.count(min(first, STEP), STEP):
         scene = Scene(world)
-        what = strike(scene, worker, **kill_at(number, when=when, KILL_FROM="PQexecPrepared"))
+        what = strike(scene, worker, **kill_at(number, when=when, KILL_FROM="PQsendQueryPrepared"))
         judge(scene, what)
         if what is None:
             assert number > first, "the library does not see the worker's calls"
@@ -131,7 +131,7 @@ def test_paid_for_after_a_strike_at_its_end(world, first):
     """Dora's access is being ended when her money comes."""
     for number in itertools.count(min(first, STEP), STEP):
         scene = Scene(world)
-        what = strike(scene, REVOKE, **kill_at(number, when="after", KILL_FROM="PQexecPrepared"))
+        what = strike(scene, REVOKE, **kill_at(number, when="after", KILL_FROM="PQsendQueryPrepared"))
         scene.pay_dora()
         world.later(HOUR / 12)
         world.redeem()
@@ -151,7 +151,7 @@ def no_lock(lasting_database):
 def test_all_at_once_without_a_lock(world, no_lock, killed):
     """Two of each, on hosts that know nothing of one another; Dora pays while they run."""
     scene = Scene(world)
-    first = kill_at(killed, KILL_FROM="PQexecPrepared") if killed else {}
+    first = kill_at(killed, KILL_FROM="PQsendQueryPrepared") if killed else {}
     running = [world.start(worker, OPS_TICK=f"2035-03-10T12:00:0{n}Z", **(first if n == 0 else {}))
                for n, worker in enumerate((REVOKE, REDEEM, REVOKE, REDEEM))]
     scene.pay_dora()
@@ -172,7 +172,7 @@ def test_chats_are_kept_or_dropped_whenever_it_dies(world, when):
         world.sandbox.chats([OTHER, THIRD], "kicked")
         world.sandbox.chats([-1004], "migrated", to=-1005)
         done = world.update_chats(
-            code=None, **kill_at(number, when=when, KILL_FROM="PQexecPrepared"))
+            code=None, **kill_at(number, when=when, KILL_FROM="PQsendQueryPrepared"))
         what = struck(done.output)
         world.later(HOUR)
         world.update_chats()

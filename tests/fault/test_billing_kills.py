@@ -50,7 +50,7 @@ def test_killed_before(town, worker, part, parts):
 # After the n-th call is before the next one, except that after send the other side is at work while
 # nobody waits for it any more. So these leave out what comes before the first statement, where the
 # worker has only prepared itself.
-AFTER = {"when": "after", "KILL_FROM": "PQexecPrepared"}
+AFTER = {"when": "after", "KILL_FROM": "PQsendQueryPrepared"}
 
 
 @SWEEP

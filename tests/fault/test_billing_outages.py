@@ -94,7 +94,7 @@ def test_server_crashes(fragile, crowd, tmp_path, wait_until, worker, first):
         runner = WorkerRunner(fragile, tmp_path)
         town = Town(Database(fragile.cluster, fragile.name), runner, crowd[1])
         town.begin(worker)
-        done = town.run(**kill_at(number, "after", "server", KILL_FROM="PQexecPrepared"))
+        done = town.run(**kill_at(number, "after", "server", KILL_FROM="PQsendQueryPrepared"))
         if not struck(done.output):
             assert number > first
             return

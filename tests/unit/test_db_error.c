@@ -58,11 +58,22 @@ static void a_detail_with_a_whole_row_is_known(void **state)
     assert_false(db_error_shows_row(NULL));
 }
 
+static void what_ends_a_session_is_known(void **state)
+{
+    (void)state;
+    assert_true(db_error_ends_session("25006"));
+    assert_true(db_error_ends_session("26000"));
+    assert_true(db_error_ends_session("0A000"));
+    assert_false(db_error_ends_session("53100"));
+    assert_false(db_error_ends_session(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_class_has_its_meaning),
         cmocka_unit_test(a_detail_with_a_whole_row_is_known),
+        cmocka_unit_test(what_ends_a_session_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

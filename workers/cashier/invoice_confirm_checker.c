@@ -307,7 +307,7 @@ static int listen_until(struct run *run, uint64_t until_ms)
     int r = 0;
 
     while (r == 0 && !run_stopping(run) && (now = monotonic_now_ms()) < until_ms) {
-        r = db_wait_notify(run->db, worker_stop_fd(), (int64_t)(until_ms - now));
+        r = db_wait_notify(run->db, (int64_t)(until_ms - now));
         if (r < 0)
             return run_db_failed(run, r, "wait for payments");
         if (r == 1)

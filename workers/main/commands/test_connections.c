@@ -73,7 +73,7 @@ static int check_database(struct run *run, struct err *reterr)
     int r;
 
     (void)run;
-    r = db_open(value("DATABASE_URL"), "main/test_connections", &db, reterr);
+    r = db_open(value("DATABASE_URL"), "main/test_connections", worker_stop_fd(), &db, reterr);
     db_close(db);
     return r;
 }
