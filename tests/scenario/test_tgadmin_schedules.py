@@ -176,6 +176,15 @@ def test_a_campaign_posts_at_its_pace_to_the_groups_that_may_be_posted_to(shop):
     assert len(shop.jobs("send-message")) == 2
 
 
+def test_a_pace_is_kept_whenever_within_its_minute_a_run_begins(shop):
+    shop.group(-1001)
+    shop.campaign(every_minutes=30)
+    for time in ("12:00:01.7", "12:29:59", "12:30:00.9", "12:59:58", "13:00:00.2"):
+        shop.run("campaign_check", now=f"2026-03-10T{time}Z")
+        shop.database.execute("update ops.job set dedup_key = null")
+    assert len(shop.jobs("send-message")) == 3
+
+
 def test_a_campaign_without_a_pace_posts_once(shop):
     shop.group(-1001)
     shop.campaign()

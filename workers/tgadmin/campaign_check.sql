@@ -1,14 +1,16 @@
 -- name: check
 -- $1 now. Begins and ends campaigns, and posts what is due: one job for each group. A group that
 -- still has the campaign's last post to come (it is cooling down) gets no second one, and what is
--- not posted when the campaign ends is cancelled.
+-- not posted when the campaign ends is cancelled. The pace is in whole minutes, as the runs are:
+-- where within its minute one of them began would else put the next post off by a minute.
 with open as materialized (
     select id, status as old_status, text, ends_at,
            case when ends_at <= $1::timestamptz then 'completed'
                 when status = 'scheduled' and starts_at > $1 then 'scheduled'
                 else 'active' end as new_status,
            text <> '' and (last_posted_at is null
-                           or last_posted_at + make_interval(mins => every_minutes) <= $1) as is_due
+                           or date_trunc('minute', last_posted_at)
+                              + make_interval(mins => every_minutes) <= $1) as is_due
       from tgadmin.campaigns
      where status in ('scheduled', 'active')
        for no key update skip locked
