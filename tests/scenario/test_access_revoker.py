@@ -205,6 +205,22 @@ def test_a_ban_that_crosses_a_payment_is_lifted(world, anna):
     assert world.sandbox.join(world.sent_links(ANNA)[-1], ANNA) == ""
 
 
+def test_in_a_basic_group_there_is_no_ban_to_lift(world, anna):
+    """Who was thrown out there comes back by his link: unbanChatMember is not for basic groups."""
+    plan = world.plan()
+    access = world.has_access(anna, plan, ends=-HOUR)
+    world.sandbox.chats([GROUP], type="group")
+    world.sandbox.fault("hold", path="*banChatMember")
+    revoking = world.start("accesser/customer_access_revoker")
+    world.sandbox.wait_held()
+    world.confirmed(anna, plan, access=access)
+    world.redeem()
+    world.sandbox.release()
+    assert revoking.wait() == 0
+    assert "failed=0" in world.revoke().stdout
+    assert world.database.query("select from accesser.ban") == []
+
+
 # --- what goes wrong
 
 
