@@ -92,6 +92,20 @@ def test_warnings_go_in_batches_and_to_nobody_who_blocked_the_bot(shop):
     assert sorted(shop.told()) == [1, 2, 4, 5, 6, 7] and "changed=6" in output
 
 
+def test_a_purchase_that_somebody_holds_is_waited_for(shop, wait_until):
+    """Tomorrow would be too late for the last warning."""
+    shop.purchase(7, "2026-03-11T09:00:00Z")
+    busy = shop.database.connect(autocommit=False)
+    with busy.cursor() as cursor:
+        cursor.execute("select from tgadmin.purchases for no key update")
+    running = shop.worker.start("tgadmin/subscription_processor", "--now", NOW, "--what", "warnings")
+    wait_until(lambda: running.process.poll() is not None or shop.database.query(
+        "select 1 from pg_stat_activity where datname = current_database()"
+        " and wait_event_type = 'Lock'"))
+    busy.close()
+    assert running.wait() == 0 and shop.told() == [7]
+
+
 def test_what_is_over_is_ended_and_taken_back(shop):
     fresh, old = "2026-03-09T12:00:00Z", "2026-03-08T12:00:00Z"
     over = shop.purchase(7, "2026-03-10T12:00:00Z")

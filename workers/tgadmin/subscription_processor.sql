@@ -1,6 +1,7 @@
 -- name: warn
 -- $1 now, $2 batch, $3 zone. The 7-day warning, or with a day or less left the 1-day one alone;
--- each once. It is of no use once the access has ended.
+-- each once. It is of no use once the access has ended. Locked rows are waited for, because there
+-- is no other run today.
 with due as materialized (
     select p.id, p.access_expires_at <= $1::timestamptz + interval '1 day' as is_last
       from tgadmin.purchases p
@@ -13,7 +14,7 @@ with due as materialized (
                           and r.blocked_at is not null)
      order by p.access_expires_at, p.id
      limit $2::int
-       for no key update skip locked
+       for no key update
 ), warned as (
     update tgadmin.purchases p
        set notified_1d_at = case when is_last then $1 else notified_1d_at end,
