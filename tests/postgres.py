@@ -142,7 +142,11 @@ class Database:
             self._connection = self.connect()
         with self._connection.cursor(cursor_factory=psycopg2.extras.NamedTupleCursor) as cursor:
             cursor.execute(statement, args or None)
-            return cursor.fetchall() if cursor.description else []
+            if cursor.description:
+                return cursor.fetchall()
+            # Rows without columns would look like none.
+            assert not cursor.statusmessage.startswith("SELECT"), f"want select 1: {statement}"
+            return []
 
     execute = query
 

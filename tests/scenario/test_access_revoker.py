@@ -186,7 +186,7 @@ def test_prolonged_between_two_tries_it_is_no_longer_ended(world, anna):
     world.later(HOUR)
     world.revoke()
     assert not banned(world) and world.accesses()[0].active
-    assert not world.database.query("select from accesser.revocation")
+    assert not world.database.query("select 1 from accesser.revocation")
 
 
 def test_a_ban_that_crosses_a_payment_is_lifted(world, anna):
@@ -218,7 +218,7 @@ def test_in_a_basic_group_there_is_no_ban_to_lift(world, anna):
     world.sandbox.release()
     assert revoking.wait() == 0
     assert "failed=0" in world.revoke().stdout
-    assert world.database.query("select from accesser.ban") == []
+    assert world.database.query("select 1 from accesser.ban") == []
 
 
 # --- what goes wrong
@@ -271,7 +271,7 @@ def test_for_want_of_a_right_the_access_ends_and_the_ban_follows(world, anna):
     world.revoke()
     world.revoke()
     assert banned(world) == {GROUP} and len(world.alerts()) == len(world.texts(ANNA)) == 1
-    assert not world.database.query("select from accesser.revocation")
+    assert not world.database.query("select 1 from accesser.revocation")
 
 
 def test_who_is_not_there_is_as_good_as_banned(world, anna):
