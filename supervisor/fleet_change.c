@@ -254,9 +254,12 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err
     return 0;
 }
 
-void fleet_delete(struct fleet *fleet, struct instance *instance)
+int fleet_delete(struct fleet *fleet, struct instance *instance)
 {
-    (void)set_member(&fleet->sources.deleted, instance->app->name, cJSON_CreateTrue());
+    int r = set_member(&fleet->sources.deleted, instance->app->name, cJSON_CreateTrue());
+
+    if (r < 0)
+        return r;
     cJSON_DeleteItemFromObjectCaseSensitive(fleet->sources.scales, instance->app->name);
     for (size_t k = 0; k < fleet->count; k++)
         if (instance_is_member(fleet->instances[k]) &&
@@ -264,6 +267,7 @@ void fleet_delete(struct fleet *fleet, struct instance *instance)
             retire(fleet->instances[k]);
     fleet->sources.changed = true;
     fleet_keep_sources(fleet);
+    return 0;
 }
 
 static bool means(const struct fleet *fleet, const char *name, const char *deleted)

@@ -31,8 +31,9 @@ cJSON *fleet_apply(struct fleet *fleet, struct buf *problems);
 /* That many instances from now on. Returns 0, or -EINVAL or -ENOMEM with reterr. */
 int fleet_scale(struct fleet *fleet, const char *name, int64_t count, struct err *reterr);
 
-/* The instance is stopped and then gone, until its app is started by name. */
-void fleet_delete(struct fleet *fleet, struct instance *instance);
+/* All instances of its app are stopped and then gone, until the app is started by name. Returns 0,
+ * or -ENOMEM with nothing changed. */
+int fleet_delete(struct fleet *fleet, struct instance *instance);
 
 /* Brings back what was deleted: the app of that name, those of that namespace, or "all". It takes
  * effect with the next fleet_load_files. */

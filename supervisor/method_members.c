@@ -66,27 +66,38 @@ static bool check_whole(struct connection *connection, const struct wire_request
     return true;
 }
 
-void method_delete(struct connection *connection, const struct wire_request *request)
+/* Returns their names, or NULL when memory ran out. */
+static cJSON *delete_selected(struct fleet *fleet, const cJSON *params)
 {
-    struct fleet *fleet = connection->control->fleet;
-    OWN(json) cJSON *params = cJSON_CreateObject();
-    cJSON *names = cJSON_CreateArray(), *result = cJSON_CreateObject();
-    struct wire_request named = *request;
+    OWN(json) cJSON *names = cJSON_CreateArray();
 
-    (void)json_put(params, "names", names);
-    if (!params_check_names(connection, request) || !check_whole(connection, request)) {
-        cJSON_Delete(result);
-        return;
-    }
     for (size_t k = 0; k < fleet->count; k++) {
         struct instance *i = fleet->instances[k];
 
-        if (!params_select(request->params, i))
+        if (!params_select(params, i))
             continue;
+        if (fleet_delete(fleet, i) < 0)
+            return NULL;
         (void)cJSON_AddItemToArray(names, cJSON_CreateString(i->app->name));
-        fleet_delete(fleet, i);
+    }
+    return TAKE(names);
+}
+
+void method_delete(struct connection *connection, const struct wire_request *request)
+{
+    OWN(json) cJSON *params = cJSON_CreateObject();
+    struct wire_request named = *request;
+    cJSON *names, *result;
+
+    if (!params_check_names(connection, request) || !check_whole(connection, request))
+        return;
+    names = delete_selected(connection->control->fleet, request->params);
+    if (!json_put(params, "names", names)) {
+        connection_fail(connection, request->id, WIRE_INTERNAL, "out of memory", NULL);
+        return;
     }
     named.params = params;
+    result = cJSON_CreateObject();
     (void)json_put(result, "deleted", cJSON_Duplicate(names, true));
     await(connection, &named, &gone, result);
 }

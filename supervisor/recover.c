@@ -17,7 +17,8 @@
 
 /* --- the instances */
 
-/* What was said of one that went is not about the one that came after it. */
+/* The journal says that it was removed: what it said before is not about the instance of that name
+ * that is there now. */
 static void forget(struct instance *i)
 {
     machine_init(&i->machine);
@@ -32,7 +33,7 @@ static void apply_line(struct fleet *fleet, const cJSON *line, const struct reco
     if (!i)
         return;
     record_parse(line, i);
-    /* It was started again by whoever has it in the fleet now. */
+    /* What was kept has it in the fleet, so it was asked for again. */
     if (i->retiring)
         i->retiring = i->stop_asked = false;
     i->recorded = !key->gone;
@@ -218,9 +219,12 @@ static void begin_anew(struct instance *i, bool start)
 
 static int load(struct fleet *fleet, bool goes_on, struct buf *problems)
 {
-    if (goes_on && fleet_load_kept(fleet, problems) == 0)
-        return 0;
-    /* Without one everything comes by hand. */
+    int r = goes_on ? fleet_load_kept(fleet, problems) : -ENOENT;
+
+    /* For want of memory nothing that was kept may be taken for gone: it is tried again. */
+    if (r == 0 || r == -ENOMEM)
+        return r;
+    /* Without a manifest everything comes by hand. */
     return fleet->home->manifest ? fleet_load_files(fleet, problems) : 0;
 }
 

@@ -284,31 +284,56 @@ int sources_write(const struct sources *sources, const struct home *home)
     return path && bytes ? file_replace(path, bytes, strlen(bytes), 0600) : -ENOMEM;
 }
 
-static char *copy(const cJSON *object, const char *name)
+/* Sets *ret to a copy of the member, or leaves it NULL where there is none. */
+static int copy(const cJSON *object, const char *name, char **ret)
 {
     const char *text = json_get_text(object, name);
 
-    return text ? strdup(text) : NULL;
+    if (text)
+        *ret = strdup(text);
+    return !text || *ret ? 0 : -ENOMEM;
 }
 
-static struct fleet_source *parse_source(const cJSON *object)
+/* Returns 0, -EBADMSG for what is no source, or -ENOMEM. */
+static int parse_source(const cJSON *object, struct fleet_source **ret)
 {
     const cJSON *only = json_get(object, "only");
-    struct fleet_source *source = source_new(json_get_text(object, "path"),
-                                             only ? cJSON_Duplicate(only, true) : NULL);
+    cJSON *names = only ? cJSON_Duplicate(only, true) : NULL;
+    struct fleet_source *source = source_new(json_get_text(object, "path"), names);
+    int r = 0;
 
-    if (!source)
-        return NULL;
-    source->text = (struct manifest_text){ .text = copy(object, "text"),
-                                           .folder = copy(object, "folder"),
-                                           .profile = copy(object, "profile"),
-                                           .env_name = copy(object, "env_name") };
-    if (!source->text.text || !source->text.folder) {
+    if (!source || (only && !names) || copy(object, "text", &source->text.text) < 0 ||
+        copy(object, "folder", &source->text.folder) < 0 ||
+        copy(object, "profile", &source->text.profile) < 0 ||
+        copy(object, "env_name", &source->text.env_name) < 0)
+        r = -ENOMEM;
+    else if (!source->text.text || !source->text.folder)
+        r = -EBADMSG;
+    if (r < 0) {
         source_free(source);
-        return NULL;
+        return r;
     }
     source->text.n = strlen(source->text.text);
-    return source;
+    *ret = source;
+    return 0;
+}
+
+/* What is no source is left out. */
+static int parse_sources(const cJSON *list, struct fleet_source **ret)
+{
+    struct fleet_source **last = ret;
+    const cJSON *item;
+    int r = 0;
+
+    *ret = NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (r != -ENOMEM)
+            r = parse_source(item, last);
+        if (r == 0)
+            last = &(*last)->next;
+    }
+    return r == -ENOMEM ? r : 0;
 }
 
 static cJSON *take_object(cJSON *document, const char *name)
@@ -325,8 +350,7 @@ int sources_load(struct sources *sources, const struct home *home)
 {
     OWN(free) char *path = path_in(home), *bytes = NULL;
     OWN(json) cJSON *document = NULL;
-    struct fleet_source **last = &sources->first;
-    const cJSON *item;
+    struct sources loaded = { 0 };
     size_t n;
     int r;
 
@@ -335,17 +359,15 @@ int sources_load(struct sources *sources, const struct home *home)
     r = file_read(path, FILE_BYTES_MAX, &bytes, &n);
     if (r == 0)
         r = json_parse(bytes, n, &document, NULL);
-    if (r < 0)
+    if (r == 0)
+        r = parse_sources(json_get(document, "sources"), &loaded.first);
+    if (r < 0) {
+        sources_done(&loaded);
         return r;
-    *sources = (struct sources){ 0 };
-    cJSON_ArrayForEach(item, json_get(document, "sources"))
-    {
-        *last = parse_source(item);
-        if (*last)
-            last = &(*last)->next;
     }
-    sources->deleted = take_object(document, "deleted");
-    sources->scales = take_object(document, "scales");
-    sources->environments = take_object(document, "environments");
+    loaded.deleted = take_object(document, "deleted");
+    loaded.scales = take_object(document, "scales");
+    loaded.environments = take_object(document, "environments");
+    *sources = loaded;
     return 0;
 }

@@ -178,7 +178,7 @@ static void *allocate(size_t n)
 }
 
 /* Each allocation in turn finds no memory; those after it do. */
-static void without_memory_the_file_stays_as_it_was(void **state)
+static void without_memory_it_is_kept_and_read_whole_or_not_at_all(void **state)
 {
     cJSON_Hooks starved = { .malloc_fn = allocate, .free_fn = free };
     struct sources sources = { 0 }, back = { 0 };
@@ -203,6 +203,16 @@ static void without_memory_the_file_stays_as_it_was(void **state)
         sources_done(&back);
     } while (r < 0);
     assert_true(failures > 20);
+    failures = 0;
+    do {
+        allocations_left = failures++;
+        cJSON_InitHooks(&starved);
+        r = sources_load(&back, &home);
+        cJSON_InitHooks(NULL);
+        assert_int_equal(count(&back), r < 0 ? 0 : 2);
+    } while (r < 0);
+    assert_true(failures > 20);
+    sources_done(&back);
     sources_done(&sources);
 }
 
@@ -475,7 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(come_back_as_they_were),
         TEST(nothing_comes_back_as_nothing),
-        TEST(without_memory_the_file_stays_as_it_was),
+        TEST(without_memory_it_is_kept_and_read_whole_or_not_at_all),
         TEST(only_what_was_changed_is_news),
         TEST(a_broken_file_is_refused),
         TEST(what_is_wrong_in_it_is_left_out),
