@@ -29,7 +29,7 @@ struct become {
     const char *cwd;
     int out_fd, err_fd;
     bool reads_lines; /* its standard input is a pipe that only it holds; else it is empty */
-    bool input_empty; /* and is so already */
+    bool input_empty; /* standard input is /dev/null already; it need not be opened */
     bool own_session; /* leads a session of its own; else only a process group */
 
     const struct become_fd *fds; /* at most BECOME_FDS_MAX, no number twice */

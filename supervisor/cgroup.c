@@ -74,9 +74,10 @@ static int name_of_home(int home_fd, char to[static NAME_MAX + 1])
     return 0;
 }
 
-/* An opsd that was started by another, as after a crash, or by a worker of its own, is in a group
- * of that one: the base is what that was started in. */
-static void leave_ours(struct cgroups *cgroups, char *own, const char *name)
+/* An opsd that another one of this home started, as after a crash, or a worker, is in a group below
+ * ops-HOME itself. Ours are to be where those are: cuts own down to the group that ops-HOME is in,
+ * and notes the one of ours that we are in. */
+static void find_base(struct cgroups *cgroups, char *own, const char *name)
 {
     size_t n = strlen(name);
 
@@ -182,7 +183,7 @@ static void find_folder(struct cgroups *cgroups, const char *name)
         file_read("/proc/self/cgroup", PROC_BYTES_MAX, &groups, NULL) < 0 ||
         !cgroup_text_own(groups, own))
         return;
-    leave_ours(cgroups, own, name);
+    find_base(cgroups, own, name);
     p = mounts;
     while (cgroup_text_next_folder(&p, own, base) && !make_folder(cgroups, base, name))
         ;

@@ -25,7 +25,7 @@
 
 struct cgroups {
     int fd;                 /* of our folder; -1: none */
-    int before_fd;          /* of that of an opsd that was started elsewhere; -1: none */
+    int before_fd;          /* of the one that an earlier opsd made, in another group; -1: none */
     char *path;             /* of our folder; NULL: none */
     char own[NAME_MAX + 1]; /* the one of ours that we are in ourselves, and never kill; "": none */
 };

@@ -88,7 +88,7 @@ static bool is_left_out(const struct app *app, const char *entry)
     return app->filter_all;
 }
 
-/* Only what was there before the app said anything; where programs are is no inheritance. */
+/* Takes what filter_env names out of what was inherited. PATH is set in any case. */
 static int leave_out(struct environment *env, const struct app *app)
 {
     size_t kept = 0;

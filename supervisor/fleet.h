@@ -49,7 +49,7 @@ struct fleet {
     size_t starts_from;    /* and of whom on it may start */
     size_t starts_until;   /* nor from here on, which is left to the next turn; 0: to the end */
     bool leaving;          /* opsd ends once everything is stopped */
-    bool left;             /* everything is */
+    bool left;             /* everything is, and the journal is to say so */
     bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
     bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
     bool rolled_back; /* the opsd of an upgrade did not come up */
@@ -58,7 +58,7 @@ struct fleet {
     uv_poll_t clock_poll;
     /* Told after each reconcile, so that whoever waits for a state can look. */
     void (*changed)(struct fleet *fleet);
-    /* Whether somebody waits to be heard; NULL: nobody could. */
+    /* Whether a client has asked something that was not read yet; NULL: there is no socket. */
     bool (*asked)(const struct fleet *fleet);
     /* Told when lines of a log file were written. */
     void (*logged)(struct fleet *fleet, struct stream *stream);

@@ -24,7 +24,7 @@ static int free_variant(const struct fleet *fleet, const struct instance *i)
     return variant;
 }
 
-/* The other one of the two. */
+/* Makes the one that is to take over, i->other, and starts it. Without memory there is none. */
 static void start_new(struct fleet *fleet, struct instance *i)
 {
     struct instance *new = instance_new(fleet, i->generation, i->app, i->number);
@@ -100,7 +100,7 @@ static void act(struct fleet *fleet, struct instance *i, enum reload_action acti
     case RELOAD_DO_PROMOTE:
         swap(fleet, i, other);
         other->other = NULL;
-        /* Whoever settles it still looks at it. */
+        /* Not removed at once: settle() goes on with it. */
         i->retiring = true;
         if (!other->machine.wanted)
             instance_act(other, machine_stop(&other->machine, other->app, now_ms));

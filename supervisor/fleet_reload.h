@@ -5,8 +5,8 @@
  */
 #include "fleet.h"
 
-/* Begins. Returns 0, or -EBUSY with reterr ("reload in progress"). instance->reload tells how it
- * goes; once the new one has taken over, that is in the new one, which has the id. */
+/* Begins. Returns 0, or -EBUSY ("reload in progress") or -ENOMEM with reterr. instance->reload
+ * tells how it goes; the instance that takes over gets that, too, with the id. */
 int fleet_reload_instance(struct fleet *fleet, struct instance *instance, struct err *reterr);
 
 /* Goes on with it; once a turn. May remove other instances from the list, but not this one. */

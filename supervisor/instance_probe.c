@@ -14,8 +14,8 @@
 #include "own.h"
 
 enum {
-    /* One try of a question that may be answered late or never; a command may
-     * have to start an interpreter first. */
+    /* One try of a question that may be answered late or never; a command may have to start an
+     * interpreter first. */
     TRY_MS = 2000,
     TRY_COMMAND_MS = 10000,
 };
@@ -152,8 +152,8 @@ static void hear_word(void *owner, const char *text)
         set_ready(i);
 }
 
-/* A descriptor that cannot be watched is one on which nothing will be heard:
- * the start then fails by listen_timeout. */
+/* A descriptor that cannot be watched is one on which nothing will be heard: the start then fails
+ * by listen_timeout. */
 static void listen_to(struct instance *i)
 {
     struct readiness *r = &i->readiness;
@@ -205,8 +205,7 @@ static int spawn_command(struct instance *i, const struct environment *env,
     return spawn_process(&what, ret, &i->machine.reason);
 }
 
-/* The command is the same user as the worker, in the same folder, with the same
- * variables. */
+/* The command is the same user as the worker, in the same folder, with the same variables. */
 static int start_command(void *owner, struct process *ret)
 {
     struct instance *i = owner;

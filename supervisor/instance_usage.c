@@ -8,8 +8,8 @@
 #include "instant.h"
 #include "procfs.h"
 
-/* What workers are started with comes first. The kernel gives the least number that is free, so in
- * the lower half at least as many are. */
+/* Descriptors are for starting workers first. The kernel gives the lowest number that is free:
+ * while that is in the lower half of what is allowed, about as many again can be opened. */
 static bool is_spare(int fd)
 {
     struct rlimit limit;

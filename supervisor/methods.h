@@ -124,7 +124,7 @@ struct await_kind {
     /* Its row of the answer; NULL: report_row. */
     cJSON *(*row)(struct instance *instance, const struct awaited *awaited);
     int64_t patience_ms; /* unless params' timeout_ms says otherwise; 0: as long as it takes */
-    bool own_pace;       /* timeout_ms is only the client's */
+    bool own_pace;       /* it ends by itself: timeout_ms is how long the client waits, not opsd */
     bool fails_early;    /* one that failed is enough, once all were tried */
     bool once;           /* what has settled well need not stay so until all have */
     bool with_lines;     /* a failure shows the last lines that were printed */

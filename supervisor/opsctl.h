@@ -32,8 +32,8 @@ struct session {
 /* Finds the home of the options. Returns EXIT_DONE, or says why not and returns the exit code. */
 int session_find_home(struct session *s);
 
-/* The same and connects. Returns EXIT_DONE, or says on stderr why not and
- * returns the exit code: 3 when no opsd runs, 5 when it is not ours to talk to. */
+/* The same and connects. Returns EXIT_DONE, or says on stderr why not and returns the exit code: 3
+ * when no opsd runs, 5 when it is not ours to talk to. */
 int session_open(struct session *s);
 
 /* The same, and starts opsd when none runs. */

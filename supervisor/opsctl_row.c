@@ -1,6 +1,6 @@
 /*
- * The members of a worker's row as text: what a person wants to read in place of
- * milliseconds, bytes and nulls.
+ * The members of a worker's row as text: what a person wants to read in place of milliseconds,
+ * bytes and nulls.
  */
 #include "opsctl_row.h"
 

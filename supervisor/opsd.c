@@ -28,8 +28,8 @@
 #include "text.h"
 
 enum {
-    /* Reading a large manifest takes a fraction of it, and so does leaving; but what a killed one
-     * had open may be held for seconds by a child that a busy machine does not get around to. */
+    /* To start or to leave takes an opsd a fraction of this. But the lock of one that was killed is
+     * held by a child that it was just forking, too: on a busy machine for seconds. */
     OTHER_MS = 5000,
     OTHER_STEP_MS = 10,
 };
@@ -56,8 +56,8 @@ static int daemonise(void)
     return ready[1];
 }
 
-/* Whether somebody answers who listens in the home. To be let in is no answer: the socket of an
- * opsd that was killed takes connections until the kernel is done with it. */
+/* Whether an opsd in the home answers a ping. That it takes the connection proves nothing: so does
+ * the socket of one that was killed, until the kernel has closed it. */
 static bool other_answers(const struct home *home, int patience_ms)
 {
     static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
@@ -99,7 +99,8 @@ static bool is_service(const struct options *options)
     return pid && text_to_int(pid, 1, INT32_MAX, &number) == 0 && number == getpid();
 }
 
-/* In a foreground process nobody waits for the byte, but that it is due means the same. */
+/* The descriptor for GUARD_STARTED, which also tells, for as long as it is in the store, that
+ * nobody knows yet that opsd serves (guard.h). In the foreground nobody waits for the byte. */
 static int open_started(const struct options *options)
 {
     int fd;

@@ -87,7 +87,7 @@ static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t
         instance_act(i, machine_hold(m, i->app, now, gone));
 }
 
-/* What may start a process. */
+/* For what may start a process, or only go on with one. */
 static bool may_act(struct fleet *fleet, const struct instance *i)
 {
     return may_start(fleet, i) || machine_runs(&i->machine);
@@ -172,7 +172,7 @@ static void arm_clock(struct fleet *fleet)
         fleet_clock_set(fleet);
 }
 
-/* A run by hand that cannot be started leaves the list while it is looked at. */
+/* A run by hand leaves the list by the look that finds it ended. */
 static bool is_there(const struct fleet *fleet, const struct instance *i)
 {
     return fleet->at < fleet->count && fleet->instances[fleet->at] == i;

@@ -31,7 +31,7 @@ struct renewal {
     struct memory_limit memory;
     int64_t memory_begun_ms; /* machine.begun_ms of the process whose memory is looked at */
     int64_t memory_bytes;    /* of its tree, at the last look */
-    bool looked;             /* that is news */
+    bool looked;             /* memory_bytes was not judged yet */
 };
 
 /* Of the fleet; zeroed at first. */

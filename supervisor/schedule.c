@@ -104,8 +104,8 @@ static bool takes_ticks(const struct instance *i)
            (i->machine.state != STATE_WAITING || i->machine.tick_pending);
 }
 
-/* The first turn after a start by hand, or with the fleet. A tick that is made up for is run then
- * anyway. */
+/* The first turn after a start by hand, or with the fleet: run_on_start, unless a missed tick is to
+ * be run anyway. */
 static void arrive(struct instance *i, int64_t wall)
 {
     bool missed = i->ticks.due && i->ticks.due <= wall;

@@ -87,8 +87,8 @@ struct pump {
     bool gathering;     /* it runs */
     struct log_gather gather;
     uint64_t again_ms;
-    size_t look; /* where a pipe holds more, this much is shown; without a line's end in it, that
-                  * is not waited for any longer */
+    size_t look; /* how much of a pipe is shown at most. Where no line ends in so much, its end is
+                  * not waited for any longer */
     struct stream *first_queued, **last_queued, *streams;
     struct log_sinks sinks;
 };

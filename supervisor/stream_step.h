@@ -19,7 +19,7 @@
 struct step {
     struct stream *stream;
     struct stream_settings settings;
-    bool drain; /* half a line counts */
+    bool drain; /* a last line without an end is moved, too: its writer is gone */
     bool held;  /* another's line stands open in the file */
     int64_t now_ms;
 };

@@ -9,7 +9,8 @@ bool usage_is_due(const struct usage *usage, int64_t now_ms)
     return !usage->at || now_ms - usage->at >= USAGE_WINDOW_MS;
 }
 
-static bool was_robbed(const struct usage *usage, int64_t taken)
+/* Whether the kernel took pages since from anybody, or that is not known. */
+static bool some_were_taken(const struct usage *usage, int64_t taken)
 {
     return taken < 0 || taken != usage->memory_taken;
 }
@@ -17,7 +18,7 @@ static bool was_robbed(const struct usage *usage, int64_t taken)
 bool usage_memory_is_due(const struct usage *usage, struct usage_clues now, int64_t now_ms)
 {
     return !usage->memory_at || now.cpu_ns != usage->memory_cpu_ns ||
-           (was_robbed(usage, now.taken) && now_ms - usage->memory_at >= USAGE_MEMORY_MS);
+           (some_were_taken(usage, now.taken) && now_ms - usage->memory_at >= USAGE_MEMORY_MS);
 }
 
 void usage_take_memory(struct usage *usage, int64_t bytes, struct usage_clues before,
