@@ -1,5 +1,4 @@
-/* Where apps come from: kept and read again, one source in another's place, and who holds a name.
- */
+/* Where apps come from: kept and read again, in another's place, and who holds a name. */
 #include "test.h"
 
 #include <errno.h>
@@ -203,14 +202,13 @@ static void without_memory_it_is_kept_and_read_whole_or_not_at_all(void **state)
         sources_done(&back);
     } while (r < 0);
     assert_true(failures > 20);
-    failures = 0;
-    do {
-        allocations_left = failures++;
+    for (failures = 0, r = -1; r < 0; failures++) {
+        allocations_left = failures;
         cJSON_InitHooks(&starved);
         r = sources_load(&back, &home);
         cJSON_InitHooks(NULL);
         assert_int_equal(count(&back), r < 0 ? 0 : 2);
-    } while (r < 0);
+    }
     assert_true(failures > 20);
     sources_done(&back);
     sources_done(&sources);
