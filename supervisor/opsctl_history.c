@@ -9,8 +9,7 @@
 #include "json.h"
 #include "opsctl.h"
 #include "opsctl_display.h"
-#include "opsctl_row.h"
-#include "opsctl_table.h"
+#include "opsctl_rows.h"
 #include "own.h"
 
 static int add_text(const struct row_context *context, const char *member, struct buf *to)
@@ -83,10 +82,7 @@ static int text_reason(const struct row_context *context, struct buf *to)
 }
 
 /* clang-format off */
-static const struct {
-    struct column column;
-    row_text *text;
-} columns[] = {
+static const struct row_column columns[] = {
     /*   title      right  fold drop */
     { { "NAME",     false, 30,  2 }, text_name },
     { { "ENDED",    true,  0,   0 }, text_ended },
@@ -99,8 +95,6 @@ static const struct {
 };
 /* clang-format on */
 
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
-
 static enum colour colour_of(row_text *text, const cJSON *row)
 {
     int64_t code;
@@ -112,27 +106,10 @@ static enum colour colour_of(row_text *text, const cJSON *row)
 
 static int print_table(const cJSON *runs)
 {
+    static const struct rows rows = { columns, sizeof columns / sizeof columns[0], colour_of };
     struct terminal terminal = terminal_look(STDOUT_FILENO);
-    struct row_context context = { .now = instant_now() };
-    struct column titles[COLUMNS];
-    OWN_TABLE struct table table = { 0 };
-    OWN_BUF struct buf text = { 0 };
-    int r = 0;
+    int r = rows_print(&rows, stdout, &terminal, runs);
 
-    for (size_t i = 0; i < COLUMNS; i++)
-        titles[i] = columns[i].column;
-    table_init(&table, titles, COLUMNS);
-    buf_init(&text, CLIENT_LINE_MAX);
-    cJSON_ArrayForEach(context.row, runs)
-    {
-        for (size_t i = 0; i < COLUMNS && r == 0; i++) {
-            buf_clear(&text);
-            r = columns[i].text(&context, &text);
-            table_add(&table, text.len ? text.p : NULL, colour_of(columns[i].text, context.row));
-        }
-    }
-    if (r == 0)
-        r = table_print(&table, stdout, &terminal);
     return r < 0 ? complain(EXIT_FAILED, "%s", strerror(-r)) : EXIT_DONE;
 }
 

@@ -1,23 +1,17 @@
 /*
  * `opsctl stat`: the fleet as a table, from the same document that --json prints.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "instant.h"
 #include "json.h"
 #include "opsctl.h"
-#include "opsctl_row.h"
+#include "opsctl_rows.h"
 #include "opsctl_stat.h"
-#include "opsctl_table.h"
 #include "own.h"
 
 /* clang-format off */
-static const struct stat_column {
-    struct column column;
-    row_text *text;
-} stat_columns[] = {
+static const struct row_column columns[] = {
     /*   title       right  fold drop */
     { { "ID",        true,  0,   0 }, row_id },
     { { "NAME",      false, 30,  0 }, row_name },
@@ -34,9 +28,7 @@ static const struct stat_column {
 };
 /* clang-format on */
 
-enum { STAT_COLUMNS = sizeof stat_columns / sizeof stat_columns[0] };
-
-static enum colour cell_colour(row_text *text, const cJSON *row)
+static enum colour colour_of(row_text *text, const cJSON *row)
 {
     if (text == row_state)
         return state_colour(json_get_text(row, "state"));
@@ -45,28 +37,9 @@ static enum colour cell_colour(row_text *text, const cJSON *row)
 
 int stat_print(FILE *to, const struct terminal *terminal, const cJSON *workers)
 {
-    struct column columns[STAT_COLUMNS];
-    struct row_context context = { .now = instant_now() };
-    OWN_TABLE struct table table = { 0 };
-    OWN_BUF struct buf text = { 0 };
-    int r = 0;
+    static const struct rows rows = { columns, sizeof columns / sizeof columns[0], colour_of };
 
-    for (size_t i = 0; i < STAT_COLUMNS; i++)
-        columns[i] = stat_columns[i].column;
-    table_init(&table, columns, STAT_COLUMNS);
-    buf_init(&text, CLIENT_LINE_MAX);
-    cJSON_ArrayForEach(context.row, workers)
-    {
-        for (size_t i = 0; i < STAT_COLUMNS && r == 0; i++) {
-            buf_clear(&text);
-            r = stat_columns[i].text(&context, &text);
-            table_add(&table, text.len ? text.p : NULL,
-                      cell_colour(stat_columns[i].text, context.row));
-        }
-    }
-    if (r == 0)
-        r = table_print(&table, to, terminal);
-    return r;
+    return rows_print(&rows, to, terminal, workers);
 }
 
 static int print_table(const cJSON *workers)
