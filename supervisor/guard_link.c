@@ -175,7 +175,7 @@ int guard_link_watch(struct guard_link *link, uv_loop_t *loop,
 
 int guard_link_store(struct guard_link *link, const char *name, int fd)
 {
-    int old, r = store_put(&link->kept, name, fd, &old);
+    int r = store_put(&link->kept, name, fd);
 
     if (r < 0)
         return r;
@@ -196,9 +196,9 @@ void guard_link_drop(struct guard_link *link, const char *name)
 
 int guard_link_take(struct guard_link *link, const char *name)
 {
-    int fd = store_find(&link->inherited, name), old;
+    int fd = store_find(&link->inherited, name);
 
-    if (fd < 0 || store_put(&link->kept, name, fd, &old) < 0)
+    if (fd < 0 || store_put(&link->kept, name, fd) < 0)
         return -1;
     return store_take(&link->inherited, name);
 }
@@ -281,13 +281,13 @@ int guard_link_become_guard(struct guard_link *link, const struct options *optio
     struct options next = *options;
     struct option_words words;
     struct store store = { 0 };
-    int old, r = 0;
+    int r = 0;
     sigset_t before;
 
     for (size_t i = 0; i < link->kept.count && r == 0; i++)
-        r = store_put(&store, link->kept.items[i].name, link->kept.items[i].fd, &old);
+        r = store_put(&store, link->kept.items[i].name, link->kept.items[i].fd);
     for (size_t i = 0; i < link->inherited.count && r == 0; i++)
-        r = store_put(&store, link->inherited.items[i].name, link->inherited.items[i].fd, &old);
+        r = store_put(&store, link->inherited.items[i].name, link->inherited.items[i].fd);
     next.link = next.store = -1;
     if (r == 0)
         r = store_save(&store, &next.guard_store);

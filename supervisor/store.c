@@ -55,7 +55,8 @@ static int make_room(struct store *store)
     return 0;
 }
 
-int store_put(struct store *store, const char *name, int fd, int *ret_old)
+/* *ret_old becomes what the name stood for before, or -1. */
+static int put(struct store *store, const char *name, int fd, int *ret_old)
 {
     size_t place = place_of(store, name);
     char *copy;
@@ -79,11 +80,18 @@ int store_put(struct store *store, const char *name, int fd, int *ret_old)
     return 0;
 }
 
+int store_put(struct store *store, const char *name, int fd)
+{
+    int old;
+
+    return put(store, name, fd, &old);
+}
+
 int store_add(struct store *store, const char *name, int fd)
 {
     int old = -1, r;
 
-    r = store_put(store, name, fd, &old);
+    r = put(store, name, fd, &old);
     if (r < 0)
         old = fd;
     if (old >= 0)

@@ -22,9 +22,9 @@ struct store {
     size_t count, room;
 };
 
-/* Notes a descriptor. The name has 1 to STORE_NAME_MAX bytes and no newline. *ret_old becomes what
- * the name stood for before, or -1. Returns 0, -EINVAL or -ENOMEM. */
-int store_put(struct store *store, const char *name, int fd, int *ret_old);
+/* Notes a descriptor that stays somebody else's, in the place of what the name stood for before.
+ * The name has 1 to STORE_NAME_MAX bytes and no newline. Returns 0, -EINVAL or -ENOMEM. */
+int store_put(struct store *store, const char *name, int fd);
 
 /* The same, but takes the descriptor, also on failure, and closes the one it replaces. */
 int store_add(struct store *store, const char *name, int fd);
