@@ -1,8 +1,9 @@
 /* What a new reading of the manifests would change, and changing it. */
+#include "fleet_change.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "fleet_load.h"
 #include "fleet_parts.h"
 #include "instant.h"
 #include "json.h"

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "fleet_load.h"
+#include "fleet_change.h"
 #include "json.h"
 #include "methods.h"
 #include "own.h"
@@ -43,16 +43,8 @@ static bool select_touched(const cJSON *params, const struct instance *i)
     return false;
 }
 
-static enum settled is_applied(const struct instance *i, const struct awaited *awaited,
-                               int64_t now_ms, int64_t *due_ms)
-{
-    if (i->retiring)
-        return NOT_YET;
-    return i->machine.wanted ? await_tried(i, awaited, now_ms, due_ms) : SETTLED_WELL;
-}
-
 static const struct await_kind applied = { .selects = select_touched,
-                                           .test = is_applied,
+                                           .test = await_changed,
                                            .patience_ms = AWAIT_START_MS,
                                            .once = true,
                                            .with_lines = true,

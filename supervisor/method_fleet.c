@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
+#include "fleet_change.h"
 #include "fleet_depends.h"
-#include "fleet_load.h"
 #include "instant.h"
 #include "json.h"
 #include "methods.h"

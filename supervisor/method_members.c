@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fleet_load.h"
+#include "fleet_change.h"
 #include "fleet_reload.h"
 #include "json.h"
 #include "methods.h"
@@ -104,8 +104,8 @@ void method_delete(struct connection *connection, const struct wire_request *req
 
 /* --- scale */
 
-static enum settled is_scaled(const struct instance *i, const struct awaited *awaited,
-                              int64_t now_ms, int64_t *due_ms)
+enum settled await_changed(const struct instance *i, const struct awaited *awaited, int64_t now_ms,
+                           int64_t *due_ms)
 {
     if (i->retiring)
         return NOT_YET;
@@ -120,7 +120,7 @@ static bool select_app(const cJSON *params, const struct instance *i)
 }
 
 static const struct await_kind scaled = { .selects = select_app,
-                                          .test = is_scaled,
+                                          .test = await_changed,
                                           .patience_ms = AWAIT_START_MS,
                                           .once = true,
                                           .with_lines = true,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fleet_change.h"
 #include "fleet_load.h"
 #include "json.h"
 #include "manifest_script.h"

@@ -141,6 +141,11 @@ void await(struct connection *connection, const struct wire_request *request,
 enum settled await_tried(const struct instance *instance, const struct awaited *awaited,
                          int64_t now_ms, int64_t *due_ms);
 
+/* What `scale` and `apply` wait for, of what they touched: what is to go has gone, and a start of
+ * the others was tried where they are wanted. */
+enum settled await_changed(const struct instance *instance, const struct awaited *awaited,
+                           int64_t now_ms, int64_t *due_ms);
+
 /* What `restart --wait` waits for: it is online and was at proven_ms, or waits for its tick, or has
  * done its work. One that may be tried again has not come up, unless it said so itself (exit 75).
  */

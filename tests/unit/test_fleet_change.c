@@ -2,6 +2,8 @@
  * without a process. */
 #include "fleet_world.h"
 
+#include "fleet_change.h"
+
 /* "a=new b=gone": takes changes. */
 static void assert_changes(cJSON *changes, const char *want)
 {
