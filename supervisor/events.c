@@ -18,22 +18,6 @@ static char **slot_of(const struct events *events, uint64_t number)
     return &events->ring[number % EVENTS_KEPT];
 }
 
-static void write_exit(struct json_writer *w, const struct instance *i)
-{
-    const struct exit_status *status = &i->machine.last_exit;
-
-    if (i->exit_count == i->seen.exits || !i->machine.exited) {
-        json_write_null(w, "exit_code");
-        json_write_null(w, "exit_signal");
-    } else if (status->signal) {
-        json_write_null(w, "exit_code");
-        json_write_int(w, "exit_signal", status->signal);
-    } else {
-        json_write_int(w, "exit_code", status->code);
-        json_write_null(w, "exit_signal");
-    }
-}
-
 /* to NULL: it is gone. */
 static void add(struct events *events, const struct instance *i, const char *to)
 {
@@ -57,11 +41,8 @@ static void add(struct events *events, const struct instance *i, const char *to)
     json_write_text(&w, "from", state_name((enum state)i->seen.state));
     json_write_text(&w, "to", to);
     json_write_text(&w, "reason", m->reason.text[0] ? m->reason.text : NULL);
-    write_exit(&w, i);
-    if (i->pid)
-        json_write_int(&w, "pid", i->pid);
-    else
-        json_write_null(&w, "pid");
+    report_write_status(&w, m->exited && i->exit_count != i->seen.exits, m->last_exit);
+    report_write_number(&w, "pid", i->pid, i->pid);
     json_write_close(&w, '}');
     slot = slot_of(events, ++events->last);
     free(*slot);

@@ -461,19 +461,34 @@ static void kill_all(struct instance *i)
         cgroup_kill(&i->fleet->cgroups, file);
 }
 
+/* One that does not run yet is asked once it does (machine_spawned). */
+static void ask_to_leave(struct instance *i, int signal)
+{
+    if (i->keeper && i->pid)
+        order(i, KEEPER_STOP | signal);
+}
+
 void instance_act(struct instance *i, enum action action)
 {
     events_look(&i->fleet->events, i);
-    if (action == DO_SPAWN)
-        launch(i);
-    else if (action == DO_KILL && i->keeper)
-        kill_all(i);
-    /* One that does not run yet is asked once it does (machine_spawned). */
-    else if (action == DO_SIGNAL && i->pid && i->app->shutdown_with_message &&
-             instance_probe_shutdown(i) == 0)
+    switch (action) {
+    case DO_NOTHING:
         return;
-    else if ((action == DO_SIGNAL || action == DO_ABORT) && i->keeper && i->pid)
-        order(i, KEEPER_STOP | (action == DO_ABORT ? SIGABRT : i->app->kill_signal));
+    case DO_SPAWN:
+        launch(i);
+        return;
+    case DO_SIGNAL:
+        if (!i->pid || !i->app->shutdown_with_message || instance_probe_shutdown(i) < 0)
+            ask_to_leave(i, i->app->kill_signal);
+        return;
+    case DO_ABORT:
+        ask_to_leave(i, SIGABRT);
+        return;
+    case DO_KILL:
+        if (i->keeper)
+            kill_all(i);
+        return;
+    }
 }
 
 void instance_pause(struct instance *i, bool paused)

@@ -27,25 +27,11 @@ static void write_instant(struct json_writer *w, const char *name, int64_t insta
     json_write_text(w, name, instant ? instant_print(instant, text) : NULL);
 }
 
-static void write_number_or_null(struct json_writer *w, const char *name, bool known, int64_t value)
-{
-    if (known)
-        json_write_int(w, name, value);
-    else
-        json_write_null(w, name);
-}
-
 /* Where rows are sparse, nothing counted is nothing said. */
 static void write_count(struct json_writer *w, const char *name, int64_t count)
 {
     if (count || !w->sparse)
         json_write_int(w, name, count);
-}
-
-static void write_status(struct json_writer *w, bool known, struct exit_status status)
-{
-    write_number_or_null(w, "exit_code", known && !status.signal, status.code);
-    write_number_or_null(w, "exit_signal", known && status.signal, status.signal);
 }
 
 static void write_process(struct json_writer *w, struct instance *i)
@@ -81,7 +67,7 @@ static void write_last_run(struct json_writer *w, const struct instance *i)
     write_instant(w, "tick", i->last_run.tick);
     write_instant(w, "started", i->last_run.started);
     json_write_int(w, "duration_ms", i->last_run.duration_ms);
-    write_status(w, true, i->last_run.status);
+    report_write_status(w, true, i->last_run.status);
     json_write_close(w, '}');
 }
 
@@ -115,7 +101,7 @@ static void write_row(struct json_writer *w, struct instance *i)
     write_process(w, i);
     write_count(w, "restarts", m->restarts);
     write_count(w, "unstable_restarts", m->unstable_restarts);
-    write_status(w, m->exited, m->last_exit);
+    report_write_status(w, m->exited, m->last_exit);
     json_write_text(w, "reason", m->reason.text[0] ? m->reason.text : NULL);
     write_instant(w, "next_run", i->app->scheduled && m->wanted ? i->ticks.next : 0);
     write_last_run(w, i);
@@ -269,7 +255,7 @@ static void write_exit(struct json_writer *w, const struct instance *i,
     instance_add_exit_lines(i, record, LAST_LINES, lines);
     json_write_open(w, NULL, '{');
     write_instant(w, "at", record->at);
-    write_status(w, true, record->status);
+    report_write_status(w, true, record->status);
     json_write_int(w, "uptime_ms", record->uptime_ms);
     json_write_text(w, "reason", record->reason.text);
     json_write_item(w, "lines", lines);
@@ -305,8 +291,8 @@ static void write_group(struct json_writer *w, struct instance *i)
     if (path)
         cgroup_usage(cgroups, file, &usage);
     json_write_text(w, "cgroup", path);
-    write_number_or_null(w, "tree_cpu_ms", usage.cpu_ms >= 0, usage.cpu_ms);
-    write_number_or_null(w, "tree_memory_bytes", usage.memory_bytes >= 0, usage.memory_bytes);
+    report_write_number(w, "tree_cpu_ms", usage.cpu_ms >= 0, usage.cpu_ms);
+    report_write_number(w, "tree_memory_bytes", usage.memory_bytes >= 0, usage.memory_bytes);
 }
 
 static void write_description(struct json_writer *w, struct instance *i)
@@ -323,7 +309,7 @@ static void write_description(struct json_writer *w, struct instance *i)
     write_dependencies(w, i);
     write_log_path(w, "out_file", i, INSTANCE_LOG_OUT);
     write_log_path(w, "error_file", i, INSTANCE_LOG_ERR);
-    write_number_or_null(w, "next_try_in_ms", i->machine.state == STATE_BACKOFF, in > 0 ? in : 0);
+    report_write_number(w, "next_try_in_ms", i->machine.state == STATE_BACKOFF, in > 0 ? in : 0);
     write_instant(w, "started", i->pid ? i->started_at : 0);
     write_group(w, i);
     write_exits(w, i);

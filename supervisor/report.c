@@ -22,3 +22,17 @@ void report_status(cJSON *object, bool known, struct exit_status status)
     else
         (void)json_put_null(object, "exit_signal");
 }
+
+void report_write_number(struct json_writer *w, const char *name, bool known, int64_t value)
+{
+    if (known)
+        json_write_int(w, name, value);
+    else
+        json_write_null(w, name);
+}
+
+void report_write_status(struct json_writer *w, bool known, struct exit_status status)
+{
+    report_write_number(w, "exit_code", known && !status.signal, status.code);
+    report_write_number(w, "exit_signal", known && status.signal, status.signal);
+}
