@@ -197,10 +197,9 @@ bool json_get_bool(const cJSON *object, const char *name)
     return cJSON_IsTrue(json_get(object, name));
 }
 
-int json_get_id(const cJSON *object, const char *name, int64_t *ret)
+int json_id(const cJSON *item, int64_t *ret)
 {
     const double exact_most = 9007199254740992.0; /* 2^53 */
-    const cJSON *item = json_get(object, name);
 
     if (cJSON_IsString(item))
         return text_to_int(item->valuestring, INT64_MIN, INT64_MAX, ret) < 0 ? -EINVAL : 0;
@@ -210,6 +209,11 @@ int json_get_id(const cJSON *object, const char *name, int64_t *ret)
         return -EINVAL;
     *ret = (int64_t)item->valuedouble;
     return 0;
+}
+
+int json_get_id(const cJSON *object, const char *name, int64_t *ret)
+{
+    return json_id(json_get(object, name), ret);
 }
 
 const char *json_path_text(const cJSON *object, const char *path)

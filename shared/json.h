@@ -38,6 +38,9 @@ const char *json_get_text(const cJSON *object, const char *name);
 bool json_get_bool(const cJSON *object, const char *name);
 int json_get_id(const cJSON *object, const char *name, int64_t *ret);
 
+/* The same for an item that is at hand; NULL is absent. */
+int json_id(const cJSON *item, int64_t *ret);
+
 /* As json_get_text after walking names separated by dots: "amount.value". */
 const char *json_path_text(const cJSON *object, const char *path);
 

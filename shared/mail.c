@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "buf.h"
 #include "http.h"
 #include "limits.h"
 #include "own.h"
@@ -103,7 +104,8 @@ static int add_date(struct buf *to, int64_t now_ms)
                       tm.tm_sec);
 }
 
-int mail_compose(const struct mail *mail, struct buf *to, struct err *reterr)
+/* The whole message, with CRLF. */
+static int compose(const struct mail *mail, struct buf *to, struct err *reterr)
 {
     int r;
 
@@ -207,7 +209,7 @@ static enum mail_outcome transfer(CURL *easy, const struct mail_server *server,
     CURLcode code;
 
     buf_init(&text, MAIL_BYTES_MAX);
-    if (mail_compose(mail, &text, why) < 0)
+    if (compose(mail, &text, why) < 0)
         return MAIL_REFUSED;
     upload = (struct upload){ .p = text.p, .left = text.len };
     (void)snprintf(from, sizeof from, "<%s>", mail->from);

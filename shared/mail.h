@@ -7,23 +7,16 @@
  * loopback address, where it is used when the server has it. Nothing here logs; the password is in
  * no error text.
  */
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
 #include "err.h"
 
 struct mail {
     const char *from, *to;      /* plain addresses */
-    const char *subject, *text; /* UTF-8 */
+    const char *subject, *text; /* UTF-8; control characters in the subject become spaces */
     int64_t now_ms;
     int64_t id; /* makes the Message-ID, so that a repeated mail can be told */
 };
-
-/* The whole message, with CRLF. Control characters in the subject become spaces. Returns 0, -EINVAL
- * (an address that is none), -EMSGSIZE or -ENOMEM. */
-int mail_compose(const struct mail *mail, struct buf *to, struct err *reterr);
 
 struct mail_server {
     const char *url, *user, *password; /* user "": no login */

@@ -40,25 +40,13 @@ static int wrong(const char *name, const char *want, struct err *reterr)
     return err_set(reterr, -EINVAL, "%s: want %s", name, want);
 }
 
-/* json_get_id reads a member by name; this is the same for a field that was found. */
-static int id_of(const cJSON *field, int64_t *ret)
-{
-    cJSON copy = *field;
-    const cJSON holder = { .type = cJSON_Object, .child = &copy };
-    char name[] = "id";
-
-    copy.string = name;
-    copy.next = NULL;
-    return json_get_id(&holder, name, ret);
-}
-
 int payload_id(const cJSON *payload, const char *name, int64_t *ret, struct err *reterr)
 {
     const cJSON *field = payload_get(payload, name);
 
     if (!field)
         return -ENOENT;
-    return id_of(field, ret) < 0 ? wrong(name, "a whole number, or one as text", reterr) : 0;
+    return json_id(field, ret) < 0 ? wrong(name, "a whole number, or one as text", reterr) : 0;
 }
 
 int payload_need_id(const cJSON *payload, const char *name, int64_t *ret, struct err *reterr)
@@ -98,7 +86,7 @@ static int read_ids(const cJSON *list, int64_t *ids)
 
     cJSON_ArrayForEach(item, list)
     {
-        if (id_of(item, ids) < 0 || *ids++ <= 0)
+        if (json_id(item, ids) < 0 || *ids++ <= 0)
             return -EINVAL;
     }
     return 0;

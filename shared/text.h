@@ -4,7 +4,7 @@
  * Small questions about text: is it UTF-8, is it a number, what was meant, how to show it.
  *
  * Text from outside is escaped for the place where it goes; here is the escaping for log lines
- * and terminals. HTML, JSON and SQL have their own (html.h, cJSON, parameters).
+ * and terminals. HTML, JSON and SQL have their own (ops.html, json.h, parameters).
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -436,7 +436,6 @@ static int open_queue(struct run *run, uv_loop_t *loop)
 {
     the_run = run;
     import_requests_open(run, loop);
-    http_set_stop_fd(run->http, worker_stop_fd());
     coffee_keys_load();
     return 0;
 }

@@ -159,14 +159,15 @@ static void note(struct talk *talk, int r)
         talk->error = r;
 }
 
-const char *talk_words(const struct talk *talk, const char *text)
+/* A mark's words in the person's language. */
+static const char *words_of(const struct talk *talk, const char *text)
 {
     return texts_find(words.texts, talk->set, text);
 }
 
 void talk_say(struct talk *talk, const char *text, const char *const *fields)
 {
-    note(talk, text_fill(&talk->text, talk_words(talk, text), fields, true));
+    note(talk, text_fill(&talk->text, words_of(talk, text), fields, true));
 }
 
 /* At most so many code points, whole ones. */
@@ -205,7 +206,7 @@ void talk_button(struct talk *talk, const struct button *button)
 
     buf_init(&label, LABEL_BYTES_MAX);
     r = button->plain ? buf_printf(&label, "%.*s", LABEL_BYTES_MAX / 2, button->plain)
-                      : text_fill(&label, talk_words(talk, button->label), button->fields, false);
+                      : text_fill(&label, words_of(talk, button->label), button->fields, false);
     if (r == 0)
         r = callback_print(button->reply->app, button->reply->name, button->args, data);
     if (r == 0) {

@@ -120,9 +120,6 @@ void talk_call(struct talk *talk, talk_answer *then, const struct talk_request *
 const char *talk_arg(const struct talk *talk, int which);
 const char *talk_arg_id(const struct talk *talk, int which);
 
-/* A mark's words in the person's language. */
-const char *talk_words(const struct talk *talk, const char *text);
-
 /* Adds to the message; fields may be NULL. */
 void talk_say(struct talk *talk, const char *text, const char *const *fields);
 
