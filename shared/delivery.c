@@ -318,7 +318,7 @@ static void end_bot(struct job *job, const struct telegram_answer *answer)
 
     bots_dead_alert(job->bot, answer->why.text, &alert);
     job_also(job, &sql[SQL_ALERT], alert.name, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
-             *setting_text("SMTP_URL") ? "true" : "false", alert.text);
+             setting_given("SMTP_URL"), alert.text);
     job_pause_bot(job, DEAD_BOT_PAUSE_MS, answer->why.text);
     job_give_back(job);
     forget(delivery);

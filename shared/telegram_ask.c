@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -98,8 +97,7 @@ static int end_bot(struct asking *asking, const struct telegram_answer *answer)
     bots_dead_alert(asking->question->bot, answer->why.text, &alert);
     if (!asking->run->dry_run)
         r = db_run(asking->run->db, &sql[SQL_ALERT], NULL, alert.name,
-                   setting_text("TELEGRAM_ADMIN_CHAT_ID"),
-                   *setting_text("SMTP_URL") ? "true" : "false", alert.text);
+                   setting_text("TELEGRAM_ADMIN_CHAT_ID"), setting_given("SMTP_URL"), alert.text);
     if (r < 0)
         return run_db_failed(asking->run, r, "raise the alert of a refused token");
     (void)err_set(&why, 0,
@@ -114,16 +112,10 @@ static int end_bot(struct asking *asking, const struct telegram_answer *answer)
 /* Returns 1 after the wait, 0 when patience does not reach so far, -EAGAIN once told to stop. */
 static int wait_for(struct asking *asking, int64_t wait_ms)
 {
-    uint64_t until = monotonic_now_ms() + (uint64_t)wait_ms, now;
-    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
-
     if (wait_ms > asking->patience_ms)
         return 0;
     asking->patience_ms -= wait_ms;
-    while ((now = monotonic_now_ms()) < until)
-        if (poll(&stop, 1, (int)(until - now)) > 0)
-            return -EAGAIN;
-    return 1;
+    return worker_pause(wait_ms) ? 1 : -EAGAIN;
 }
 
 /* As wait_for; 0 leaves the answer that the rate itself gives in *ret. */

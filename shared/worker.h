@@ -81,6 +81,9 @@ struct run {
 const char *setting_text(const char *name);
 int64_t setting_int(const char *name);
 
+/* Whether a setting that may be left out was given, as a parameter: "true" or "false". */
+const char *setting_given(const char *name);
+
 /* True once SIGINT or SIGTERM came: finish the item at hand, commit, return 0. */
 bool run_stopping(const struct run *run);
 
@@ -88,6 +91,10 @@ bool run_stopping(const struct run *run);
  * poll(2) beside whatever is waited for. */
 bool worker_stopping(void);
 int worker_stop_fd(void);
+
+/* Waits so many milliseconds. Returns false when the worker is told to stop before they are over;
+ * also on a thread of its own. */
+bool worker_pause(int64_t ms);
 
 /* Tells the supervisor how far it is (X_STATS, STATUS) and that it lives (WATCHDOG), at most a few
  * times a second; call it once per item. */

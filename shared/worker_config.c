@@ -47,6 +47,11 @@ int64_t setting_int(const char *name)
     return needed_value(name)->number;
 }
 
+const char *setting_given(const char *name)
+{
+    return *setting_text(name) ? "true" : "false";
+}
+
 /* --- which settings --- */
 
 bool worker_uses_database(const struct worker *w)

@@ -4,7 +4,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -22,11 +21,10 @@ static const struct worker *opened_for;
  * Returns false once told to stop. */
 static bool pause_with_jitter(int ms)
 {
-    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return poll(&stop, 1, ms / 2 + (int)(now.tv_nsec % (ms / 2))) == 0;
+    return worker_pause(ms / 2 + now.tv_nsec % (ms / 2));
 }
 
 static int prepare_all(const struct worker *w, struct run *run)

@@ -2,10 +2,13 @@
  * Being told to stop: a flag for loops, a descriptor for whoever waits in poll(2).
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "instant.h"
 #include "worker_parts.h"
 
 static volatile sig_atomic_t stopping;
@@ -49,6 +52,17 @@ bool worker_stopping(void)
 int worker_stop_fd(void)
 {
     return stop_fd;
+}
+
+bool worker_pause(int64_t ms)
+{
+    struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
+    int64_t now = (int64_t)monotonic_now_ms(), until = now + ms;
+
+    for (; now < until; now = (int64_t)monotonic_now_ms())
+        if (poll(&stop, 1, until - now < INT_MAX ? (int)(until - now) : INT_MAX) > 0)
+            return false;
+    return true;
 }
 
 bool run_stopping(const struct run *run)

@@ -177,8 +177,7 @@ static int finish(struct run *run)
     int r;
 
     r = db_run(run->db, &sql[SQL_FINISH], &rows, run->now, setting_text("TRANSLATION"),
-               setting_text("TELEGRAM_ADMIN_CHAT_ID"),
-               *setting_text("SMTP_URL") ? "true" : "false");
+               setting_text("TELEGRAM_ADMIN_CHAT_ID"), setting_given("SMTP_URL"));
     if (r < 0)
         return run_db_failed(run, r, "end accesses");
     run->stats.changed += rows_int(&rows, 0, 0);

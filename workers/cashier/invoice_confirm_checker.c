@@ -43,11 +43,6 @@ struct pass {
 /* What `links` selects. */
 enum { COL_CHAT, COL_TELEGRAM_CHAT, COL_USER, COL_BANNED, COL_EXPIRE };
 
-static const char *mail_setting(void)
-{
-    return *setting_text("SMTP_URL") ? "true" : "false";
-}
-
 static int ask(struct run *run, const char *method, int64_t chat_id, const cJSON *body,
                struct telegram_answer *ret)
 {
@@ -84,7 +79,7 @@ static int put_off(struct pass *pass, const char *invoice, const char *chat,
                wait, answer->why.text, pass->now);
     if (r == 0 && refused)
         r = db_run(pass->run->db, &sql[SQL_ALERT], NULL, chat, answer->why.text,
-                   setting_text("TELEGRAM_ADMIN_CHAT_ID"), mail_setting());
+                   setting_text("TELEGRAM_ADMIN_CHAT_ID"), setting_given("SMTP_URL"));
     return r < 0 ? run_db_failed(pass->run, r, "put off a link") : 0;
 }
 

@@ -5,7 +5,6 @@
 #include "traffic.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "instant.h"
@@ -131,13 +130,10 @@ static bool is_over(const struct traffic *traffic)
 
 static void rest(const struct traffic *traffic)
 {
-    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
     int64_t until = traffic->resume_ms < traffic->give_up_ms ? traffic->resume_ms
                                                              : traffic->give_up_ms;
-    int64_t wait = until - (int64_t)monotonic_now_ms();
 
-    if (wait > 0)
-        (void)poll(&stop, 1, (int)wait);
+    (void)worker_pause(until - (int64_t)monotonic_now_ms());
 }
 
 int traffic_run(struct traffic *traffic)

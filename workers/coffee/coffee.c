@@ -4,8 +4,6 @@
 #include "coffee.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,12 +71,4 @@ uint32_t coffee_random(void)
     /* Without randomness pauses are only more alike. */
     (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
     return random;
-}
-
-void coffee_pause(int64_t wait_ms)
-{
-    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
-
-    if (wait_ms > 0)
-        (void)poll(&stop, 1, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
 }

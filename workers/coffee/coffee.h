@@ -33,7 +33,4 @@ const char *coffee_delay_text(void);
 /* For pauses that are not to be alike. */
 uint32_t coffee_random(void);
 
-/* Waits so long or until the worker is told to stop. */
-void coffee_pause(int64_t wait_ms);
-
 #endif

@@ -83,7 +83,7 @@ static void call(uv_work_t *work)
 {
     struct import_request *request = work->data;
 
-    coffee_pause(request->slot_ms);
+    (void)worker_pause(request->slot_ms);
     if (worker_stopping())
         return;
     request->failed = request->what ? request->what->ask(http, &request->query, &request->answer)

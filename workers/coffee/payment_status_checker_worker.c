@@ -30,7 +30,7 @@ static int wait_for_slot(struct run *run, int64_t pause_ms)
                pause);
     if (r < 0)
         return run_db_failed(run, r, "reserve a request to Vendista");
-    coffee_pause(rows_int(&rows, 0, 0));
+    (void)worker_pause(rows_int(&rows, 0, 0));
     return 0;
 }
 

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +33,6 @@ static const char patience[] = "set statement_timeout = 0; set lock_timeout = '3
 /* Waits for another run to end. */
 static int take_lock(struct run *run)
 {
-    struct pollfd stop = { .fd = worker_stop_fd(), .events = POLLIN };
     uint64_t start_ms = monotonic_now_ms();
     bool taken = false;
     int r;
@@ -47,8 +45,8 @@ static int take_lock(struct run *run)
         taken = r == 0 && rows_bool(&rows, 0, 0);
         if (taken)
             return 0;
-        if (r == 0 && (monotonic_now_ms() - start_ms > MIGRATE_PATIENCE_MS ||
-                       poll(&stop, 1, LOCK_POLL_MS) != 0))
+        if (r == 0 &&
+            (monotonic_now_ms() - start_ms > MIGRATE_PATIENCE_MS || !worker_pause(LOCK_POLL_MS)))
             return run_failed(run, -EAGAIN, "another migration is under way");
     }
     return run_db_failed(run, r, "cannot take the lock of the migrations");

@@ -134,7 +134,7 @@ static void say_try_again(struct talk *talk, const struct rows *rows)
 static void say_full(struct talk *talk)
 {
     talk_ask(talk, say_try_again, MESSENGER_SQL_POOL_EMPTY, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
-             *setting_text("SMTP_URL") ? "true" : "false");
+             setting_given("SMTP_URL"));
 }
 
 enum { PAY_OUTCOME, PAY_INVOICE };
