@@ -402,6 +402,7 @@ void instance_adopt(struct instance *i)
 {
     OWN(free) char *file = instance_file_name(i);
     struct keeper_identity identity;
+    bool known = i->pid > 0;
     struct err why;
     int r;
 
@@ -432,7 +433,7 @@ void instance_adopt(struct instance *i)
     if (r < 0 || i->report.phase != KEEPER_WAITS)
         take_report(i, r < 0);
     machine_resumed(&i->machine, i->app, (int64_t)monotonic_now_ms());
-    if (machine_runs(&i->machine) && i->pid) {
+    if (known && machine_runs(&i->machine) && i->pid) {
         instance_usage_begin(i);
         instance_probe_begin(i, (int64_t)monotonic_now_ms());
     }

@@ -222,9 +222,11 @@ def test_what_a_worker_last_said_outlives_its_keeper_and_the_supervisor():
         home.end()
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known yet"])
 @pytest.mark.parametrize("when", ["away", "back"])
-def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
-    """Its pipe has a reader, and what it said is heard by the next opsd."""
+def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when, known):
+    """Its pipe has a reader, and what it said is heard by the next opsd, also by one that finds out
+    only from the keeper that it runs."""
     home = Home()
     try:
         home.apps(sh("touch up; while [ ! -e go ]; do sleep 0.01; done; echo >&3; exec sleep 1000",
@@ -233,6 +235,9 @@ def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when):
         wait_until(home.file("up").exists)
         pid = wait_until(lambda: home.row("w")["pid"])
         home.kill("both")
+        if not known:
+            with open(home.home / "journal", "a") as journal:
+                journal.write('{"name":"w","instance":0,"spawned":false,"pid":0,"pid_start":0}\n')
         if when == "away":
             home.file("go").touch()
             wait_until(lambda: b"sleep\0001000" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
