@@ -148,9 +148,10 @@ struct log_span instance_span(const struct instance *i)
 static int open_held(const struct instance *i, bool err)
 {
     OWN(free) char *file = instance_file_name(i);
-    struct keeper_report report;
+    struct keeper_report report = { .phase = KEEPER_WAITS };
+    int r = file ? keepers_look_up(&i->fleet->keepers, file, &report) : -ENODATA;
 
-    if (!file || keepers_look_up(&i->fleet->keepers, file, &report) == -ENODATA)
+    if (r == -ENODATA || (r == 0 && report.phase == KEEPER_WAITS))
         return -EAGAIN;
     return keepers_open_held(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
 }

@@ -41,7 +41,7 @@ int keeper_read(int status_fd, struct keeper_report *ret)
     record[n] = '\0';
     if (sscanf(record, RECORD, &first, &phase, &keeper, &start, &worker, &step, &error, &which,
                &started, &code, &signal, &ended, &last, &worker_start) < 13 ||
-        first != last || phase <= KEEPER_WAITS || phase >= KEEPER_PHASES)
+        first != last || phase < KEEPER_WAITS || phase >= KEEPER_PHASES)
         return -ENODATA;
     *ret = (struct keeper_report){ .phase = (enum keeper_phase)phase,
                                    .keeper = keeper,

@@ -14,7 +14,7 @@
 #include "restart.h"
 
 enum keeper_phase {
-    KEEPER_WAITS,  /* for the word to go; never written */
+    KEEPER_WAITS,  /* for the word to go; opsd wrote this, for whoever comes after it */
     KEEPER_RUNS,   /* the worker */
     KEEPER_FAILED, /* to start it */
     KEEPER_ENDED,  /* the worker has; something that it started has not */

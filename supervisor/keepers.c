@@ -20,7 +20,11 @@
 
 #define FOLDER "run"
 
-enum { EVENTS_BYTES = 16 << 10 };
+enum {
+    EVENTS_BYTES = 16 << 10,
+    /* It has but to be scheduled; beyond this it is stopped. */
+    AWAIT_MS = 2000,
+};
 
 /* --- what they report */
 
@@ -128,6 +132,18 @@ int keepers_look_up(const struct keepers *keepers, const char *name, struct keep
         return -ESRCH;
     *ret = report;
     return 0;
+}
+
+int keepers_await(const struct keepers *keepers, const char *name, struct keeper_report *ret)
+{
+    const struct timespec pause = { .tv_nsec = 1000000 };
+    int r = 0;
+
+    for (int ms = 0; ms < AWAIT_MS && r == 0 && ret->phase == KEEPER_WAITS; ms++) {
+        (void)nanosleep(&pause, NULL);
+        r = keepers_look_up(keepers, name, ret);
+    }
+    return r;
 }
 
 bool keepers_each(const struct keepers *keepers,
@@ -296,7 +312,7 @@ static int make_status(struct keeper *keeper)
 {
     struct keepers *keepers = keeper->keepers;
     char blank[KEEPER_RECORD_BYTES];
-    int fd, r;
+    int fd;
 
     fd = open_status(keepers, keeper->file, O_RDWR | O_CREAT);
     /* Somebody swept the home. */
@@ -306,8 +322,18 @@ static int make_status(struct keeper *keeper)
         return fd == -ENOENT ? -EIO : fd;
     keeper->status_fd = fd;
     memset(blank, ' ', sizeof blank);
-    r = pwrite(fd, blank, sizeof blank, 0) == sizeof blank ? 0 : -ENOSPC;
-    return r < 0 ? r : watch_status(keeper);
+    return pwrite(fd, blank, sizeof blank, 0) == sizeof blank ? 0 : -ENOSPC;
+}
+
+/* From here on whoever comes after us finds it, though the journal may not know it yet, or could
+ * not be written. It writes nothing before it is told to go: what is heard from now on is its own.
+ */
+static int announce(struct keeper *keeper)
+{
+    const struct keeper_report report = { .keeper = keeper->pid, .keeper_start = keeper->start };
+
+    keeper_write(keeper->status_fd, &report, 0);
+    return watch_status(keeper);
 }
 
 /* go: its end of the pipe. */
@@ -327,6 +353,8 @@ static int fork_with(struct keeper *keeper, const struct keeper_task *task, int 
     if (r == 0 && keeper->start != begun)
         r = read_start(keeper->pid, &keeper->start);
     if (r == 0)
+        r = announce(keeper);
+    if (r == 0)
         return 0;
     /* Never told to go, it has started nothing. */
     (void)kill(keeper->pid, SIGKILL);
@@ -341,8 +369,7 @@ static int start(struct keeper *keeper, const struct keeper_task *task, struct e
 
     r = make_status(keeper);
     if (r < 0)
-        return err_set(reterr, r, "cannot make and watch the status file %s: %s", keeper->file,
-                       strerror(-r));
+        return err_set(reterr, r, "cannot make the status file %s: %s", keeper->file, strerror(-r));
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
     keeper->go_fd = go[1];

@@ -69,6 +69,11 @@ int keeper_adopt(struct keepers *keepers, const struct keeper_identity *identity
 /* What the status file of that name says, if its keeper is alive. Returns 0 or a negative errno. */
 int keepers_look_up(const struct keepers *keepers, const char *name, struct keeper_report *ret);
 
+/* What one of which that says KEEPER_WAITS does next: the opsd that forked it is gone, and it got
+ * the word to go or will not get it any more. Waits for that, which is a matter of scheduling.
+ * Returns 0, and still KEEPER_WAITS for one that somebody stopped; or a negative errno: it left. */
+int keepers_await(const struct keepers *keepers, const char *name, struct keeper_report *ret);
+
 /* Calls for each status file whose keeper is alive; false ends it. Returns whether it was ended. */
 bool keepers_each(const struct keepers *keepers,
                   bool (*each)(void *context, const char *file, const struct keeper_report *report),

@@ -146,16 +146,16 @@ static bool look_at_running(void *context, const char *file, const struct keeper
 {
     struct fleet *fleet = context;
     struct keeper_identity identity = { file, report->keeper, report->keeper_start };
-    struct keeper_report last;
+    struct keeper_report now = *report, last;
     struct instance_file parts;
     struct keeper *keeper;
     struct instance *i;
 
-    if (is_known(fleet, report))
+    if (is_known(fleet, report) || keepers_await(&fleet->keepers, file, &now) < 0)
         return true;
     i = instance_file_parse(file, &parts) ? owner_of(fleet, &parts) : NULL;
-    if (i && !has_its_own(i) && keeps_something(report)) {
-        take_unknown(i, report, parts.variant);
+    if (i && !has_its_own(i) && keeps_something(&now)) {
+        take_unknown(i, &now, parts.variant);
     } else if (keeper_adopt(&fleet->keepers, &identity, NULL, &keeper, &last) == 0) {
         log_info("ends what nobody asks for any more", LOG_TEXT("what", file));
         (void)keeper_order(keeper, KEEPER_LEAVE);

@@ -19,6 +19,7 @@ import opsd_books as books
 import supervisor
 from supervisor import sh
 from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_until
+from preload import preload
 
 ROUNDS = rounds(15)
 SIZE = int(os.environ.get("OPS_WORKERS", 30 if ROUNDS < 100 else 100))
@@ -269,5 +270,30 @@ def test_a_keeper_that_was_dismissed_and_still_is_there_brings_nobody_back():
         wait_until(lambda: not is_alive(keeper), what="the keeper is gone")
         row = home.row("w")
         assert (row["state"], row["wanted"], row["pid"]) == ("stopped", "down", None)
+    finally:
+        home.end()
+
+
+def test_a_keeper_that_has_not_reported_is_known_without_the_journal():
+    """The disk was full, say: what is about to begin is found, and no other takes its place."""
+    home = Home()
+    try:
+        home.apps(sh("exec sleep 1000"), sh("exec sleep 1000", "rest"))
+        home.start(**preload("opsd_lag", OPSD_LAG_MS="300"))
+        home.wait_state("rest", "online")
+        assert home.opsctl("stop", "w").returncode == 0
+        journal = home.home / "journal"
+        before, opsds = journal.read_bytes(), len(home.own())
+        with home.connect() as client:
+            client.send("start", names=["w"])
+            wait_until(lambda: b'"launching"' in journal.read_bytes()[len(before):])
+            assert len(home.own()) == opsds + 1
+            home.kill("both")
+        journal.write_bytes(before)
+        home.recover()
+        assert home.opsctl("start", "w").returncode == 0
+        pid = home.wait_state("w", "online")["pid"]
+        wait_until(lambda: len(home.own()) == opsds + 1, what="there is one keeper for each")
+        assert len(home.processes()) == 2 and home.row("w")["pid"] == pid
     finally:
         home.end()
