@@ -404,9 +404,8 @@ void instance_adopt(struct instance *i)
     struct keeper_identity identity;
     bool known = i->pid > 0;
     struct err why;
-    int r;
+    int r = instance_open_files(i, &why);
 
-    r = instance_open_files(i, &why);
     if (r == -EAGAIN) {
         i->adopt_again_ms = (int64_t)monotonic_now_ms() + ADOPT_SOON_MS;
         fleet_touch(i->fleet);
