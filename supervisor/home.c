@@ -1,12 +1,11 @@
 /*
- * The home directory: deciding which one is meant, and the three things in it that make one
- * supervisor the only one: the lock, the socket's name, the way to both through a descriptor.
+ * The home directory: the three things in it that make one supervisor the only one (the lock, the
+ * socket's name, the way to both through a descriptor), and opsd's own log.
  */
 #include "home.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +20,7 @@
 #include "instant.h"
 #include "log_rotate.h"
 #include "own.h"
-#include "path.h"
 
-#define MANIFEST_NAME "ecosystem.json"
-#define HOME_NAME ".ops"
 #define SOCKET_NAME "opsd.sock"
 #define LOG_NAME "opsd.log"
 #define SOCKET_NAME_NEW "opsd.sock.new"
@@ -34,132 +30,6 @@ enum { SOCKET_BACKLOG = 256 };
 
 /* Our own log, as those of workers are by default. */
 enum { LOG_BYTES_MAX = 10 << 20, LOGS_KEPT = 5, LOG_LOOK_MS = 1000 };
-
-static char *path_join(const char *folder, const char *name)
-{
-    OWN(free) char *path = NULL;
-
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path_tidy(path);
-}
-
-static char *path_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-}
-
-static int path_absolute(const char *path, char **ret)
-{
-    OWN(free) char *folder = NULL;
-    char *absolute;
-
-    if (path[0] == '/') {
-        absolute = path_tidy(path);
-    } else {
-        folder = getcwd(NULL, 0);
-        if (!folder)
-            return -errno;
-        absolute = path_join(folder, path);
-    }
-    if (!absolute)
-        return -ENOMEM;
-    *ret = absolute;
-    return 0;
-}
-
-/* folder/ecosystem.json when there is one. Returns 0 with *ret NULL when there is none. */
-static int manifest_in(const char *folder, char **ret)
-{
-    OWN(free) char *path = path_join(folder, MANIFEST_NAME);
-
-    if (!path)
-        return -ENOMEM;
-    *ret = access(path, F_OK) == 0 ? TAKE(path) : NULL;
-    return 0;
-}
-
-/* The nearest ecosystem.json upward from the current folder, or *ret NULL. */
-static int manifest_upward(char **ret)
-{
-    OWN(free) char *folder = getcwd(NULL, 0);
-    char *slash;
-    int r;
-
-    if (!folder)
-        return -errno;
-    for (;;) {
-        r = manifest_in(folder, ret);
-        slash = strrchr(folder, '/');
-        if (r < 0 || *ret || !slash || !folder[1])
-            return r;
-        slash[slash == folder] = '\0';
-    }
-}
-
-/* A home called .ops belongs to the manifest beside it, wherever the caller stands. */
-static int manifest_of_home(const char *home, char **ret)
-{
-    OWN(free) char *folder = path_parent(home);
-    const char *slash = strrchr(home, '/');
-
-    if (!folder)
-        return -ENOMEM;
-    return strcmp(slash + 1, HOME_NAME) == 0 ? manifest_in(folder, ret) : 0;
-}
-
-static int home_of_user(char **ret)
-{
-    const char *folder = getenv("HOME");
-    const struct passwd *user;
-
-    if (!folder || folder[0] != '/') {
-        user = getpwuid(geteuid());
-        folder = user ? user->pw_dir : "/";
-    }
-    *ret = path_join(folder, HOME_NAME);
-    return *ret ? 0 : -ENOMEM;
-}
-
-static int home_beside(const char *manifest, char **ret)
-{
-    OWN(free) char *folder = path_parent(manifest);
-
-    *ret = folder ? path_join(folder, HOME_NAME) : NULL;
-    return *ret ? 0 : -ENOMEM;
-}
-
-static int find_manifest(const char *named, const char *home, char **ret)
-{
-    int r;
-
-    if (named)
-        return path_absolute(named, ret);
-    r = home ? manifest_of_home(home, ret) : 0;
-    return r < 0 || *ret ? r : manifest_upward(ret);
-}
-
-int home_find(const char *home, const char *manifest, struct home *ret, struct err *reterr)
-{
-    OWN(free) char *path = NULL;
-    OWN(free) char *file = NULL;
-    int r = 0;
-
-    if (!home)
-        home = getenv("OPS_HOME");
-    if (home && home[0])
-        r = path_absolute(home, &path);
-    if (r == 0)
-        r = find_manifest(manifest, path, &file);
-    if (r == 0 && !path)
-        r = file ? home_beside(file, &path) : home_of_user(&path);
-    if (r < 0)
-        return err_set(reterr, r, "cannot tell which home is meant: %s", strerror(-r));
-    if (manifest && access(file, F_OK) < 0)
-        return err_set(reterr, -errno, "cannot read the manifest %s: %s", file, strerror(errno));
-    *ret = (struct home){ .path = TAKE(path), .manifest = TAKE(file), .fd = -1 };
-    return 0;
-}
 
 /* Whoever only connects needs no right to list the directory; flock(2) refuses O_PATH. */
 int home_open(struct home *home, bool create, struct err *reterr)
@@ -378,8 +248,7 @@ bool home_rotate_log(struct home *home)
     home->look_at_log_ms = now + LOG_LOOK_MS;
     if (fstatat(home->fd, LOG_NAME, &st, 0) < 0 || st.st_size < LOG_BYTES_MAX)
         return false;
-    path = path_join(home->path, LOG_NAME);
-    return path && log_rotate(path, LOGS_KEPT) == 0;
+    return asprintf(&path, "%s/" LOG_NAME, home->path) >= 0 && log_rotate(path, LOGS_KEPT) == 0;
 }
 
 void home_done(struct home *home)
