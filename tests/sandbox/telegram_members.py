@@ -18,6 +18,8 @@ from store import Store
 from telegram_check import Refusal, bad
 
 NAME_MAX, LIMIT_MAX = 32, 99999
+#: expire_date:flags.0?int in Telegram's schema (core.telegram.org/method/messages.exportChatInvite).
+DATE_MAX = 2**31 - 1
 STATUSES = {"creator", "administrator", "member", "restricted", "left", "kicked", "unknown",
             "deactivated"}
 
@@ -116,7 +118,7 @@ class Members:
         if limit and params.get("creates_join_request"):
             raise bad("member limit can't be specified for links requiring administrator approval")
         expire = check.integer(expire)
-        if expire is None or (expire and expire * 1000 <= self.clock.now()):
+        if expire is None or expire > DATE_MAX or (expire and expire * 1000 <= self.clock.now()):
             raise bad("EXPIRE_DATE_INVALID")
         link = f"https://t.me/+{secrets.token_urlsafe(12)}"
         self.store.db.execute(

@@ -54,6 +54,7 @@ def test_unban_spares_a_member_only_when_told_to(sandbox: Sandbox) -> None:
     ("createChatInviteLink", {"name": "x" * 33}, "invite link name is too long"),
     ("createChatInviteLink", {"member_limit": 100000}, "invalid member_limit specified"),
     ("createChatInviteLink", {"expire_date": 1}, "EXPIRE_DATE_INVALID"),
+    ("createChatInviteLink", {"expire_date": 2**31}, "EXPIRE_DATE_INVALID"),
     ("createChatInviteLink", {"member_limit": 1, "creates_join_request": True},
      "member limit can't be specified for links requiring administrator approval"),
     ("revokeChatInviteLink", {}, "invite link must be non-empty"),

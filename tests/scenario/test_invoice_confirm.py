@@ -39,6 +39,16 @@ def test_a_confirmed_payment_becomes_an_access_with_links(world, anna):
     assert world.sandbox.join(world.sent_links(ANNA)[0], 8) == "used"
 
 
+def test_an_access_for_life_has_a_link_that_telegram_can_end(world, anna):
+    """Telegram counts seconds in 32 bits, which end in 2038."""
+    world.confirmed(anna, world.plan(days=36500))
+    world.redeem()
+    assert world.accesses()[0].end_date == NOW + 36500 * DAY
+    [link] = world.sandbox.links()
+    assert link["expires"] == "2038-01-19T03:14:07.000Z"
+    assert world.sandbox.join(world.sent_links(ANNA)[0], ANNA) == ""
+
+
 def test_again_nothing_more_happens(world, anna):
     world.confirmed(anna, world.plan())
     for _ in range(3):

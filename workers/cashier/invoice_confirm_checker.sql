@@ -15,12 +15,13 @@ select accesser.redeem($1::bigint, $2::timestamptz);
 
 -- name: links
 -- $1 invoice, $2 now. The links that are to be made now. A link lasts as long as the access, and
--- however late it is made, for a day.
+-- however late it is made, for a day; not beyond what Telegram has room for, an int of 32 bits.
 select c.id, c.telegram_chat_id, person.telegram_id,
        exists (select from accesser.ban b
                 where b.chat_id = c.id and b.user_id = person.telegram_id),
-       extract(epoch from greatest(a.end_date, $2::timestamptz + interval '1 day',
-                                   clock_timestamp() + interval '1 day'))::bigint
+       least(2147483647,
+             extract(epoch from greatest(a.end_date, $2::timestamptz + interval '1 day',
+                                         clock_timestamp() + interval '1 day'))::bigint)
   from accesser.link_due d
   join accesser.chat c on c.id = d.chat_id
   join accesser.redemption r on r.invoice_id = d.invoice_id
