@@ -388,3 +388,12 @@ def test_the_audit_log_is_written_in_batches(world):
     rows = world.database.query("select actor, details, job_id from tgadmin.audit_log order by id")
     assert sorted(row.job_id for row in rows) == jobs
     assert {row.actor: row.details for row in rows}["a7"] == {"n": 7}
+
+
+def test_an_act_has_the_time_at_which_it_was_done(world):
+    """However much later somebody writes it down."""
+    job = world.enqueue("audit-log", {"actor": "a", "action": "x"}, queue="audit-log")
+    world.database.execute("update ops.job set created_at = '2026-01-02T03:04:05Z'")
+    world.worker.start("tgadmin/audit_log")
+    world.wait(job)
+    assert world.database.value("select at = '2026-01-02T03:04:05Z' from tgadmin.audit_log")
