@@ -64,17 +64,28 @@ static int apply_all(struct fleet *fleet, const struct journal_lines *journal,
     return 0;
 }
 
+/* Whom the journal knows keeps its id; the others, in their order, get those that come after. */
+static void number_instances(struct fleet *fleet)
+{
+    for (size_t k = 0; k < fleet->count; k++)
+        if (fleet->instances[k]->recorded && fleet->instances[k]->id >= fleet->next_id)
+            fleet->next_id = fleet->instances[k]->id + 1;
+    for (size_t k = 0; k < fleet->count; k++)
+        if (!fleet->instances[k]->recorded)
+            fleet->instances[k]->id = fleet->next_id++;
+}
+
 static int apply(struct fleet *fleet, const struct journal_lines *journal, bool goes_on)
 {
     struct leaving leaving = { 0 };
-    int r = apply_all(fleet, journal, &leaving);
+    int r;
 
+    fleet->next_id = 0;
+    r = apply_all(fleet, journal, &leaving);
     if (r == 0 && goes_on)
         leaving_add(&leaving, fleet);
     leaving_done(&leaving);
-    for (size_t k = 0; k < fleet->count; k++)
-        if (fleet->instances[k]->id >= fleet->next_id)
-            fleet->next_id = fleet->instances[k]->id + 1;
+    number_instances(fleet);
     return r;
 }
 

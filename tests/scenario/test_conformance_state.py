@@ -31,6 +31,19 @@ def test_s34_resurrect_brings_back_what_was_saved(home):
     assert home.processes() == sorted(pids.values())
 
 
+def test_a_worker_that_is_new_at_a_start_gets_an_id_of_its_own(home):
+    """Wherever it stands in the manifest: the others keep theirs."""
+    three(home)
+    known = {row["name"]: row["id"] for row in home.rows()}
+    assert sorted(known.values()) == [0, 1, 2]
+    assert home.opsctl("kill").returncode == 0
+    assert home.process.wait(20) == 0
+    home.apps(*(sh("exec sleep 1000", name) for name in ("new", "a", "newer", "b", "c")))
+    home.start()
+    online(home, "new", "a", "newer", "c")
+    assert {row["name"]: row["id"] for row in home.rows()} == {**known, "new": 3, "newer": 4}
+
+
 def test_s34_what_was_stopped_stays_stopped_when_everything_died(home):
     """As after a power failure: nothing of it runs, and only the home is left."""
     three(home)
