@@ -39,7 +39,7 @@ SCHEMA := $(wildcard shared/schema/*.sql workers/*/schema/*.sql)
 OPS_PC := libcjson
 SUPERVISOR_PC := libuv libcjson zlib
 MONIT_PC := ncursesw libcjson
-WORKER_PC := libpq libcurl libcjson libcrypto libuv
+WORKER_PC := libpq libcurl libcjson libssl libcrypto libuv
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wundef -Wformat=2 -Wvla -Wimplicit-fallthrough -Wno-missing-field-initializers

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,20 @@ static bool succeeded(const PGresult *result)
 
 /* --- waiting --- */
 
+/* libpq reads as much as it has room for. What TLS has deciphered beyond that is in no socket, and
+ * would wake nobody; libpq itself looks there before it waits (pqSocketCheck). */
+int db_consume_input(PGconn *conn)
+{
+    SSL *ssl;
+
+    do {
+        if (!PQconsumeInput(conn))
+            return 0;
+        ssl = PQsslStruct(conn, "OpenSSL");
+    } while (ssl && SSL_pending(ssl) > 0);
+    return 1;
+}
+
 /* Until when an answer is waited for, by monotonic_now_ms. */
 struct patience {
     uint64_t until_ms;
@@ -110,7 +125,7 @@ static bool wait_for_server(struct db *db, struct patience *patience)
         if (patience->until_ms > now_ms + DB_STOP_PATIENCE_MS)
             patience->until_ms = monotonic_now_ms() + DB_STOP_PATIENCE_MS;
     }
-    return !waits[0].revents || PQconsumeInput(db->conn);
+    return !waits[0].revents || db_consume_input(db->conn);
 }
 
 /* The answer to what was sent, the last one where there are several; NULL when there is none. libpq
@@ -428,7 +443,7 @@ int db_wait_notify(struct db *db, int64_t timeout_ms)
     };
 
     for (;;) {
-        if (!PQconsumeInput(db->conn) || db_lost(db)) {
+        if (!db_consume_input(db->conn) || db_lost(db)) {
             db_error_print(db->conn, NULL, "waiting", db->error);
             return -EAGAIN;
         }

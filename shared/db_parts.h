@@ -30,6 +30,9 @@ void db_connect_abandon(struct db_connecting *connecting);
 /* Sends the statement that sets up the session; its answer is one row. Returns as PQsendQuery. */
 int db_send_session(PGconn *conn);
 
+/* PQconsumeInput for whoever waits with poll(2) or a loop. */
+int db_consume_input(PGconn *conn);
+
 /* Writes what, SQLSTATE, message and detail as one line. result may be NULL. */
 void db_error_print(PGconn *conn, const PGresult *result, const char *what,
                     char text[static ERR_TEXT_MAX]);

@@ -207,7 +207,7 @@ static void take_notifications(struct db_stream *stream)
 /* A callback may close the stream, or find that the connection is gone. */
 static void read_answers(struct db_stream *stream)
 {
-    if (!PQconsumeInput(stream->conn)) {
+    if (!db_consume_input(stream->conn)) {
         lose(stream, PQerrorMessage(stream->conn));
         return;
     }

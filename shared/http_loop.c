@@ -33,6 +33,7 @@ struct watch {
     uv_poll_t poll;
     struct http_loop *http;
     curl_socket_t fd;
+    int events; /* what libcurl waits for */
 };
 
 static void finish_all(struct http_loop *http)
@@ -72,12 +73,17 @@ static void timer_fired(uv_timer_t *timer)
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* An error shows itself when the socket is used, but an answer that came before it is there to be
+ * read; told of an error, libcurl would not look. libuv watches no longer where there was one
+ * (uv__poll_io), and an answer may be larger than what is read at a time. */
 static void socket_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
     int flags = 0;
 
-    if (status < 0)
+    if (status < 0 && uv_poll_start(poll, watch->events, socket_ready) == 0)
+        events = UV_READABLE | UV_WRITABLE;
+    else if (status < 0)
         flags = CURL_CSELECT_ERR;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
@@ -130,6 +136,7 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *closure, 
         events |= UV_READABLE;
     if (what & CURL_POLL_OUT)
         events |= UV_WRITABLE;
+    watch->events = events;
     return uv_poll_start(&watch->poll, events, socket_ready) < 0 ? -1 : 0;
 }
 

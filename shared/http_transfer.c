@@ -263,9 +263,11 @@ static void explain(struct transfer *transfer, CURLcode code, struct err *ret)
 void transfer_finish(struct transfer *transfer, CURLcode code, struct http_reply *ret)
 {
     curl_off_t retry_after_s = 0;
-    long status = 0;
+    long status = 0, taken = 0;
 
-    *ret = (struct http_reply){ .tag = transfer->tag, .sent = transfer->sends > 0 };
+    /* A kept connection that was reset meanwhile took nothing of it. */
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &taken);
+    *ret = (struct http_reply){ .tag = transfer->tag, .sent = transfer->sends > 0 && taken > 0 };
     if (code == CURLE_OK && !transfer->headers_whole)
         code = CURLE_PARTIAL_FILE;
     if (code == CURLE_OK) {

@@ -94,6 +94,7 @@ int run_reconnect(struct run *run)
     do {
         db_close(TAKE(run->db));
         r = open_and_prepare(opened_for, run, 0);
-    } while (r == -EAGAIN && pause_with_jitter(PAUSE_MOST_MS));
+        /* A schema that is gone is not waited for here: the supervisor shows what waits. */
+    } while (r == -EAGAIN && pause_with_jitter(PAUSE_MOST_MS) && db_lost(run->db));
     return r;
 }

@@ -3,7 +3,7 @@ import subprocess
 
 from harness import BUILD, ROOT
 
-PACKAGES = ["libpq", "libcurl", "libcjson", "libcrypto", "libuv"]
+PACKAGES = ["libpq", "libcurl", "libcjson", "libssl", "libcrypto", "libuv"]
 
 
 def build_consumer(folder, *flags):

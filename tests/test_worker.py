@@ -11,7 +11,7 @@ from harness import BUILD, ROOT
 
 TICK = "2026-11-21T10:00:00Z"
 SETTINGS = {"YOOKASSA_SHOP_ID": "54401", "YOOKASSA_SECRET_KEY": "test_secret"}
-PACKAGES = ["libpq", "libcurl", "libcjson", "libcrypto"]
+PACKAGES = ["libpq", "libcurl", "libcjson", "libssl", "libcrypto"]
 
 
 @pytest.fixture(scope="session")

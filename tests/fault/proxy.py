@@ -13,12 +13,16 @@
 """
 import contextlib
 import itertools
+import select
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 
 CHUNK = 65536
+GATHER_S = 0.02
 
 
 class _Link:
@@ -173,3 +177,30 @@ class Proxy:
                 watch[1]()
             if self._pause_s:
                 time.sleep(self._pause_s)
+
+
+class TlsProxy(Proxy):
+    """Speaks TLS as poolers and newer servers of PostgreSQL do: in records as large as there may be."""
+
+    def __init__(self, target, folder):
+        made = folder / "certificate"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-keyout", folder / "key", "-out", made], check=True, capture_output=True)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(made, folder / "key")
+        super().__init__(target)
+
+    def _begin(self, near):
+        near.recv(8)  # SSLRequest
+        near.sendall(b"S")
+        super()._begin(self._context.wrap_socket(near, server_side=True))
+
+    def _read(self, source):
+        taken = super()._read(source)
+        while not isinstance(source, ssl.SSLSocket) and select.select([source], [], [], GATHER_S)[0]:
+            more = source.recv(CHUNK)
+            if not more:
+                break
+            taken += more
+        return taken

@@ -8,7 +8,7 @@ import pytest
 
 from harness import WorkerRunner
 from gateway_world import Gateway, message
-from proxy import Proxy
+from proxy import Proxy, TlsProxy
 from queue_world import QueueWorld, program, world  # noqa: F401
 
 # Answers are cut after so many more bytes each time, round after round.
@@ -110,6 +110,19 @@ def test_jobs_are_done_once_wherever_a_connection_is_cut(network, world, serving
     assert stop(serving, 3) == 0
     # The first two connections are not said to be lost: the runtime's, and the one that is left.
     assert serving.output.count("jobs in flight go on") == network.taken - 2
+
+
+# --- TLS
+
+
+def test_what_tls_has_deciphered_is_read(cluster, database, worker, program, tmp_path, wait_until):
+    with TlsProxy(cluster.folder / ".s.PGSQL.5432", tmp_path) as network:
+        world = QueueWorld(database, worker, program, tmp_path)
+        serving = world.consumer(DATABASE_URL=url(database, network, sslmode="require"))
+        for size in range(8000, 17000, 1000):
+            world.enqueue_many([{"x": os.urandom(size // 2).hex()} for _ in range(5)])
+            wait_until(world.over, 3)  # sooner than the next heartbeat
+        assert stop(serving, 3) == 0
 
 
 # --- a database that refuses

@@ -24,6 +24,8 @@ enum after_answer {
     ONCE_OK,        /* as KEEP, but the second time the path is asked, answer "ok" */
     SECOND_DROPPED, /* as KEEP, but the second request is read and not answered */
     ENDLESS,        /* send 64 kB pieces until the client leaves */
+    RESET,          /* reset it, as a server does that leaves something unread */
+    PIECE_RESET,    /* send one piece first */
 };
 
 struct behaviour {
@@ -49,6 +51,10 @@ static const struct behaviour behaviours[] = {
                          "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n", KEEP },
     { "/cut-after-103",  "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n", CLOSE },
     { "/drop",           "", CLOSE },
+    { "/reset",          OK_ANSWER, RESET },
+    { "/reset-large",    "HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n", PIECE_RESET },
+    { "/reset-body",     "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", RESET },
+    { "/reset-at-once",  "", RESET },
     { "/not-http",       "220 mail.example.com ESMTP\r\n", CLOSE },
     { "/announced-huge", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", STALL },
     { "/endless",        "HTTP/1.1 200 OK\r\n\r\n", ENDLESS },
@@ -81,6 +87,7 @@ static struct rude_server {
     int seen[BEHAVIOURS];   /* requests for the path */
     char last[REQUEST_MAX]; /* the last request, whole */
     int connections;
+    int resets;
 } rude = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int behaviour_of(const char *request)
@@ -139,6 +146,27 @@ static bool rude_send(int fd, const char *bytes, size_t n)
     return send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n;
 }
 
+static inline int rude_resets(void)
+{
+    int resets;
+
+    (void)pthread_mutex_lock(&rude.lock);
+    resets = rude.resets;
+    (void)pthread_mutex_unlock(&rude.lock);
+    return resets;
+}
+
+static void rude_reset(int fd)
+{
+    struct linger none = { .l_onoff = 1, .l_linger = 0 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)close(fd);
+    (void)pthread_mutex_lock(&rude.lock);
+    rude.resets++;
+    (void)pthread_mutex_unlock(&rude.lock);
+}
+
 static void rude_wait_until_left(int fd)
 {
     char byte;
@@ -147,8 +175,9 @@ static void rude_wait_until_left(int fd)
         ;
 }
 
-/* Answers one request; true when another one may follow on the connection. */
-static bool rude_answer(int fd, const char *request)
+/* Answers one request; true when another one may follow on the connection. *ret_open is false when
+ * it is closed. */
+static bool rude_answer(int fd, const char *request, bool *ret_open)
 {
     static const char piece[65536];
     const struct behaviour *b;
@@ -172,17 +201,26 @@ static bool rude_answer(int fd, const char *request)
         rude_wait_until_left(fd);
     while (b->after == ENDLESS && rude_send(fd, piece, sizeof piece))
         ;
-    return b->after != CLOSE && b->after != STALL && b->after != ENDLESS;
+    if (b->after == PIECE_RESET)
+        (void)rude_send(fd, piece, sizeof piece);
+    if (b->after == RESET || b->after == PIECE_RESET) {
+        rude_reset(fd);
+        *ret_open = false;
+    }
+    return b->after == KEEP || b->after == ONCE_OK || b->after == SECOND_DROPPED;
 }
 
 static void *rude_connection(void *closure)
 {
     int fd = (int)(intptr_t)closure;
     char *request = malloc(REQUEST_MAX);
+    bool open = true;
 
-    while (request && rude_read(fd, request) && rude_answer(fd, request))
+    while (request && rude_read(fd, request) && rude_answer(fd, request, &open))
         ;
     free(request);
+    if (!open)
+        return NULL;
     (void)shutdown(fd, SHUT_RDWR);
     (void)close(fd);
     return NULL;

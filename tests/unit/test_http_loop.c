@@ -121,6 +121,63 @@ static void no_answer_is_an_answer_with_status_0(void **state)
     close_on(&loop, http);
 }
 
+/* What it said and its end come at once: nobody looks before both are there. */
+static void ask_and_be_reset(uv_loop_t *loop, struct http_loop *http, const char *path,
+                             struct seen *seen)
+{
+    int answers = seen->answers + 1, resets = rude_resets(), asked = rude_seen(path);
+
+    assert_int_equal(ask(http, path, seen), 0);
+    while (rude_seen(path) == asked)
+        (void)uv_run(loop, UV_RUN_NOWAIT);
+    while (rude_resets() == resets)
+        (void)usleep(1000);
+    run_until(loop, seen, answers);
+}
+
+static void an_answer_before_a_reset_is_an_answer(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+    } rows[] = {
+        { "/reset", 200 },
+        { "/reset-large", 200 },
+        { "/reset-body", 0 },
+        { "/reset-at-once", 0 },
+    };
+    struct seen seen = { 0 };
+    uint64_t start_ns = uv_hrtime();
+
+    (void)state;
+    for (int i = 0; i < (int)(sizeof rows / sizeof *rows); i++) {
+        uv_loop_t loop;
+        struct http_loop *http = open_on(&loop, 1);
+
+        ask_and_be_reset(&loop, http, rows[i].path, &seen);
+        assert_int_equal(seen.status[i], rows[i].status);
+        assert_true(seen.sent);
+        close_on(&loop, http);
+    }
+    /* Nobody had to wait for the limit of time. */
+    assert_true(uv_hrtime() - start_ns < SHORT_MS * 10 * UINT64_C(1000000));
+}
+
+/* libcurl does not look whether a kept connection was reset meanwhile, and has no words for it. */
+static void what_a_dead_connection_did_not_take_was_not_sent(void **state)
+{
+    struct seen seen = { 0 };
+    uv_loop_t loop;
+    struct http_loop *http = open_on(&loop, 1);
+
+    (void)state;
+    ask_and_be_reset(&loop, http, "/reset", &seen);
+    assert_int_equal(ask(http, "/ok", &seen), 0);
+    run_until(&loop, &seen, 2);
+    assert_true(seen.status[1] == 200 || !seen.sent);
+    close_on(&loop, http);
+}
+
 static void closing_gives_up_what_is_in_flight(void **state)
 {
     struct seen seen = { 0 };
@@ -198,6 +255,8 @@ int main(void)
         cmocka_unit_test(many_at_once_are_all_answered),
         cmocka_unit_test(a_callback_may_ask_again),
         cmocka_unit_test(no_answer_is_an_answer_with_status_0),
+        cmocka_unit_test(an_answer_before_a_reset_is_an_answer),
+        cmocka_unit_test(what_a_dead_connection_did_not_take_was_not_sent),
         cmocka_unit_test(closing_gives_up_what_is_in_flight),
         cmocka_unit_test(what_is_wrong_is_said_at_once),
         cmocka_unit_test(the_bot_api_answers),

@@ -53,6 +53,7 @@ static struct {
     TAILQ_HEAD(, batch) under_way;
     int batches;
     struct updates_counts counts;
+    struct err refused; /* what PostgreSQL said last, once for as long as it does */
 } all;
 
 /* --- one update --- */
@@ -177,16 +178,28 @@ static void find_out(struct batch *batch, const char *why)
         TAILQ_CONCAT(&all.suspects, &batch->updates, next);
 }
 
+static void tell_refused(const char *error)
+{
+    if (strcmp(error, all.refused.text) == 0)
+        return;
+    if (*error)
+        log_warn("cannot store updates", LOG_TEXT("error", error));
+    else
+        log_info("updates are stored again");
+    (void)err_set(&all.refused, 0, "%s", error);
+}
+
 static void stored(void *tag, const struct db_batch *answer)
 {
     struct batch *batch = tag;
 
     if (answer->code == 0) {
+        tell_refused("");
         acknowledge_all(batch, rows_int(&answer->rows[0], 0, 0));
     } else if (answer->code == -EINVAL) {
         find_out(batch, answer->error);
     } else {
-        log_warn("cannot store updates", LOG_TEXT("error", answer->error));
+        tell_refused(answer->error);
         fail_all(&batch->updates);
     }
     end_batch(batch);
