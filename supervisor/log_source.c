@@ -293,13 +293,14 @@ int64_t log_source_skip(struct log_source *source, int64_t keep)
     int64_t skipped = 0, lines, at, to;
 
     for (struct log_part *part = source->first; part; part = part->next) {
+        look_at_end(part);
         to = part->next ? part->end : part->end - keep;
         if (to <= part->at)
             continue;
+        lines = 0;
         at = tail_skip(part->fd, part->at, to, part->end, &lines);
-        if (at < 0)
-            return at;
-        part->at = at;
+        /* What cannot be read is left out too: who is still behind would skip again, for ever. */
+        part->at = at < to ? part->end : at;
         skipped += lines;
     }
     return skipped;

@@ -61,8 +61,8 @@ void log_source_trim(struct log_source *source);
 /* How much there is to be read. */
 int64_t log_source_behind(const struct log_source *source);
 
-/* Goes on to the last `keep` bytes, at the beginning of a line. Returns how many lines that leaves
- * out, or a negative errno. */
+/* Goes on to the last `keep` bytes, at the beginning of a line, or further where it cannot be read.
+ * Returns how many lines that leaves out, as far as they could be read. */
 int64_t log_source_skip(struct log_source *source, int64_t keep);
 
 enum { LOG_SOURCE_LINE_MAX = 4 << 20, LOG_SOURCE_BYTES_MAX = 4 * LOG_SOURCE_LINE_MAX };

@@ -165,7 +165,7 @@ static void searched(uv_work_t *work, int status)
 
         s->search = SEARCH_NONE;
         log_view_trim(s);
-        if (what == SEARCH_NEXT_LINE)
+        if (what == SEARCH_NEXT_LINE && s->skipped)
             send_gap(v, s);
         if (v->stale && v->follow)
             follow(s);
