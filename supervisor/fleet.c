@@ -263,7 +263,8 @@ static void go_ahead(struct fleet *fleet)
         fleet->look_again_ms = (int64_t)monotonic_now_ms() + JOURNAL_AGAIN_MS;
     if (fleet->link)
         guard_link_flush(fleet->link);
-    keepers_go(&fleet->keepers);
+    if (keepers_go(&fleet->keepers))
+        fleet->look_again_ms = (int64_t)monotonic_now_ms() + KEEPERS_TURN_MS;
 }
 
 void fleet_commit(struct fleet *fleet)

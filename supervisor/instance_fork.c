@@ -103,7 +103,8 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
                                             .listen_pid = plan->listen_pid,
                                             .who = &plan->who,
                                             .bounds = &i->app->bounds },
-                                .spare_strays = !i->app->treekill };
+                                .spare_strays = !i->app->treekill,
+                                .takes_turns = i->machine.history.exits > 0 };
 
     return keeper_fork(&i->fleet->keepers, &task, i, &i->keeper, reterr);
 }

@@ -37,6 +37,7 @@ struct keeper_task {
     int cgroups_fd;     /* of the folder of all workers' groups; -1: it is to do without */
     const char *cgroup; /* the name of its own there */
     bool spare_strays;  /* treekill: false: what left the worker's process group is left alone */
+    bool takes_turns;   /* for opsd: it may have to wait for others (keepers_go) */
 };
 
 /* What a keeper is told to do. */

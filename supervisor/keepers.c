@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keepers_go.h"
 #include "launch.h"
 #include "own.h"
 #include "procfs.h"
@@ -37,6 +38,7 @@ static bool read_report(struct keeper *keeper)
         report.keeper_start != keeper->start || report.phase == keeper->report.phase)
         return false;
     keeper->report = report;
+    keeper_heard_of(keeper);
     return true;
 }
 
@@ -199,20 +201,11 @@ int keepers_init(struct keepers *keepers, uv_loop_t *loop, int home_fd)
 
 /* --- one of them */
 
-/* Our end of the pipe in which it gets the word. */
-static void close_go(struct keeper *keeper)
-{
-    if (keeper->go_fd < 0)
-        return;
-    (void)close(keeper->go_fd);
-    keeper->go_fd = -1;
-    keeper->keepers->waiting--;
-}
-
 static void let_go(struct keeper *keeper)
 {
     struct keeper **p = &keeper->keepers->first;
 
+    keeper_heard_of(keeper);
     while (*p != keeper)
         p = &(*p)->next;
     *p = keeper->next;
@@ -222,7 +215,7 @@ static void let_go(struct keeper *keeper)
         slots_wait();
     if (keeper->pidfd >= 0)
         (void)close(keeper->pidfd);
-    close_go(keeper);
+    keeper_forget_go(keeper);
     free(keeper->file);
     free(keeper);
 }
@@ -247,6 +240,7 @@ static void keeper_ended(void *owner)
     /* Only ours to reap when we forked it; others are the guard's. */
     (void)waitid(P_PIDFD, (id_t)keeper->pidfd, &info, WEXITED | WNOHANG);
     keeper->gone = true;
+    keeper_heard_of(keeper);
     if (!keeper->owner) {
         let_go(keeper);
         return;
@@ -364,18 +358,16 @@ static int fork_with(struct keeper *keeper, const struct keeper_task *task, int 
 
 static int start(struct keeper *keeper, const struct keeper_task *task, struct err *reterr)
 {
-    struct keepers *keepers = keeper->keepers;
-    int go[2], r;
+    int go, r;
 
     r = make_status(keeper);
     if (r < 0)
         return err_set(reterr, r, "cannot make the status file %s: %s", keeper->file, strerror(-r));
-    if (pipe2(go, O_CLOEXEC) < 0)
-        return err_set(reterr, -errno, "cannot make a pipe: %s", strerror(errno));
-    keeper->go_fd = go[1];
-    keepers->waiting++;
-    r = fork_with(keeper, task, go[0], reterr);
-    (void)close(go[0]);
+    go = keeper_hold_back(keeper, task->takes_turns);
+    if (go < 0)
+        return err_set(reterr, go, "cannot make a pipe: %s", strerror(-go));
+    r = fork_with(keeper, task, go, reterr);
+    (void)close(go);
     return r;
 }
 
@@ -393,21 +385,6 @@ int keeper_fork(struct keepers *keepers, const struct keeper_task *task, void *o
     else
         *ret = keeper;
     return r;
-}
-
-void keeper_go(struct keeper *keeper)
-{
-    if (keeper->go_fd < 0)
-        return;
-    slots_wait();
-    (void)!write(keeper->go_fd, &keeper->start, sizeof keeper->start);
-    close_go(keeper);
-}
-
-void keepers_go(struct keepers *keepers)
-{
-    for (struct keeper *k = keepers->first; k && keepers->waiting; k = k->next)
-        keeper_go(k);
 }
 
 /* By its name or, when that was deleted, from the keeper. */

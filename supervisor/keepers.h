@@ -22,6 +22,8 @@ struct keeper {
     int status_fd,
         status_watch; /* of inotify(7); of the file, not its name, which may be deleted */
     struct keeper_report report; /* phase KEEPER_WAITS: nothing was heard of it yet */
+    bool takes_turns;            /* its task says so */
+    bool under_way;              /* it was told to go, and was not heard of since */
     bool gone;                   /* it died: it was killed, or opsd was before it told it to go */
     struct watch *watch;
     void *owner; /* NULL: dismissed */
@@ -35,6 +37,9 @@ struct keepers {
     struct watch *watch;
     struct keeper *first; /* the latest */
     unsigned waiting;     /* for the word to go */
+    unsigned in_turn;     /* of these, those that take turns */
+    unsigned under_way;   /* of those that were told */
+    int64_t turn_ms;      /* when the last of those was told to go */
     /* The report has changed, or the keeper is gone. */
     void (*changed)(struct keeper *keeper);
 };
@@ -49,9 +54,14 @@ void keepers_close(struct keepers *keepers);
 int keeper_fork(struct keepers *keepers, const struct keeper_task *task, void *owner,
                 struct keeper **ret, struct err *reterr);
 
-/* Lets it start the worker. Without this it ends when opsd does. And the same for all that wait. */
-void keeper_go(struct keeper *keeper);
-void keepers_go(struct keepers *keepers);
+/* However few turns are free: an exec may hang, on a network's file system. */
+enum { KEEPERS_TURN_MS = 20 };
+
+/* Lets those that wait start their workers; without this they end when opsd does. Those that take
+ * turns go while few others are under way, or the last of them went KEEPERS_TURN_MS ago: a storm of
+ * crashes leaves processors to whoever asks what is wrong. Returns whether any is held: call again
+ * once something was heard of another, or after KEEPERS_TURN_MS. */
+bool keepers_go(struct keepers *keepers);
 
 /* One that an earlier opsd forked. */
 struct keeper_identity {
