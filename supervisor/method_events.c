@@ -31,17 +31,18 @@ static void send_gap(struct event_view *v, uint64_t missed)
     connection_notify(v->connection, "gap", params);
 }
 
-/* Returns false when the client has enough to read, or is gone. */
+/* Returns false when the client has enough to read, or is gone, and the view with it. */
 static bool send_next(struct event_view *v, const struct events *events)
 {
+    const struct connection *connection = v->connection;
     uint64_t first = events_first(events, v->next);
     const char *text;
 
-    if (v->connection->closing || connection_backlog(v->connection) >= CONNECTION_STREAM_QUEUE)
+    if (connection->closing || connection_backlog(connection) >= CONNECTION_STREAM_QUEUE)
         return false;
     if (first > v->next)
         send_gap(v, first - v->next);
-    if (v->connection->closing)
+    if (connection->closing)
         return false;
     v->next = first;
     text = events_text(events, v->next++);
@@ -49,7 +50,7 @@ static bool send_next(struct event_view *v, const struct events *events)
         return true;
     v->sent++;
     connection_notify(v->connection, "event", cJSON_CreateRaw(text));
-    return !v->connection->closing;
+    return !connection->closing;
 }
 
 /* The view may be gone afterwards. */

@@ -121,7 +121,8 @@ static void drop(struct attachment *attachment)
 
 /* --- looking */
 
-/* To whoever reads what is sent: it is worth less than the answer. */
+/* To whoever reads what is sent: it is worth less than the answer. When that closes the connection,
+ * p is gone. */
 static void tell(struct pending *p, size_t done)
 {
     cJSON *params;
@@ -138,6 +139,7 @@ static void tell(struct pending *p, size_t done)
 /* Returns the next moment to look at it, or 0. */
 static int64_t look(struct pending *p)
 {
+    const struct connection *connection = p->connection;
     int64_t now = (int64_t)monotonic_now_ms(), next = p->deadline_ms, due;
     bool failed = false, untried = false;
     size_t waits = 0;
@@ -156,6 +158,8 @@ static int64_t look(struct pending *p)
             next = due;
     }
     tell(p, p->count - waits);
+    if (connection->closing)
+        return 0;
     if (waits && (!p->deadline_ms || now < p->deadline_ms) &&
         !(failed && p->kind->fails_early && !untried))
         return next;
