@@ -8,6 +8,7 @@
 #include "lines.h"
 #include "log_view.h"
 #include "methods.h"
+#include "own.h"
 
 enum {
     /* What is left of what a client fell behind with. */
@@ -28,9 +29,13 @@ bool log_view_may_open(size_t n)
     return getrlimit(RLIMIT_NOFILE, &limit) < 0 || files_open + n <= limit.rlim_cur / 4;
 }
 
-void log_view_add(struct log_view *v)
+struct log_view_source *log_view_add(struct log_view *v, const struct log_view_source *source)
 {
-    files_open += v->sources[v->count++].log.parts;
+    struct log_view_source *s = &v->sources[v->count++];
+
+    *s = *source;
+    files_open += s->log.parts;
+    return s;
 }
 
 void log_view_free(struct log_view *v)
@@ -131,6 +136,7 @@ static void search(uv_work_t *work)
         struct log_view_source *s = &v->sources[i];
 
         if (s->search == SEARCH_BEGINNING)
+            /* What cannot be unpacked, on a full disk say, is left out with all before it. */
             (void)log_source_find(&s->log, &v->wanted);
         else if (s->search == SEARCH_NEXT_LINE)
             s->skipped = log_source_skip(&s->log, KEPT_BYTES);
@@ -153,6 +159,8 @@ static void follow(struct log_view_source *s)
     files_open += s->log.parts - before;
 }
 
+static void pump(struct log_view *v);
+
 static void searched(uv_work_t *work, int status)
 {
     struct log_view *v = work->data;
@@ -172,7 +180,7 @@ static void searched(uv_work_t *work, int status)
     }
     v->searching = v->stale = false;
     if (v->connection)
-        log_view_pump(v);
+        pump(v);
     else
         log_view_free(v);
 }
@@ -203,25 +211,43 @@ static bool is_hungry(const struct connection *connection)
     return !connection->closing && connection_backlog(connection) < CONNECTION_STREAM_QUEUE;
 }
 
-/* Sends the lines of the next block that are wanted, while the client takes them. Returns false
- * when there are none. */
-static bool send_block(struct log_view *v, struct log_view_source *s)
+/* Sends the lines of the next block that are wanted, while the client takes them. Returns 0,
+ * -ENODATA when there are none, -ECONNRESET when the connection was closed, and with it the view is
+ * gone, or another negative errno. */
+static int send_block(struct log_view *v, struct log_view_source *s)
 {
+    const struct connection *connection = v->connection;
     const char *text = v->wanted.text, *bytes, *line;
     size_t n, length;
     int64_t begin;
+    int r = log_source_read(&s->log, !v->follow, &v->block);
 
-    if (log_source_read(&s->log, !v->follow, &v->block) < 0)
-        return false;
+    if (r < 0)
+        return r;
     send_source(v, s);
+    if (connection->closing)
+        return -ECONNRESET;
     begin = s->log.first->at;
     bytes = v->block.p;
     n = v->block.len;
-    while (is_hungry(v->connection) && lines_next(&bytes, &n, &line, &length))
+    while (is_hungry(connection) && lines_next(&bytes, &n, &line, &length))
         if (!text[0] || memmem(line, length, text, strlen(text)))
             send_line(v, s, line, length, begin + (bytes - v->block.p));
+    if (connection->closing)
+        return -ECONNRESET;
     log_source_pass(&s->log, (size_t)(bytes - v->block.p));
-    return bytes != v->block.p;
+    return bytes != v->block.p ? 0 : -ENODATA;
+}
+
+/* Tells the client that it will not get all: to end as if it had would hide lines. */
+static void fail(struct log_view *v, const struct log_view_source *s, int error)
+{
+    struct connection *connection = v->connection;
+    struct err why;
+
+    (void)err_set(&why, error, "cannot read %s: %s", s->log.path, strerror(-error));
+    connection_fail(connection, v->attachment.id, WIRE_FAILED, why.text, NULL);
+    connection_detach(connection, &v->attachment);
 }
 
 static void finish(struct log_view *v)
@@ -246,7 +272,7 @@ static void mark_behind(struct log_view *v)
     }
 }
 
-void log_view_pump(struct log_view *v)
+static void pump(struct log_view *v)
 {
     struct connection *connection = v->connection;
     int blocks = BLOCKS_A_TURN;
@@ -260,10 +286,16 @@ void log_view_pump(struct log_view *v)
     for (size_t i = 0; !connection->closing && i < v->count; i++)
         send_source(v, &v->sources[i]);
     for (size_t i = 0; !connection->closing && i < v->count; i++) {
-        while (is_hungry(connection) && blocks > 0 && send_block(v, &v->sources[i]))
+        int r = 0;
+
+        while (is_hungry(connection) && blocks > 0 && (r = send_block(v, &v->sources[i])) == 0)
             blocks -= v->wanted.text[0] != '\0';
         if (connection->closing || !is_hungry(connection))
             return;
+        if (r < 0 && r != -ENODATA) {
+            fail(v, &v->sources[i], r);
+            return;
+        }
     }
     if (connection->closing || (blocks == 0 && search_places(v)))
         return;
@@ -273,7 +305,7 @@ void log_view_pump(struct log_view *v)
 
 static void resume(struct attachment *attachment)
 {
-    log_view_pump((struct log_view *)attachment);
+    pump((struct log_view *)attachment);
 }
 
 /* It may be known by another name, too. */
@@ -301,7 +333,7 @@ static void note_written(struct log_view *v, const struct stream *stream)
         touched = true;
     }
     if (touched)
-        log_view_pump(v);
+        pump(v);
 }
 
 void methods_logged(struct fleet *fleet, struct stream *stream)
@@ -319,8 +351,27 @@ void methods_logged(struct fleet *fleet, struct stream *stream)
     }
 }
 
-void log_view_begin(struct log_view *v)
+struct log_view *log_view_new(struct connection *connection, const struct log_search *wanted,
+                              size_t most)
 {
+    OWN(free) struct log_view *v = calloc(1, sizeof *v + most * sizeof *v->sources);
+
+    if (!v)
+        return NULL;
+    v->text = strdup(wanted->text);
+    if (!v->text)
+        return NULL;
     v->attachment.drop = drop;
     v->attachment.resume = resume;
+    v->connection = connection;
+    v->wanted = *wanted;
+    v->wanted.text = v->text;
+    buf_init(&v->block, LOG_SOURCE_BYTES_MAX);
+    return TAKE(v);
+}
+
+void log_view_begin(struct log_view *v, const cJSON *id)
+{
+    connection_attach(v->connection, &v->attachment, id);
+    pump(v);
 }

@@ -30,10 +30,12 @@ struct log_view_source {
 struct log_view {
     struct attachment attachment;
     struct connection *connection;
-    bool follow, places;
-    bool searching, stale; /* something was written while a thread looked */
+    bool follow;
+    bool places;    /* the client is to be told where in which file it is */
+    bool searching; /* a thread looks for places */
+    bool stale;     /* something was written meanwhile */
     struct log_search wanted;
-    char *text;
+    char *text; /* what wanted.text is */
     int64_t sent;
     struct buf block;
     uv_work_t work;
@@ -44,16 +46,18 @@ struct log_view {
 /* A quarter of our descriptors: the workers need theirs. */
 bool log_view_may_open(size_t n);
 
-/* sources[count] has been filled in: it is one of the view's from now on. */
-void log_view_add(struct log_view *view);
+/* Of up to `most` logs, none yet. NULL: out of memory. */
+struct log_view *log_view_new(struct connection *connection, const struct log_search *wanted,
+                              size_t most);
 
-/* Goes on with the connection's life: what it is attached with. */
-void log_view_begin(struct log_view *view);
+/* Takes a log over, and its name. Returns it where it is from now on. */
+struct log_view_source *log_view_add(struct log_view *view, const struct log_view_source *source);
 
-/* Sends until the client has enough to read. */
-void log_view_pump(struct log_view *view);
+/* Answers the request of that id: from now on the view goes when its connection does, or when all
+ * is sent. */
+void log_view_begin(struct log_view *view, const cJSON *id);
 
-/* For one that was not attached. */
+/* For one that was not begun. */
 void log_view_free(struct log_view *view);
 
 /* The parts that are not read any more are closed. */

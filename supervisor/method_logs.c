@@ -79,32 +79,37 @@ static void go_on(struct log_view_source *s, const cJSON *place)
     log_view_trim(s);
 }
 
-static void add_source(struct log_view *v, const struct instance *i, bool err,
-                       struct places *places)
+/* Adds one of an instance's logs, unless it is there by another name already. One that cannot be
+ * opened is like one that is not there yet, but for want of memory or descriptors: that says
+ * nothing of the log. Returns 0 or a negative errno. */
+static int add_source(struct log_view *v, const struct instance *i, bool err, struct places *places)
 {
     OWN(free) char *path = instance_log_path(i, err ? INSTANCE_LOG_ERR : INSTANCE_LOG_OUT);
-    struct log_view_source *s = &v->sources[v->count];
+    struct log_view_source source = { .err = err, .number = i->number, .search = SEARCH_BEGINNING };
+    struct log_view_source *s;
     const cJSON *place;
+    int r;
 
-    *s = (struct log_view_source){ .err = err, .number = i->number, .search = SEARCH_BEGINNING };
     if (!path)
-        return;
+        return 0;
     log_path_tidy(path);
-    if (log_source_open(&s->log, path) < 0 || has_source(v, &s->log)) {
-        log_source_close(&s->log);
-        return;
+    r = log_source_open(&source.log, path);
+    if (r < 0 || has_source(v, &source.log)) {
+        log_source_close(&source.log);
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? r : 0;
     }
-    s->name = strdup(i->app->name);
-    if (!s->name) {
-        log_source_close(&s->log);
-        return;
+    source.name = strdup(i->app->name);
+    if (!source.name) {
+        log_source_close(&source.log);
+        return -ENOMEM;
     }
     if ((v->wanted.lines || places->from) && log_view_may_open(ROTATED_MAX))
-        log_source_open_rotated(&s->log, ROTATED_MAX);
-    log_view_add(v);
+        log_source_open_rotated(&source.log, ROTATED_MAX);
+    s = log_view_add(v, &source);
     place = find_place(places, s);
     if (place)
         go_on(s, place);
+    return 0;
 }
 
 static bool wants(const cJSON *params, const char *stream)
@@ -112,6 +117,25 @@ static bool wants(const cJSON *params, const char *stream)
     bool out = json_get_bool(params, "out"), err = json_get_bool(params, "err");
 
     return (!out && !err) || (strcmp(stream, "out") == 0 ? out : err);
+}
+
+static int add_sources(struct log_view *v, const struct fleet *fleet, const cJSON *params)
+{
+    bool all = !cJSON_GetArraySize(json_get(params, "names"));
+    struct places places = { .from = json_get(params, "from") };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < fleet->count; i++) {
+        const struct instance *instance = fleet->instances[i];
+
+        if (instance->run || (!all && !params_select(params, instance)))
+            continue;
+        if (wants(params, "out"))
+            r = add_source(v, instance, false, &places);
+        if (r == 0 && wants(params, "err"))
+            r = add_source(v, instance, true, &places);
+    }
+    return r;
 }
 
 /* What is asked for; on failure the request is answered. */
@@ -153,45 +177,34 @@ static struct log_view *view_new(struct connection *connection, const struct wir
                         "too many log files are being read; end another `opsctl logs` first", NULL);
         return NULL;
     }
-    v = calloc(1, sizeof *v + most * sizeof *v->sources);
-    if (v)
-        v->text = strdup(wanted.text);
-    if (!v || !v->text) {
-        free(v);
+    v = log_view_new(connection, &wanted, most);
+    if (!v) {
         connection_fail(connection, request->id, WIRE_INTERNAL, "out of memory", NULL);
         return NULL;
     }
-    buf_init(&v->block, LOG_SOURCE_BYTES_MAX);
-    v->connection = connection;
     v->follow = json_get_bool(request->params, "follow");
     v->places = json_get_bool(request->params, "places");
-    v->wanted = wanted;
-    v->wanted.text = v->text;
-    log_view_begin(v);
     return v;
 }
 
 void method_logs(struct connection *connection, const struct wire_request *request)
 {
-    struct fleet *fleet = connection->control->fleet;
     const cJSON *params = request->params;
-    bool all = !cJSON_GetArraySize(json_get(params, "names"));
-    struct places places = { .from = json_get(params, "from") };
     struct log_view *v;
+    struct err why;
+    int r;
 
-    if (!all && !params_check_names(connection, request))
+    if (cJSON_GetArraySize(json_get(params, "names")) && !params_check_names(connection, request))
         return;
     v = view_new(connection, request);
     if (!v)
         return;
-    for (size_t i = 0; i < fleet->count; i++) {
-        if (fleet->instances[i]->run || (!all && !params_select(params, fleet->instances[i])))
-            continue;
-        if (wants(params, "out"))
-            add_source(v, fleet->instances[i], false, &places);
-        if (wants(params, "err"))
-            add_source(v, fleet->instances[i], true, &places);
+    r = add_sources(v, connection->control->fleet, params);
+    if (r < 0) {
+        (void)err_set(&why, r, "cannot read the logs: %s", strerror(-r));
+        connection_fail(connection, request->id, WIRE_FAILED, why.text, NULL);
+        log_view_free(v);
+        return;
     }
-    connection_attach(connection, &v->attachment, request->id);
-    log_view_pump(v);
+    log_view_begin(v, request->id);
 }
