@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,10 @@
 #include "keeper_children.h"
 #include "launch.h"
 #include "procfs.h"
+
+/* Dismissed at once as a rule, a keeper whose worker has ended looks this often whether there is
+ * still a home from which somebody might come to do so. */
+enum { ORPHAN_LOOKS_S = 2 };
 
 struct keeper_life {
     const struct keeper_task *task; /* until the worker runs */
@@ -155,17 +160,39 @@ static void obey(struct keeper_life *life, int order)
 
 /* --- its life */
 
-static _Noreturn void serve(struct keeper_life *life)
+/* The next signal; or 0, where one was not to be awaited for ever, after a while. */
+static int await_signal(bool for_ever, siginfo_t *info)
 {
-    siginfo_t info;
+    const struct timespec a_while = { .tv_sec = ORPHAN_LOOKS_S };
     sigset_t set;
+    int signal;
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGCHLD);
     (void)sigaddset(&set, keeper_order_signal());
+    signal = for_ever ? sigwaitinfo(&set, info) : sigtimedwait(&set, info, &a_while);
+    return signal < 0 && errno == EAGAIN ? 0 : signal;
+}
+
+static void leave_with_the_home(void)
+{
+    struct stat file;
+
+    if (fstat(KEEPER_STATUS_FD, &file) == 0 && file.st_nlink == 0)
+        _exit(EXIT_SUCCESS);
+}
+
+static _Noreturn void serve(struct keeper_life *life)
+{
+    siginfo_t info;
+    int signal;
+
     for (;;) {
-        if (sigwaitinfo(&set, &info) == keeper_order_signal())
+        signal = await_signal(!is_over(life), &info);
+        if (signal == keeper_order_signal())
             obey(life, info.si_value.sival_int);
+        else if (signal == 0)
+            leave_with_the_home();
         look(life);
     }
 }

@@ -10,7 +10,8 @@
  *
  * opsd talks to it by keeper_order, and hears from it by the status file, which it watches.
  * A keeper stays until it is dismissed, also when its worker has ended: what the worker printed is
- * in the pipes, and its exit status in the file, until somebody has taken both.
+ * in the pipes, and its exit status in the file, until somebody has taken both. Only when the file
+ * was deleted, and nobody came for a while, does it go by itself: the home is gone.
  */
 #include <stdbool.h>
 

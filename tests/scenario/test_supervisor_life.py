@@ -3,12 +3,14 @@ import fcntl
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
+from conformance_fleet import parent_of
 from supervisor import SANITIZED, descriptors, fleet, is_alive, py, sh, wait_until  # noqa: F401
 
 QUICK = {"backoff": {"initial": 20, "factor": 1.5, "max": 100, "jitter": 0}}
@@ -33,6 +35,27 @@ def test_s1_a_crash_loop_slows_down_and_ends_errored(fleet):
 
 
 @pytest.mark.skipif(SANITIZED, reason="what finds errors comes along everywhere")
+def test_a_keeper_whose_worker_has_ended_waits_for_opsd_as_long_as_there_is_a_home(fleet):
+    def looks(pid):
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+
+    fleet.apps(sh("exec sleep 1000"), sh("exec sleep 1000", "longer"))
+    fleet.start()
+    ended, longer = (fleet.wait_state(name, "online")["pid"] for name in ("w", "longer"))
+    keeper, daemons = parent_of(ended), (fleet.guard, fleet.pid)
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # so that neither replaces the other
+        for pid in daemons:
+            os.kill(pid, number)
+    os.kill(ended, signal.SIGKILL)
+    wait_until(lambda: not is_alive(ended))
+    before = looks(keeper)
+    wait_until(lambda: looks(keeper) > before + 1)
+    assert len(fleet.opsds()) == 2
+    shutil.rmtree(fleet.home)
+    os.kill(longer, signal.SIGKILL)
+    wait_until(lambda: not fleet.opsds())
+
+
 def test_a_keeper_has_neither_the_heap_nor_the_libraries_of_opsd(fleet):
     fleet.apps(sh("exec sleep 1000"))
     fleet.start()
