@@ -1,6 +1,8 @@
 -- Serving a queue. Statements of one turn are sent together and are one transaction: outcomes
 -- first, then the claim of the next jobs. Each takes its own snapshot, which lanes rely on: a lane
 -- is locked by one statement and looked into by the next, so a job that came in between is seen.
+-- (select clock_timestamp()) is one instant, which an index can be asked with; the bare function
+-- may change from row to row, and all that is not due would be read.
 
 -- name: planner
 -- Every statement here goes by an index in its order. Plans are made when the table is small, and
@@ -185,7 +187,7 @@ update ops.job_open set is_due = true
 where id = any (array(
     select id from ops.job_open
     where queue = $1 and state = 'available' and not is_due and group_key is null
-      and run_at <= clock_timestamp()
+      and run_at <= (select clock_timestamp())
     order by run_at limit 1000
     for update skip locked));
 
@@ -256,7 +258,7 @@ where queue = $1 and group_key = any (array(
     from bots left join ops.rate using (bot), lateral (
         select group_key from ops.lane
         where queue = $1 and bot = bots.bot and locked_by is null and wake_at < 'infinity'
-          and due_at <= clock_timestamp()
+          and due_at <= (select clock_timestamp())
         order by rank, due_at
         limit $3::int
         for update skip locked) lane
@@ -290,7 +292,7 @@ with recursive bots (bot) as (
     from free, lateral (
         select group_key from ops.lane
         where queue = $1 and bot = free.bot and locked_by is null and wake_at < 'infinity'
-          and due_at <= clock_timestamp()
+          and due_at <= (select clock_timestamp())
         order by rank, due_at
         limit 1
         for update skip locked) lane

@@ -48,6 +48,26 @@ def test_every_statement_fits_the_schema(database, path):
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize("path, name, condition", [
+    ("shared/queue.sql", "queue.promote", "run_at <="),
+    ("shared/queue.sql", "queue.lock_lanes", "due_at <="),
+    ("shared/queue.sql", "queue.lock_paced_lanes", "due_at <="),
+    ("workers/accesser/customer_access_revoker.sql", "customer_access_revoker.lifts", "asked_at >"),
+])
+def test_what_time_leaves_out_is_not_read(database, path, name, condition):
+    """An index is not asked with the bare clock_timestamp(), which may change from row to row."""
+    [(params, text)] = [found[1:] for found in statements(ROOT / path) if found[0] == name]
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("set enable_seqscan = off; set enable_bitmapscan = off;"
+                       " set plan_cache_mode = force_generic_plan")
+        cursor.execute(f"prepare s as {text}")
+        cursor.execute(f"explain execute s({', '.join(['null'] * params)})")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    connection.close()
+    assert [line for line in plan.splitlines() if "Index Cond" in line and condition in line], plan
+
+
 def test_migration_numbers_are_one_sequence():
     schema = [*ROOT.glob("shared/schema/*"), *ROOT.glob("workers/*/schema/*")]
     made = generate("schema2h.awk", *[path.relative_to(ROOT) for path in schema])

@@ -164,7 +164,7 @@ select b.chat_id, c.telegram_chat_id, b.user_id
   from accesser.ban b
   join accesser.chat c on c.id = b.chat_id
   join messenger.customer person on person.telegram_id = b.user_id
- where b.asked_at > clock_timestamp() - interval '1 day' and not b.by_hand
+ where b.asked_at > (select clock_timestamp() - interval '1 day') and not b.by_hand
    and accesser.is_covered(person.id, b.chat_id, $1::timestamptz)
  order by b.asked_at;
 
