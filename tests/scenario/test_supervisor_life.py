@@ -34,7 +34,6 @@ def test_s1_a_crash_loop_slows_down_and_ends_errored(fleet):
     wait_until(lambda: len(fleet.file("starts").read_text().split()) == 10)
 
 
-@pytest.mark.skipif(SANITIZED, reason="what finds errors comes along everywhere")
 def test_a_keeper_whose_worker_has_ended_waits_for_opsd_as_long_as_there_is_a_home(fleet):
     def looks(pid):
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
@@ -56,6 +55,7 @@ def test_a_keeper_whose_worker_has_ended_waits_for_opsd_as_long_as_there_is_a_ho
     wait_until(lambda: not fleet.opsds())
 
 
+@pytest.mark.skipif(SANITIZED, reason="what finds errors comes along everywhere")
 def test_a_keeper_has_neither_the_heap_nor_the_libraries_of_opsd(fleet):
     fleet.apps(sh("exec sleep 1000"))
     fleet.start()
