@@ -79,7 +79,8 @@ static void flush(struct connection *connection)
     }
 }
 
-void connection_send(struct connection *connection, char *line)
+/* Takes a line made by wire.h; NULL: there was no memory for it. */
+static void send_line(struct connection *connection, char *line)
 {
     if (!line || connection_backlog(connection) + strlen(line) > CONNECTION_QUEUE_MAX ||
         buf_add_text(&connection->out, line) < 0)
@@ -92,7 +93,7 @@ void connection_send(struct connection *connection, char *line)
 void connection_result(struct connection *connection, const cJSON *id, cJSON *result)
 {
     if (id)
-        connection_send(connection, wire_result(id, result));
+        send_line(connection, wire_result(id, result));
     else
         cJSON_Delete(result);
 }
@@ -101,14 +102,14 @@ void connection_fail(struct connection *connection, const cJSON *id, int code, c
                      cJSON *data)
 {
     if (id)
-        connection_send(connection, wire_failure(id, code, message, data));
+        send_line(connection, wire_failure(id, code, message, data));
     else
         cJSON_Delete(data);
 }
 
 void connection_notify(struct connection *connection, const char *method, cJSON *params)
 {
-    connection_send(connection, wire_notification(method, params));
+    send_line(connection, wire_notification(method, params));
 }
 
 void connection_attach(struct connection *connection, struct attachment *attachment,
@@ -261,7 +262,7 @@ static void take_line(struct connection *connection, const char *line, size_t n)
         return;
     code = wire_parse(line, n, &request, &why);
     if (code)
-        connection_send(connection, wire_failure(request.id, code, why, NULL));
+        send_line(connection, wire_failure(request.id, code, why, NULL));
     else
         methods_call(connection, &request, is_permitted(connection));
     wire_request_done(&request);
@@ -278,8 +279,8 @@ static char *find_newline(const struct connection *connection, size_t from)
 static void refuse_long_line(struct connection *connection)
 {
     buf_clear(&connection->in);
-    connection_send(connection, wire_failure(NULL, WIRE_INVALID,
-                                             "a request is one line of at most 1 MiB", NULL));
+    send_line(connection,
+              wire_failure(NULL, WIRE_INVALID, "a request is one line of at most 1 MiB", NULL));
     if (!connection->closing)
         input_ended(connection);
 }
@@ -341,8 +342,8 @@ static void connected(uv_stream_t *listener, int status)
         connection_close(connection);
     } else if (control->count > CONNECTIONS_MAX) {
         connection->read_all = true;
-        connection_send(connection,
-                        wire_failure(NULL, WIRE_FAILED, "too many clients; try again later", NULL));
+        send_line(connection,
+                  wire_failure(NULL, WIRE_FAILED, "too many clients; try again later", NULL));
     } else {
         (void)uv_read_start((uv_stream_t *)&connection->pipe, give_room, received);
     }

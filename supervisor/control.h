@@ -79,12 +79,12 @@ int control_listen(struct control *control, int fd);
 /* Closes everything; the memory of connections goes with their close callbacks. */
 void control_close(struct control *control);
 
-/* Sends a line made by wire.h; takes it. NULL (no memory) closes the connection, as does a client
- * that does not read: whoever holds an attachment must look at connection->closing afterwards, for
- * then it is gone. */
-void connection_send(struct connection *connection, char *line);
-
-/* Answers; a notification from the client (id NULL) gets no answer. */
+/* Answers; a notification from the client (id NULL) gets no answer. connection_notify sends it
+ * something unasked.
+ *
+ * For want of memory, or when the client does not read, the connection is closed instead, and what
+ * is attached to it is gone at once: who holds an attachment looks at connection->closing before it
+ * is used again. */
 void connection_result(struct connection *connection, const cJSON *id, cJSON *result);
 void connection_fail(struct connection *connection, const cJSON *id, int code, const char *message,
                      cJSON *data);

@@ -154,7 +154,15 @@ int manifest_text_parse(const struct manifest_text *text, struct manifest *ret,
 
 int manifest_load(const char *path, struct manifest *ret, struct buf *problems)
 {
-    return manifest_load_env(path, NULL, ret, problems);
+    struct manifest_text text;
+    int r;
+
+    r = manifest_text_read(path, NULL, &text, problems);
+    if (r < 0)
+        return r;
+    r = manifest_text_parse(&text, ret, problems);
+    manifest_text_done(&text);
+    return r;
 }
 
 int manifest_load_most(const char *path, struct manifest *ret, struct buf *problems)
@@ -170,20 +178,6 @@ int manifest_load_most(const char *path, struct manifest *ret, struct buf *probl
     r = manifest_parse_most(&source, ret, problems);
     if (r == 0 || r == -EINVAL)
         r = check_zones(ret, r, problems);
-    manifest_text_done(&text);
-    return r;
-}
-
-int manifest_load_env(const char *path, const char *env_name, struct manifest *ret,
-                      struct buf *problems)
-{
-    struct manifest_text text;
-    int r;
-
-    r = manifest_text_read(path, env_name, &text, problems);
-    if (r < 0)
-        return r;
-    r = manifest_text_parse(&text, ret, problems);
     manifest_text_done(&text);
     return r;
 }

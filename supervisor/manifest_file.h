@@ -39,8 +39,4 @@ int manifest_load(const char *path, struct manifest *ret, struct buf *problems);
  * to free whatever is returned. */
 int manifest_load_most(const char *path, struct manifest *ret, struct buf *problems);
 
-/* The same with `--env NAME`; env_name NULL: without. */
-int manifest_load_env(const char *path, const char *env_name, struct manifest *ret,
-                      struct buf *problems);
-
 #endif

@@ -18,7 +18,4 @@ int change_with(struct session *s, cJSON *params, int64_t timeout_ms);
 /* Notes about the manifest, on stderr. */
 void print_notes(const cJSON *result);
 
-/* "billing online" or "migrate completed", a line for each worker. */
-int print_states(const cJSON *workers);
-
 #endif

@@ -22,7 +22,8 @@ enum {
 
 static const char STILL_STOPPING[] = "still stopping; it goes on in the background";
 
-int print_states(const cJSON *workers)
+/* "billing online" or "migrate completed", a line for each worker. */
+static int print_states(const cJSON *workers)
 {
     struct row_context context = { 0 };
     OWN_BUF struct buf line = { 0 };

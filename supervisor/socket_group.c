@@ -30,7 +30,10 @@ static bool is_member(gid_t group)
     return getegid() == group;
 }
 
-int socket_group_find(const char *group, bool own, gid_t *ret, struct err *reterr)
+/* Looks up a group, by its name or number. own: it is for our own socket, which only root can give
+ * to a group that it is no member of. Returns 0, -ENOENT, -EPERM, or what the look-up failed with.
+ */
+static int find_group(const char *group, bool own, gid_t *ret, struct err *reterr)
 {
     struct credentials found = { 0 };
     struct err why;
@@ -62,7 +65,7 @@ int socket_group_check(const struct manifest *manifest, bool own, struct buf *pr
 
     if (!manifest->socket_group)
         return 0;
-    r = socket_group_find(manifest->socket_group, own, &gid, &why);
+    r = find_group(manifest->socket_group, own, &gid, &why);
     if (r == 0)
         return 0;
     buf_clear(problems);
@@ -103,7 +106,7 @@ static void let_in(struct home *home, const char *group)
 {
     struct err why;
     gid_t gid;
-    int r = socket_group_find(group, true, &gid, &why);
+    int r = find_group(group, true, &gid, &why);
 
     if (r == 0) {
         r = home_share(home, gid);

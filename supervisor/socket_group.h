@@ -11,11 +11,6 @@
 #include "err.h"
 #include "sources.h"
 
-/* Looks up a group, by its name or number. own: it is for our own socket, which only root can give
- * to a group that it is no member of. Returns 0, -ENOENT, -EPERM, or what the look-up failed with.
- */
-int socket_group_find(const char *group, bool own, gid_t *ret, struct err *reterr);
-
 /* Adds what is wrong with the group of a manifest to problems, instead of any notes there. Returns
  * 0, or a negative errno. */
 int socket_group_check(const struct manifest *manifest, bool own, struct buf *problems);

@@ -74,26 +74,6 @@ static const char *const state_names[STATES] = {
     [STATE_ERRORED]   = "errored",
 };
 
-static const char *const event_names[EVENTS] = {
-    [EVENT_NONE]     = "none",
-    [EVENT_START]    = "start",
-    [EVENT_STOP]     = "stop",
-    [EVENT_RESTART]  = "restart",
-    [EVENT_HOLD]     = "hold",
-    [EVENT_GO]       = "go",
-    [EVENT_PLAN]     = "plan",
-    [EVENT_READY]    = "ready",
-    [EVENT_LATE]     = "late",
-    [EVENT_OVERTIME] = "overtime",
-    [EVENT_SILENT]   = "silent",
-    [EVENT_FORCE]    = "force",
-    [EVENT_ENDED]    = "ended",
-    [EVENT_RAN]      = "ran",
-    [EVENT_RETRY]    = "retry",
-    [EVENT_RESUME]   = "resume",
-    [EVENT_GAVE_UP]  = "gave up",
-};
-
 /* clang-format on */
 
 struct edge state_edge(enum state state, enum event event)
@@ -104,9 +84,4 @@ struct edge state_edge(enum state state, enum event event)
 const char *state_name(enum state state)
 {
     return state_names[state];
-}
-
-const char *event_name(enum event event)
-{
-    return event_names[event];
 }

@@ -61,6 +61,5 @@ struct edge state_edge(enum state state, enum event event);
 
 /* The word that people see: PM2's where it has one. */
 const char *state_name(enum state state);
-const char *event_name(enum event event);
 
 #endif

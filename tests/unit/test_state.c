@@ -85,8 +85,8 @@ static void every_cell_is_as_meant(void **unused)
             struct edge is = state_edge(s, e), should_be = wanted_edge(s, e);
 
             if (is.next != should_be.next || is.action != should_be.action)
-                fail_msg("%s on %s: is %s with action %d, should be %s with action %d",
-                         state_name(s), event_name(e), state_name(is.next), is.action,
+                fail_msg("%s on event %d: is %s with action %d, should be %s with action %d",
+                         state_name(s), e, state_name(is.next), is.action,
                          state_name(should_be.next), should_be.action);
         }
 }
@@ -169,15 +169,12 @@ static void every_state_leads_to_every_other(void **unused)
     }
 }
 
-static void everything_has_a_name_of_its_own(void **unused)
+static void every_state_has_a_name_of_its_own(void **unused)
 {
     (void)unused;
     for (int s = 0; s < STATES; s++)
         for (int t = 0; t < s; t++)
             assert_string_not_equal(state_name(s), state_name(t));
-    for (int e = 0; e < EVENTS; e++)
-        for (int f = 0; f < e; f++)
-            assert_string_not_equal(event_name(e), event_name(f));
     assert_string_equal(state_name(STATE_BACKOFF), "waiting restart");
 }
 
@@ -189,7 +186,7 @@ int main(void)
         cmocka_unit_test(every_running_state_takes_every_exit),
         cmocka_unit_test(stop_is_understood_everywhere),
         cmocka_unit_test(every_state_leads_to_every_other),
-        cmocka_unit_test(everything_has_a_name_of_its_own),
+        cmocka_unit_test(every_state_has_a_name_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
