@@ -257,11 +257,17 @@ static inline void job_fork(struct job *job, struct world *world, const char *fi
         fail_msg("%s", why.text);
 }
 
-/* The same, and it is told to go. */
+/* It is told to go, as is whoever else waits in that world. */
+static inline void job_go(const struct job *job)
+{
+    (void)keepers_go(job->keeper->keepers);
+}
+
+/* Forks it, and it is told to go. */
 static inline void job_start(struct job *job, struct world *world, const char *script)
 {
     job_fork(job, world, "w-0", script);
-    keeper_go(job->keeper);
+    job_go(job);
 }
 
 static inline bool job_heard(const struct job *job, enum keeper_phase phase)

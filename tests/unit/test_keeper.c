@@ -43,8 +43,8 @@ static void nothing_runs_before_it_is_told_to_go(void **state)
     assert_int_equal(job.phases, 0);
     assert_int_equal(marked(world, 0), 0);
     assert_false(job_said(&job, "here"));
-    keeper_go(job.keeper);
-    keeper_go(job.keeper);
+    job_go(&job);
+    job_go(&job);
     wait_for(world, job_heard(&job, KEEPER_EMPTY));
     assert_true(job_said(&job, "here"));
     assert_string_equal(job.said, "here\n");
@@ -63,8 +63,8 @@ static void one_that_was_not_told_to_go_ends_with_opsd(void **state)
     job_fork(&runs_too, world, "w-2", "sleep 120");
     job_fork(&waits, other, "w-0", "echo here");
     job_fork(&runs, world, "w-1", "sleep 120");
-    keeper_go(runs.keeper);
-    keeper_go(runs_too.keeper);
+    job_go(&runs);
+    job_go(&runs_too);
     wait_for(world, job_heard(&runs, KEEPER_RUNS) && job_heard(&runs_too, KEEPER_RUNS));
     pid = waits.keeper->pid;
     close_loop(other);
@@ -108,7 +108,7 @@ static void tells_why_it_could_not_start(void **state)
         struct err why;
 
         assert_int_equal(job_fork_as(&job, world, task, "exit 0", &why), 0);
-        keeper_go(job.keeper);
+        job_go(&job);
         wait_for(world, job.phases);
         assert_int_equal(job.report.phase, KEEPER_FAILED);
         assert_int_equal(job.report.worker, 0);
@@ -275,7 +275,7 @@ static void holds_what_it_needs_and_no_more(void **state)
                                 .become = { .fds = passed, .fd_count = 4 } };
     assert_int_equal(job_fork_as(&job, world, task, "ls -m /proc/$$/fd; echo up; sleep 120", NULL),
                      0);
-    keeper_go(job.keeper);
+    job_go(&job);
     wait_for(world, job_said(&job, "up"));
     wait_for(world, job_heard(&job, KEEPER_RUNS));
     assert_non_null(strstr(job.said, "0, 1, 17, 2, 3, 4, 5\nup"));
@@ -364,7 +364,7 @@ static void the_starts_are_those_of_proc(void **state)
         job_fork(&job, world, "w-0", "exec sleep 120");
         assert_int_equal(procfs_stat(job.keeper->pid, &stat), 0);
         assert_int_equal(job.keeper->start, stat.start_ticks);
-        keeper_go(job.keeper);
+        job_go(&job);
         wait_for(world, job_heard(&job, KEEPER_RUNS));
         assert_int_equal(procfs_stat(job.report.worker, &stat), 0);
         known += job.report.worker_start != 0;
@@ -390,8 +390,7 @@ static void two_hundred_at_once(void **state)
         (void)snprintf(scripts[i], sizeof scripts[i], "echo %d; exit %d", i, i);
         job_fork(&jobs[i], world, files[i], scripts[i]);
     }
-    for (int i = 0; i < CROWD; i++)
-        keeper_go(jobs[i].keeper);
+    job_go(&jobs[0]);
     do {
         over = 0;
         world_turn(world);
@@ -461,7 +460,7 @@ static void too_much_to_say_is_refused(void **state)
     long_text[4 << 20] = '\0';
     assert_int_equal(
         job_fork_as(&job, world, (struct keeper_task){ .file = "w-0" }, long_text, &why), 0);
-    keeper_go(job.keeper);
+    job_go(&job);
     wait_for(world, job_heard(&job, KEEPER_FAILED));
     assert_int_equal(job.report.failure.error, E2BIG);
     job_end(&job);

@@ -218,7 +218,7 @@ static void fork_sparing(struct job *job, struct world *world, const char *scrip
                                  (struct keeper_task){ .file = "w-0", .spare_strays = true },
                                  script, &why),
                      0);
-    keeper_go(job->keeper);
+    job_go(job);
     wait_for(world, job_said(job, "up") && job_said(job, "out"));
 }
 
@@ -281,7 +281,7 @@ static void orders_before_it_goes_are_kept(void **state)
 
         job_fork(&job, world, "w-0", STRAY "exec sleep 120");
         order(&job, orders[i]);
-        keeper_go(job.keeper);
+        job_go(&job);
         wait_for(world, job_heard(&job, KEEPER_RUNS) || job_heard(&job, KEEPER_EMPTY));
         if (orders[i] & KEEPER_STOP)
             order(&job, KEEPER_KILL);
