@@ -1,5 +1,5 @@
 /* All instances, the manifest they come from, and the clocks that drive them. */
-#include "fleet.h"
+#include "fleet_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -64,16 +64,19 @@ static int open_clock(struct fleet *fleet)
     return uv_poll_start(&fleet->clock_poll, UV_READABLE, clock_ready);
 }
 
-static int find_log_folder(struct fleet *fleet, struct err *reterr)
+int fleet_find_log_folder(struct fleet *fleet)
 {
-    const char *slash;
+    const char *manifest = fleet->home->manifest, *slash = manifest ? strrchr(manifest, '/') : NULL;
+    char *folder;
     int r;
 
-    slash = fleet->home->manifest ? strrchr(fleet->home->manifest, '/') : NULL;
-    r = slash ? asprintf(&fleet->log_folder, "%.*s/logs", (int)(slash - fleet->home->manifest),
-                         fleet->home->manifest)
-              : asprintf(&fleet->log_folder, "%s/logs", fleet->home->path);
-    return r < 0 ? err_set(reterr, -ENOMEM, "out of memory") : 0;
+    r = slash ? asprintf(&folder, "%.*s/logs", (int)(slash - manifest), manifest)
+              : asprintf(&folder, "%s/logs", fleet->home->path);
+    if (r < 0)
+        return -ENOMEM;
+    free(fleet->log_folder);
+    fleet->log_folder = folder;
+    return 0;
 }
 
 int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct err *reterr)
@@ -82,9 +85,9 @@ int fleet_init(struct fleet *fleet, uv_loop_t *loop, struct home *home, struct e
 
     *fleet = (struct fleet){ .loop = loop, .home = home, .clock_fd = -1, .journal = { .fd = -1 } };
     fleet->started_ms = (int64_t)monotonic_now_ms();
-    r = find_log_folder(fleet, reterr);
+    r = fleet_find_log_folder(fleet);
     if (r < 0)
-        return r;
+        return err_set(reterr, r, "out of memory");
     (void)uv_timer_init(loop, &fleet->timer);
     fleet->timer.data = fleet;
     r = pump_init(&fleet->pump, loop, home->fd);

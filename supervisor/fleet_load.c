@@ -261,7 +261,8 @@ int fleet_load_kept(struct fleet *fleet, struct buf *problems)
     }
     sources_done(&fleet->sources);
     fleet->sources = sources;
-    return fleet_take_all(fleet);
+    r = fleet_find_log_folder(fleet);
+    return r < 0 ? r : fleet_take_all(fleet);
 }
 
 int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *names,

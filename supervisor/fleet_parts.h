@@ -1,9 +1,14 @@
 #ifndef OPS_FLEET_PARTS_H
 #define OPS_FLEET_PARTS_H
 /*
- * What reading the manifests (fleet_load.c) and changing the fleet (fleet_change.c) share.
+ * What the fleet (fleet.c), reading its manifests (fleet_load.c) and changing it (fleet_change.c)
+ * share.
  */
 #include "fleet.h"
+
+/* Where logs go: beside the manifest, else in the home. Once it is known which manifest is the
+ * home's. Returns 0 or -ENOMEM. */
+int fleet_find_log_folder(struct fleet *fleet);
 
 /* False, with a problem, while opsd does not know what runs: then nothing may be started. */
 bool fleet_is_known(const struct fleet *fleet, struct buf *problems);

@@ -262,7 +262,7 @@ static bool add_source(cJSON *list, const struct fleet_source *source)
     return whole;
 }
 
-static char *print_sources(const struct sources *sources)
+static char *print_sources(const struct sources *sources, const struct home *home)
 {
     OWN(json) cJSON *document = cJSON_CreateObject();
     OWN(json) cJSON *list = cJSON_CreateArray();
@@ -270,7 +270,8 @@ static char *print_sources(const struct sources *sources)
 
     for (const struct fleet_source *s = sources->first; s && whole; s = s->next)
         whole = add_source(list, s);
-    whole = whole && json_put(document, "sources", TAKE(list)) &&
+    whole = whole && json_put_text(document, "manifest", home->manifest) &&
+            json_put(document, "sources", TAKE(list)) &&
             put_copy(document, "deleted", sources->deleted) &&
             put_copy(document, "scales", sources->scales) &&
             put_copy(document, "environments", sources->environments);
@@ -279,7 +280,7 @@ static char *print_sources(const struct sources *sources)
 
 int sources_write(const struct sources *sources, const struct home *home)
 {
-    OWN(free) char *path = path_in(home), *bytes = print_sources(sources);
+    OWN(free) char *path = path_in(home), *bytes = print_sources(sources, home);
 
     return path && bytes ? file_replace(path, bytes, strlen(bytes), 0600) : -ENOMEM;
 }
@@ -346,7 +347,7 @@ static cJSON *take_object(cJSON *document, const char *name)
     return NULL;
 }
 
-int sources_load(struct sources *sources, const struct home *home)
+int sources_load(struct sources *sources, struct home *home)
 {
     OWN(free) char *path = path_in(home), *bytes = NULL;
     OWN(json) cJSON *document = NULL;
@@ -361,6 +362,8 @@ int sources_load(struct sources *sources, const struct home *home)
         r = json_parse(bytes, n, &document, NULL);
     if (r == 0)
         r = parse_sources(json_get(document, "sources"), &loaded.first);
+    if (r == 0 && !home->manifest)
+        r = copy(document, "manifest", &home->manifest);
     if (r < 0) {
         sources_done(&loaded);
         return r;

@@ -80,9 +80,11 @@ bool sources_hold(const struct sources *sources, const struct fleet_source *sour
 /* How many instances the app has: as scaled, or as the manifest says, on this machine. */
 int sources_instances(const struct sources *sources, const struct app *app);
 
-/* Keep them, read them again (unparsed). Return 0 or a negative errno, with all as it was. */
+/* Keep them, read them again (unparsed), and with them which manifest is the home's: its file may
+ * be gone for the moment, and home->manifest NULL. Return 0 or a negative errno, with all as it
+ * was. */
 int sources_write(const struct sources *sources, const struct home *home);
-int sources_load(struct sources *sources, const struct home *home);
+int sources_load(struct sources *sources, struct home *home);
 
 void sources_done(struct sources *sources);
 

@@ -297,3 +297,28 @@ def test_a_keeper_that_has_not_reported_is_known_without_the_journal():
         assert len(home.processes()) == 2 and home.row("w")["pid"] == pid
     finally:
         home.end()
+
+
+def test_a_manifest_that_is_away_while_opsd_comes_back_is_still_the_home_s():
+    """As during an update of the project: logs stay where they were, and it is read once it is back."""
+    home = Home()
+    try:
+        home.apps(sh("while :; do echo line; sleep 0.05; done"))
+        home.start()
+        pid = home.wait_state("w", "online")["pid"]
+        wait_until(lambda: home.lines("w"))
+        away = home.file("away.json")
+        home.manifest.rename(away)
+        home.kill("both")
+        before = len(home.lines("w"))
+        got = home.opsctl("start", "/bin/sleep", "--name", "other", "--", "1000")
+        assert got.returncode == 0, got.stderr
+        got = home.opsctl("apply")
+        assert got.returncode == 1 and str(home.manifest) in got.stderr, got.stderr
+        assert home.row("w")["pid"] == pid
+        wait_until(lambda: len(home.lines("w")) > before + 3, what="its log goes on")
+        away.rename(home.manifest)
+        assert home.opsctl("apply").returncode == 0 and home.row("w")["pid"] == pid
+        assert home.rpc("workers_stat")["daemon"]["manifest"] == str(home.manifest)
+    finally:
+        home.end()
