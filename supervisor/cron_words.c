@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "text.h"
-
 enum { TIMES_MOST = 6, RUN_LEAST = 3, WEEKDAYS = 7 };
 
 static const char *const weekday_names[] = { "Sunday",   "Monday", "Tuesday", "Wednesday",

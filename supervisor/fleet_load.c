@@ -10,12 +10,10 @@
 #include "fleet_parts.h"
 #include "heap.h"
 #include "instance_files.h"
-#include "instant.h"
 #include "json.h"
 #include "log.h"
 #include "own.h"
 #include "schedule.h"
-#include "text.h"
 
 /* --- which instances there are to be */
 

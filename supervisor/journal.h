@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include "buf.h"
-#include "err.h"
 
 enum {
     /* More is not read. */

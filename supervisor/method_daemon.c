@@ -6,13 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "json.h"
 #include "methods.h"
 #include "own.h"
 #include "supervise.h"
-
-enum { COMMAND_LINE_MAX = 64 << 10 };
 
 static cJSON *who_we_are(void)
 {

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "buf.h"
 #include "file.h"
 #include "instant.h"
 #include "json.h"

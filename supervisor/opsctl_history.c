@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "instant.h"
 #include "json.h"
 #include "opsctl.h"
 #include "opsctl_display.h"

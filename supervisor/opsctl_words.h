@@ -19,8 +19,7 @@ enum word_kind {
     WORD_WORKER, /* one of the app that the word before names */
     WORD_FILE,
     WORD_SIGNAL,
-    WORD_LITERAL, /* itself */
-    WORD_KINDS
+    WORD_LITERAL /* itself */
 };
 
 enum { WORD_CHOICES_MAX = 8 };

@@ -8,7 +8,6 @@
 #include "instance_files.h"
 #include "instance_history.h"
 #include "instant.h"
-#include "json.h"
 #include "leaving.h"
 #include "log.h"
 #include "procfs.h"

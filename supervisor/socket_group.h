@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "err.h"
 #include "sources.h"
 
 /* Adds what is wrong with the group of a manifest to problems, instead of any notes there. Returns
