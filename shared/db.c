@@ -51,9 +51,10 @@ void db_error_print(PGconn *conn, const PGresult *result, const char *what,
 
     if (db_error_shows_row(sqlstate))
         detail = NULL;
-    (void)snprintf(text, ERR_TEXT_MAX, "%s: %s%s%s%s%s%s", what, sqlstate ? sqlstate : "",
+    (void)snprintf(text, ERR_TEXT_MAX, "%s: %s%s%s%s%s%s%s", what, sqlstate ? sqlstate : "",
                    sqlstate ? " " : "", message ? message : PQerrorMessage(conn),
-                   detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+                   detail ? " (" : "", detail ? detail : "", detail ? ")" : "",
+                   db_error_hint(sqlstate));
     text_end_whole(text);
     make_one_line(text);
 }

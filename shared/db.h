@@ -14,6 +14,7 @@
  *            missing table or column (not migrated yet): the same again later may work
  *   -EEXIST  unique violation                 -EINVAL  the statement or a value is wrong
  *   -EPERM   not allowed                      -EIO     anything else
+ *   -EBADMSG what is prepared is not what was: a pooler that changes sessions is in between
  *
  * In a dry run (db_dry_run) one transaction holds everything and closing the connection rolls it
  * back; the worker's own transactions, and single statements, are savepoints in it.

@@ -22,6 +22,8 @@ static const struct meaning meanings[] = {
     { "25",    -EINVAL }, /* transaction state: a statement after a failed one */
     { "25006", -EAGAIN }, /* read-only: the server was demoted under us */
     { "25P03", -EAGAIN }, /* idle-in-transaction time limit; the connection is gone */
+    { "26000", -EBADMSG }, /* a prepared statement is missing, or there before it was made: */
+    { "42P05", -EBADMSG }, /* see db_error_hint */
     { "28",    -EPERM  }, /* authorization */
     { "3D000", -EAGAIN }, /* no such database: being created */
     { "3F000", -EAGAIN }, /* no such schema: not migrated yet */
@@ -60,6 +62,14 @@ bool db_error_shows_row(const char *sqlstate)
 {
     /* not-null and check violations */
     return sqlstate && (strcmp(sqlstate, "23502") == 0 || strcmp(sqlstate, "23514") == 0);
+}
+
+const char *db_error_hint(const char *sqlstate)
+{
+    if (sqlstate && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0))
+        return "; DATABASE_URL leads to a pooler that changes sessions: want PostgreSQL itself, or "
+               "pool_mode = session";
+    return "";
 }
 
 bool db_error_ends_session(const char *sqlstate)

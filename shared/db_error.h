@@ -16,6 +16,9 @@ int db_error_code(const char *sqlstate);
  * log. */
 bool db_error_shows_row(const char *sqlstate);
 
+/* What a person may do about it, to be added to the server's words: "; want ..." or "". */
+const char *db_error_hint(const char *sqlstate);
+
 /* True when it is the session that cannot do it, while a new one may: its server was demoted and
  * writes no more, or what was prepared is not there, or no longer fits the tables. */
 bool db_error_ends_session(const char *sqlstate);

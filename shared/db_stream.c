@@ -58,6 +58,7 @@ struct db_stream {
 
 static void connect_again(uv_timer_t *timer);
 static void lose(struct db_stream *stream, const char *why);
+static void forget_watch(struct db_stream *stream);
 
 /* --- batches --- */
 
@@ -110,13 +111,30 @@ static bool make_room(struct db_stream *stream)
     return true;
 }
 
+static void found_broken(uv_timer_t *timer)
+{
+    struct db_stream *stream = timer->data;
+
+    lose(stream, PQerrorMessage(stream->conn));
+}
+
+/* libpq refused to send, and it is not for the caller's own call to lose the connection. It may
+ * have closed the socket: libuv ends the program where it is to watch such a one, and its number
+ * may be somebody else's next. */
+static void break_off(struct db_stream *stream)
+{
+    stream->broken = true;
+    forget_watch(stream);
+    (void)uv_timer_start(&stream->timer, found_broken, 0, 0);
+}
+
 /* Counts a statement that libpq accepted. */
 static void count_sent(struct db_stream *stream, int accepted, const char *name)
 {
     struct db_batch *batch;
 
     if (!accepted || !make_room(stream)) {
-        stream->broken = true;
+        break_off(stream);
         return;
     }
     batch = &stream->made->batch;
@@ -294,7 +312,7 @@ static void lose(struct db_stream *stream, const char *why)
     bool tell = !stream->told;
 
     /* The words are the connection's. */
-    db_error_print(stream->conn, NULL, "the connection to the database is lost", text);
+    db_error_print(stream->conn, NULL, "connection", text);
     if (why != PQerrorMessage(stream->conn))
         (void)snprintf(text, sizeof text, "%s", why);
     if (stream->state == READY && uv_now(stream->loop) - stream->ready_ms >= STEADY_MS)
@@ -327,22 +345,13 @@ static void prepared(void *tag, const struct db_batch *batch)
     stream->options.ready(stream->options.tag);
 }
 
-static void found_broken(uv_timer_t *timer)
-{
-    struct db_stream *stream = timer->data;
-
-    lose(stream, PQerrorMessage(stream->conn));
-}
-
 static void send_made(struct db_stream *stream, db_batch_done *done, void *tag)
 {
     struct pending *made = TAKE(stream->made);
 
     if (!made || stream->broken || !PQpipelineSync(stream->conn)) {
         pending_free(made);
-        /* Not from inside of the caller's own call. */
-        stream->broken = true;
-        (void)uv_timer_start(&stream->timer, found_broken, 0, 0);
+        break_off(stream);
         return;
     }
     made->done = done;
@@ -405,7 +414,8 @@ static void ready_to_go(uv_poll_t *watch, int status, int events)
      * libuv watches no longer where there was an error (uv__poll_io), which flush() asks for. */
     if (status < 0 || (events & UV_READABLE))
         read_answers(stream);
-    if (!stream->closing && stream->conn && (status < 0 || (events & UV_WRITABLE)))
+    if (!stream->closing && stream->conn && !stream->broken &&
+        (status < 0 || (events & UV_WRITABLE)))
         flush(stream);
 }
 

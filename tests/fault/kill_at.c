@@ -69,15 +69,20 @@ static void crash_server(void)
     (void)kill(PQbackendPID(session), SIGKILL);
 }
 
+/* As a reset that came meanwhile: what is sent from here on fails at once. */
+static void cut_session(void)
+{
+    (void)shutdown(PQsocket(session), SHUT_RDWR);
+}
+
 static const struct strike {
     const char *what;
     void (*act)(void);
     bool needs_session;
 } strikes[] = {
-    { "worker", kill_worker, false },
-    { "stop", stop_worker, false },
-    { "session", end_session, true },
-    { "server", crash_server, true },
+    { "worker", kill_worker, false }, { "stop", stop_worker, false },
+    { "session", end_session, true }, { "server", crash_server, true },
+    { "cut", cut_session, true },
 };
 
 static void strike(void)
@@ -166,6 +171,12 @@ int PQsendQueryPrepared(PGconn *conn, const char *name, int n, const char *const
 {
     begin_counting(__func__);
     return REAL(PQsendQueryPrepared)(conn, name, n, values, lengths, formats, result_format);
+}
+
+int PQpipelineSync(PGconn *conn)
+{
+    begin_counting(__func__);
+    return REAL(PQpipelineSync)(conn);
 }
 
 /* An answer is there. Those of a pipeline come many at a time, with no boundary in between. */

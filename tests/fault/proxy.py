@@ -98,7 +98,8 @@ class Proxy:
 
     def after_answer(self, count, act):
         """act when so many more bytes have come back: they are passed on, and no more with them."""
-        self._watches.append((self.answered + count, act))
+        with self._lock:
+            self._watches.append((self.answered + count, act))
 
     @property
     def open(self):
@@ -165,18 +166,24 @@ class Proxy:
         while taken and not self._swallows and not link.cut:
             self._flowing.wait()
             size = min(self._piece, len(taken))
-            watch = min(self._watches, key=lambda w: w[0], default=None) if back else None
-            if watch:
-                size = min(size, watch[0] - self.answered)
+            if back:
+                size = max(1, min([size, *(at - self.answered for at, _ in self._watches)]))
             sink.sendall(taken[:size])
             taken = taken[size:]
-            self.answered += size if back else 0
-            self.asked += 0 if back else size
-            if watch and self.answered >= watch[0]:
-                self._watches.remove(watch)
-                watch[1]()
+            if back:
+                self._count_answered(size)
+            else:
+                self.asked += size
             if self._pause_s:
                 time.sleep(self._pause_s)
+
+    def _count_answered(self, size):
+        with self._lock:
+            self.answered += size
+            due = [act for at, act in self._watches if at <= self.answered]
+            self._watches = [watch for watch in self._watches if watch[0] > self.answered]
+        for act in due:
+            act()
 
 
 class TlsProxy(Proxy):

@@ -8,12 +8,15 @@ import pytest
 
 from harness import WorkerRunner
 from gateway_world import Gateway, message
+from preload import kill_at
 from proxy import Proxy, TlsProxy
 from queue_world import QueueWorld, program, world  # noqa: F401
 
 # Answers are cut after so many more bytes each time, round after round.
 CUTS = int(os.environ.get("NETWORK_CUTS", "4"))
 STEP_BYTES = int(os.environ.get("NETWORK_STEP_BYTES", "397"))
+# The service's own messages to the server, each of which fails in its turn.
+SENDS = int(os.environ.get("NETWORK_SENDS", "5"))
 
 
 def url(database, *networks, **options):
@@ -112,6 +115,18 @@ def test_jobs_are_done_once_wherever_a_connection_is_cut(network, world, serving
     assert serving.output.count("jobs in flight go on") == network.taken - 2
 
 
+@pytest.mark.parametrize("number", range(1, SENDS + 1))
+def test_a_send_that_fails_ends_no_service(world, wait_until, number):
+    """The socket is closed by libpq, while the loop is about to watch it."""
+    serving = world.begin(**kill_at(number, "before", "cut", KILL_FROM="PQpipelineSync"))
+    serving.wait_line("kill_at")
+    serving.wait_line("serving")
+    world.enqueue_many([{}] * 10)
+    wait_until(world.over)
+    assert len(world.starts()) == 10
+    assert stop(serving, 3) == 0
+
+
 # --- TLS
 
 
@@ -169,4 +184,5 @@ def test_a_session_that_will_not_do_is_left_for_a_new_one(world, serving, networ
     taken = network.taken
     assert stop(serving, 3) == 0
     assert taken == 3 and code in serving.output
+    assert ("pool_mode = session" in serving.output) == (code == "26000")
     assert len(world.starts()) == 1

@@ -33,6 +33,8 @@ static void each_class_has_its_meaning(void **state)
         { "P0001", -EINVAL },
         { "42501", -EPERM },
         { "28P01", -EPERM },
+        { "26000", -EBADMSG }, /* a pooler */
+        { "42P05", -EBADMSG },
         { "XX000", -EIO },
         { "58030", -EIO },
         { "99999", -EIO },
