@@ -23,6 +23,16 @@
 struct control;
 struct guard_link;
 
+/* One look at all instances, by fleet_reconcile. */
+struct turn {
+    size_t at;             /* whose turn it is */
+    int64_t begun_ms;      /* with the first */
+    int64_t starts_ms;     /* when those were last let go that had been started; or it began */
+    int64_t last_start_ms; /* when one had last been started since then; 0: none yet */
+    size_t starts_from;    /* and of whom on it may start */
+    size_t starts_until;   /* nor from here on, which is left to the next turn; 0: to the end */
+};
+
 struct fleet {
     uv_loop_t *loop;
     struct home *home;
@@ -42,14 +52,9 @@ struct fleet {
     int next_id;
     int64_t started_ms; /* monotonic */
     bool dirty;
-    size_t at;             /* whose turn it is, in fleet_reconcile */
-    int64_t turn_ms;       /* when fleet_reconcile began with the first */
-    int64_t starts_ms;     /* when it last let those go that it had started, or began */
-    int64_t last_start_ms; /* when it had last started one since then; 0: none yet */
-    size_t starts_from;    /* and of whom on it may start */
-    size_t starts_until;   /* nor from here on, which is left to the next turn; 0: to the end */
-    bool leaving;          /* opsd ends once everything is stopped */
-    bool left;             /* everything is, and the journal is to say so */
+    struct turn turn;
+    bool leaving;     /* opsd ends once everything is stopped */
+    bool left;        /* everything is, and the journal is to say so */
     bool recovered;   /* until then nobody knows what runs, and nothing is started or written */
     bool unswept;     /* control groups of processes that are nobody's were not all cleared yet */
     bool rolled_back; /* the opsd of an upgrade did not come up */

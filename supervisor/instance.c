@@ -184,7 +184,7 @@ static void launch(struct instance *i)
     free(i->stats);
     i->stats = NULL;
     i->usage = (struct usage){ 0 };
-    i->fleet->last_start_ms = (int64_t)monotonic_now_ms();
+    i->fleet->turn.last_start_ms = (int64_t)monotonic_now_ms();
     if (r < 0)
         start_failed(i, -r, &why);
 }

@@ -5,7 +5,7 @@
  */
 #include "instance.h"
 
-/* Forks instance->keeper, which waits for keeper_go. Returns 0 or a negative errno. */
+/* Forks instance->keeper, which waits for keepers_go. Returns 0 or a negative errno. */
 int instance_fork(struct instance *instance, struct err *reterr);
 
 /* Says for people why the keeper could not start the worker (KEEPER_FAILED). Returns the negative

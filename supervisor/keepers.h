@@ -50,7 +50,8 @@ int keepers_init(struct keepers *keepers, uv_loop_t *loop, int home_fd);
 /* Lets go of all keepers; those that are not dismissed go on, and can be adopted. */
 void keepers_close(struct keepers *keepers);
 
-/* Forks a keeper that waits for keeper_go; slots_open was called. Returns 0 or a negative errno. */
+/* Forks a keeper that waits for keepers_go; slots_open was called. Returns 0 or a negative errno.
+ */
 int keeper_fork(struct keepers *keepers, const struct keeper_task *task, void *owner,
                 struct keeper **ret, struct err *reterr);
 

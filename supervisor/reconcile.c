@@ -36,19 +36,21 @@ static void settle_stop(struct fleet *fleet, struct instance *i, int64_t now)
         instance_pause(i, false);
 }
 
-/* Some have been started, and that is as much as is done at once. */
-static bool has_started_enough(struct fleet *fleet)
+/* Some have been started: lets them go, or leaves the rest to the next turn. */
+static void settle_starts(struct fleet *fleet)
 {
-    int64_t now = fleet->last_start_ms;
+    struct turn *turn = &fleet->turn;
+    int64_t now = turn->last_start_ms;
 
-    if (!now || now - fleet->starts_ms < STARTS_MS)
-        return false;
-    if (now - fleet->turn_ms >= TURN_MS || (fleet->asked && fleet->asked(fleet)))
-        return true;
+    if (turn->starts_until || !now || now - turn->starts_ms < STARTS_MS)
+        return;
+    if (now - turn->begun_ms >= TURN_MS || (fleet->asked && fleet->asked(fleet))) {
+        turn->starts_until = turn->at;
+        return;
+    }
     fleet_commit_starts(fleet);
-    fleet->starts_ms = now;
-    fleet->last_start_ms = 0;
-    return false;
+    turn->starts_ms = now;
+    turn->last_start_ms = 0;
 }
 
 /* When a turn has started enough, the next goes on from there: in a storm of crashes those that
@@ -60,7 +62,7 @@ static bool may_start(struct fleet *fleet, const struct instance *i)
         fleet_touch(fleet);
         return false;
     }
-    return fleet->at >= fleet->starts_from && !fleet->starts_until;
+    return fleet->turn.at >= fleet->turn.starts_from && !fleet->turn.starts_until;
 }
 
 static void settle_dependencies(struct fleet *fleet, struct instance *i, int64_t now)
@@ -175,24 +177,21 @@ static void arm_clock(struct fleet *fleet)
 /* A run by hand leaves the list by the look that finds it ended. */
 static bool is_there(const struct fleet *fleet, const struct instance *i)
 {
-    return fleet->at < fleet->count && fleet->instances[fleet->at] == i;
+    return fleet->turn.at < fleet->count && fleet->instances[fleet->turn.at] == i;
 }
 
 /* Returns whether some were not started that might have been. The clocks are looked at once: most
  * instances want nothing. */
 static bool settle_all(struct fleet *fleet)
 {
+    struct turn *turn = &fleet->turn;
     int64_t now = (int64_t)monotonic_now_ms(), wall = instant_now();
-    bool more;
 
-    fleet->turn_ms = fleet->starts_ms = now;
-    fleet->last_start_ms = 0;
-    fleet->starts_until = 0;
-    for (fleet->at = 0; fleet->at < fleet->count;) {
-        struct instance *i = fleet->instances[fleet->at];
+    *turn = (struct turn){ .begun_ms = now, .starts_ms = now, .starts_from = turn->starts_until };
+    while (turn->at < fleet->count) {
+        struct instance *i = fleet->instances[turn->at];
 
-        if (!fleet->starts_until && has_started_enough(fleet))
-            fleet->starts_until = fleet->at;
+        settle_starts(fleet);
         settle(fleet, i, now, wall);
         if (!is_there(fleet, i))
             continue;
@@ -202,11 +201,9 @@ static bool settle_all(struct fleet *fleet)
             (void)fleet_resolve(fleet);
             continue;
         }
-        fleet->at++;
+        turn->at++;
     }
-    more = fleet->starts_until || fleet->starts_from;
-    fleet->starts_from = fleet->starts_until;
-    return more;
+    return turn->starts_until || turn->starts_from;
 }
 
 void fleet_reconcile(struct fleet *fleet)
