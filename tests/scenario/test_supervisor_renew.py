@@ -123,7 +123,7 @@ def test_what_a_worker_leaves_behind_and_makes_anew_is_no_reason(fleet):
                   "if os.path.exists('sock'): os.unlink('sock')\n"
                   "s = socket.socket(socket.AF_UNIX); s.bind('sock')\n"
                   "mine = open('mine', 'x')\nprint('up', flush=True)\n"
-                  "time.sleep(1000)", watch=True, watch_delay=100))
+                  "time.sleep(1000)", watch=True, watch_delay=400))  # from unlink to bind at most
     fleet.start()
     wait_until(lambda: fleet.lines("w") == ["up"])
     fleet.file("code").write_text("x")
