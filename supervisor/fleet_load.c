@@ -113,10 +113,67 @@ int fleet_take_all(struct fleet *fleet)
     return r;
 }
 
+/* --- what was taken out of a manifest and is there until somebody applies that */
+
+/* The names of that reading's apps that people still know; NULL: none. */
+static cJSON *names_there(const struct fleet *fleet, const struct fleet_source *source)
+{
+    cJSON *names = NULL;
+
+    for (size_t k = 0; k < fleet->count; k++) {
+        const struct instance *i = fleet->instances[k];
+
+        if (i->generation != source->generation || !instance_is_member(i))
+            continue;
+        names = names ? names : cJSON_CreateArray();
+        (void)cJSON_AddItemToArray(names, cJSON_CreateString(i->app->name));
+    }
+    return names;
+}
+
+static void prune_past(struct fleet *fleet)
+{
+    struct fleet_source **p = &fleet->sources.past, *source;
+    cJSON *names;
+
+    while ((source = *p)) {
+        names = names_there(fleet, source);
+        if (names) {
+            cJSON_Delete(source->only);
+            source->only = names;
+            p = &source->next;
+            continue;
+        }
+        *p = source->next;
+        source_free(source);
+        fleet->sources.changed = true;
+    }
+}
+
+/* Instances that an earlier opsd had are to go on, though only a past reading knows their app. */
+static int take_past(struct fleet *fleet)
+{
+    int r = 0;
+
+    for (struct fleet_source *s = fleet->sources.past; s; s = s->next) {
+        for (size_t a = 0; s->generation && a < s->generation->manifest.count && r == 0; a++) {
+            struct app *app = &s->generation->manifest.apps[a];
+
+            if (source_find(s, app->name) != app || fleet_app(fleet, app->name))
+                continue;
+            r = set_shell_env(&fleet->sources, s, app);
+            for (int n = 0; n < sources_instances(&fleet->sources, app) && r == 0; n++)
+                r = take_instance(fleet, fleet->count, s->generation, app, n);
+        }
+    }
+    return r == 0 ? fleet_resolve(fleet) : r;
+}
+
 void fleet_keep_sources(struct fleet *fleet)
 {
     int r;
 
+    prune_past(fleet);
     if (!fleet->sources.changed)
         return;
     r = sources_write(&fleet->sources, fleet->home);
@@ -257,10 +314,14 @@ int fleet_load_kept(struct fleet *fleet, struct buf *problems)
         sources_done(&sources);
         return r < 0 ? r : -ENOENT;
     }
+    for (struct fleet_source *s = sources.past; s; s = s->next)
+        (void)source_parse(s, problems);
     sources_done(&fleet->sources);
     fleet->sources = sources;
     r = fleet_find_log_folder(fleet);
-    return r < 0 ? r : fleet_take_all(fleet);
+    if (r == 0)
+        r = fleet_take_all(fleet);
+    return r < 0 ? r : take_past(fleet);
 }
 
 int fleet_add_source(struct fleet *fleet, struct fleet_source *source, cJSON *names,

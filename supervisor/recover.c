@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "fleet_depends.h"
 #include "fleet_load.h"
 #include "heap.h"
 #include "instance_files.h"
@@ -227,6 +228,19 @@ static void begin_anew(struct instance *i, bool start)
     i->renewal = (struct renewal){ 0 };
 }
 
+/* Nobody brings back what was taken out of its manifest: it goes on, or it is gone. */
+static void forget_past(struct fleet *fleet, bool goes_on)
+{
+    for (size_t k = fleet->count; k-- > 0;) {
+        struct instance *i = fleet->instances[k];
+
+        if (!i->keeper && !i->adopt_again_ms && !(goes_on && i->recorded) &&
+            !fleet_app(fleet, i->app->name))
+            fleet_remove(fleet, i);
+    }
+    (void)fleet_resolve(fleet);
+}
+
 static int load(struct fleet *fleet, bool goes_on, struct buf *problems)
 {
     int r = goes_on ? fleet_load_kept(fleet, problems) : -ENOENT;
@@ -252,6 +266,7 @@ static int restore(struct fleet *fleet, const struct journal_lines *journal, boo
     for (size_t k = 0; k < fleet->count && !goes_on; k++)
         begin_anew(fleet->instances[k], start);
     (void)keepers_each(&fleet->keepers, look_at_running, fleet);
+    forget_past(fleet, goes_on);
     for (size_t k = 0; k < fleet->count && goes_on; k++) {
         struct instance *i = fleet->instances[k];
 

@@ -174,7 +174,10 @@ void sources_put(struct sources *sources, struct fleet_source *source)
     old = *p;
     source->next = old ? old->next : NULL;
     *p = source;
-    source_free(old);
+    if (!old)
+        return;
+    old->next = sources->past;
+    sources->past = old;
 }
 
 struct fleet_source *sources_of(const struct sources *sources, const char *name)
@@ -224,6 +227,7 @@ int sources_instances(const struct sources *sources, const struct app *app)
 void sources_done(struct sources *sources)
 {
     sources_free_list(sources->first);
+    sources_free_list(sources->past);
     cJSON_Delete(sources->deleted);
     cJSON_Delete(sources->scales);
     cJSON_Delete(sources->environments);
@@ -262,19 +266,26 @@ static bool add_source(cJSON *list, const struct fleet_source *source)
     return whole;
 }
 
+static bool put_list(cJSON *document, const char *name, const struct fleet_source *first)
+{
+    cJSON *list = cJSON_CreateArray();
+    bool whole = list;
+
+    for (const struct fleet_source *s = first; s && whole; s = s->next)
+        whole = add_source(list, s);
+    return json_put(document, name, list) && whole;
+}
+
 static char *print_sources(const struct sources *sources, const struct home *home)
 {
     OWN(json) cJSON *document = cJSON_CreateObject();
-    OWN(json) cJSON *list = cJSON_CreateArray();
-    bool whole = list;
+    bool whole = json_put_text(document, "manifest", home->manifest) &&
+                 put_list(document, "sources", sources->first) &&
+                 put_list(document, "past", sources->past) &&
+                 put_copy(document, "deleted", sources->deleted) &&
+                 put_copy(document, "scales", sources->scales) &&
+                 put_copy(document, "environments", sources->environments);
 
-    for (const struct fleet_source *s = sources->first; s && whole; s = s->next)
-        whole = add_source(list, s);
-    whole = whole && json_put_text(document, "manifest", home->manifest) &&
-            json_put(document, "sources", TAKE(list)) &&
-            put_copy(document, "deleted", sources->deleted) &&
-            put_copy(document, "scales", sources->scales) &&
-            put_copy(document, "environments", sources->environments);
     return whole ? cJSON_PrintUnformatted(document) : NULL;
 }
 
@@ -362,6 +373,8 @@ int sources_load(struct sources *sources, struct home *home)
         r = json_parse(bytes, n, &document, NULL);
     if (r == 0)
         r = parse_sources(json_get(document, "sources"), &loaded.first);
+    if (r == 0)
+        r = parse_sources(json_get(document, "past"), &loaded.past);
     if (r == 0 && !home->manifest)
         r = copy(document, "manifest", &home->manifest);
     if (r < 0) {

@@ -35,6 +35,7 @@ struct fleet_source {
 
 struct sources {
     struct fleet_source *first; /* a name in several of them means the last */
+    struct fleet_source *past;  /* earlier readings, of which instances still are */
     cJSON *deleted;             /* name: true */
     cJSON *scales;              /* name: how many instances */
     cJSON *environments;        /* name: ["NAME=value"], of --update-env */
@@ -62,8 +63,8 @@ int source_has_news(const struct fleet_source *source, struct buf *problems);
 /* The app of that name, if it was asked for; NULL: there is none. */
 const struct app *source_find(const struct fleet_source *source, const char *name);
 
-/* Takes source: in the place of one with the same path, or else as the last; of scripts the app's
- * name tells which is the same. */
+/* Takes source: in the place of one with the same path, which is past then, or else as the last; of
+ * scripts the app's name tells which is the same. */
 void sources_put(struct sources *sources, struct fleet_source *source);
 
 /* The source whose app of that name holds: the last of them; NULL: there is none. */

@@ -322,3 +322,29 @@ def test_a_manifest_that_is_away_while_opsd_comes_back_is_still_the_home_s():
         assert home.rpc("workers_stat")["daemon"]["manifest"] == str(home.manifest)
     finally:
         home.end()
+
+
+def test_what_was_taken_out_of_the_manifest_goes_on_until_that_is_applied():
+    """An opsd that is killed meanwhile is nobody's decision to do so."""
+    home = Home()
+    try:
+        home.apps(sh("exec sleep 1000", "a"), sh("exec sleep 1000", "b"), sh("exec sleep 1000", "c"))
+        home.start()
+        pid = home.wait_state("b", "online")["pid"]
+        assert home.opsctl("stop", "c").returncode == 0
+        home.apps(sh("exec sleep 1000", "a"))
+        assert home.opsctl("restart", "a").returncode == 0
+        for who in "supervisor", "both":
+            home.kill(who)
+            if who == "both":
+                home.recover()
+            row = wait_until(lambda: home.row("b"))
+            assert (row["state"], row["wanted"], row["pid"]) == ("online", "up", pid)
+            assert home.state("c") == "stopped"
+            assert sorted(home.opsctl("diff").stdout.split()) == ["b", "c", "gone", "gone"]
+        assert home.opsctl("apply").returncode == 0 and not is_alive(pid)
+        home.kill("both")
+        home.recover()
+        assert [row["name"] for row in home.rows()] == ["a"]
+    finally:
+        home.end()

@@ -328,17 +328,17 @@ static void one_with_the_same_path_takes_the_place(void **state)
 static void a_generation_lives_as_long_as_somebody_needs_it(void **state)
 {
     struct fleet_source *source = source_of("/1", NULL, APP("a", ""));
-    struct generation *generation = source->generation;
+    struct generation *generation = generation_ref(source->generation);
     struct sources sources = { .first = source };
 
     (void)state;
-    (void)generation_ref(generation);
     sources_put(&sources, source_of("/1", NULL, APP("a", "")));
+    assert_ptr_equal(sources.past, source);
+    sources_done(&sources);
     assert_int_equal(generation->references, 1);
     assert_string_equal(generation->manifest.apps[0].name, "a");
     generation_unref(generation);
     generation_unref(NULL);
-    sources_done(&sources);
 }
 
 static void the_last_one_holds_a_name(void **state)
