@@ -54,6 +54,7 @@ struct db_stream {
     bool told;   /* lost was called for this outage */
     bool broken; /* libpq refused to send */
     bool closing;
+    struct err last_words; /* why the server ends the connection, if it said so */
 };
 
 static void connect_again(uv_timer_t *timer);
@@ -159,6 +160,16 @@ static int64_t affected_rows(PGresult *result)
     return strtoll(PQcmdTuples(result), NULL, 10);
 }
 
+/* What the server says, to a statement or besides. 57P01, 57P02: it ends the connection. */
+static void hear(void *tag, const PGresult *notice)
+{
+    struct db_stream *stream = tag;
+    const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+
+    if (sqlstate && strncmp(sqlstate, "57P", 3) == 0)
+        db_error_print(stream->conn, notice, "connection", stream->last_words.text);
+}
+
 static void take_result(struct db_stream *stream, struct pending *pending, PGresult *result)
 {
     struct db_batch *batch = &pending->batch;
@@ -175,6 +186,7 @@ static void take_result(struct db_stream *stream, struct pending *pending, PGres
 
         batch->code = db_error_code(sqlstate);
         pending->useless = db_error_ends_session(sqlstate);
+        hear(stream, result);
         batch->failed = pending->at;
         db_error_print(stream->conn, result,
                        pending->at < batch->count ? pending->names[pending->at] : "commit",
@@ -315,6 +327,9 @@ static void lose(struct db_stream *stream, const char *why)
     db_error_print(stream->conn, NULL, "connection", text);
     if (why != PQerrorMessage(stream->conn))
         (void)snprintf(text, sizeof text, "%s", why);
+    else if (*stream->last_words.text)
+        (void)snprintf(text, sizeof text, "%s", stream->last_words.text);
+    stream->last_words.text[0] = '\0';
     if (stream->state == READY && uv_now(stream->loop) - stream->ready_ms >= STEADY_MS)
         stream->pause_ms = PAUSE_FIRST_MS;
     forget_watch(stream);
@@ -398,6 +413,7 @@ static void connected(struct db_stream *stream)
         lose(stream, PQerrorMessage(stream->conn));
         return;
     }
+    (void)PQsetNoticeReceiver(stream->conn, hear, stream);
     (void)uv_timer_start(&stream->timer, silent, (uint64_t)DB_CONNECT_TIMEOUT_S * 1000, 0);
     prepare_all(stream);
 }

@@ -127,6 +127,16 @@ def test_a_send_that_fails_ends_no_service(world, wait_until, number):
     assert stop(serving, 3) == 0
 
 
+def test_the_server_s_last_words_are_the_reason(world, serving, wait_until):
+    world.database.query("select pg_terminate_backend(pid) from pg_stat_activity"
+                         " where application_name = 'test/consumer'")
+    serving.wait_line("jobs in flight go on")
+    serving.wait_line("serving")
+    assert stop(serving, 3) == 0
+    assert "57P01" in serving.output
+    assert all(line.split()[0] in ("info", "warn") for line in serving.seen)
+
+
 # --- TLS
 
 
