@@ -158,7 +158,7 @@ def test_apply_cuts_off_no_run(fleet):
     fleet.apps(sh(script, schedule="@every 1h", run_on_start=True, env={"V": "1"}))
     fleet.start()
     wait_until(lambda: fleet.lines("w"))
-    pid = fleet.row("w")["pid"]
+    pid = wait_until(lambda: fleet.row("w")["pid"])
     fleet.apps(sh(script, schedule="@every 1h", run_on_start=True, env={"V": "2"}))
     assert "live" in fleet.opsctl("diff").stdout
     assert fleet.opsctl("apply").returncode == 0

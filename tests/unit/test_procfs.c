@@ -8,13 +8,17 @@
 
 #include "procfs.h"
 
+/* It touches no more memory. */
 static pid_t sleeper(void)
 {
+    struct proc_stat stat = { .state = 'R' };
     pid_t pid = fork();
 
     assert_true(pid >= 0);
     while (pid == 0)
         (void)pause();
+    while (stat.state != 'S')
+        assert_int_equal(procfs_stat(pid, &stat), 0);
     return pid;
 }
 
