@@ -240,7 +240,8 @@ with arrived as (
 select count(*), max(job_id) from arrived;
 
 -- name: lock_lanes
--- Lanes that are due, the urgent ones first. Starts are free here: only a pause holds a bot back.
+-- Lanes that are due, the urgent ones of a bot first; bots have the room by lot, since one with
+-- many lanes would take it all. Starts are free here: only a pause holds a bot back.
 -- $1 queue, $2 owner, $3 how many
 with recursive bots (bot) as (
     (select bot from ops.lane
@@ -255,7 +256,7 @@ with recursive bots (bot) as (
 update ops.lane set locked_by = $2
 where queue = $1 and group_key = any (array(
     select lane.group_key
-    from bots left join ops.rate using (bot), lateral (
+    from (select bot, random() as place from bots) bots left join ops.rate using (bot), lateral (
         select group_key from ops.lane
         where queue = $1 and bot = bots.bot and locked_by is null and wake_at < 'infinity'
           and due_at <= (select clock_timestamp())
@@ -263,10 +264,12 @@ where queue = $1 and group_key = any (array(
         limit $3::int
         for update skip locked) lane
     where coalesce(rate.paused_until, '-infinity') <= clock_timestamp()
+    order by place
     limit $3::int));
 
 -- name: lock_paced_lanes
--- The same for bots that may start only so many a second: one lane of each whose turn comes soon.
+-- The same for bots that may start only so many a second: one lane of each whose turn comes soon,
+-- and where there is no room for all, of those first that have waited longest for theirs.
 -- Turns are given away $5 ms before they come: what a transaction takes, and that it is late at
 -- times, then costs nothing of the rate. Two processes wait for one another here, in one order, so
 -- that a start is counted once.
@@ -281,7 +284,7 @@ with recursive bots (bot) as (
             order by bot limit 1)
     from bots where bots.bot is not null
 ), free as materialized (
-    select rate.bot
+    select rate.bot, rate.next_at
     from ops.rate
     where bot = any (array(select bot from bots where bot is not null))
       and next_at <= clock_timestamp() + $5::int * interval '1 ms'
@@ -296,6 +299,7 @@ with recursive bots (bot) as (
         order by rank, due_at
         limit 1
         for update skip locked) lane
+    order by free.next_at
     limit $3::int
 ), clock as materialized (
     select clock_timestamp() as now
