@@ -1,6 +1,6 @@
 /*
- * SQLSTATE to errno, by table: the longest prefix that fits decides, so a class (two characters)
- * can have exceptions (five).
+ * What a SQLSTATE means, by table: the longest prefix that fits decides, so a class (two
+ * characters) can have exceptions (five).
  */
 #include "db_error.h"
 
@@ -8,80 +8,84 @@
 #include <stddef.h>
 #include <string.h>
 
+enum {
+    SHOWS_ROW = 1 << 0,    /* its detail holds a whole row */
+    ENDS_SESSION = 1 << 1, /* a new session may do it */
+    POOLER = 1 << 2,       /* one in between gave us another session */
+};
+
 struct meaning {
     const char *prefix;
     int code;
+    unsigned more;
 };
 
 /* clang-format off */
 static const struct meaning meanings[] = {
-    { "08",    -EAGAIN }, /* connection */
-    { "22",    -EINVAL }, /* data exception */
-    { "23",    -EINVAL }, /* integrity constraint */
-    { "23505", -EEXIST }, /* unique violation */
-    { "25",    -EINVAL }, /* transaction state: a statement after a failed one */
-    { "25006", -EAGAIN }, /* read-only: the server was demoted under us */
-    { "25P03", -EAGAIN }, /* idle-in-transaction time limit; the connection is gone */
-    { "26000", -EBADMSG }, /* a prepared statement is missing, or there before it was made: */
-    { "42P05", -EBADMSG }, /* see db_error_hint */
-    { "28",    -EPERM  }, /* authorization */
-    { "3D000", -EAGAIN }, /* no such database: being created */
-    { "3F000", -EAGAIN }, /* no such schema: not migrated yet */
-    { "40",    -EAGAIN }, /* serialization failure, deadlock */
-    { "42",    -EINVAL }, /* syntax, types */
-    { "42501", -EPERM  }, /* privilege */
-    { "42703", -EAGAIN }, /* no such column, table, function, type: not migrated yet */
-    { "42P01", -EAGAIN },
-    { "42883", -EAGAIN },
-    { "42704", -EAGAIN },
-    { "53",    -EAGAIN }, /* no memory, disk full, too many connections */
-    { "55",    -EINVAL }, /* object state */
-    { "55006", -EAGAIN }, /* object in use */
-    { "55P03", -EAGAIN }, /* lock not available */
-    { "57",    -EAGAIN }, /* cancelled, time limit, shutdown, starting up */
-    { "P0",    -EINVAL }, /* raised by a function of ours */
+    { "08",    -EAGAIN, 0 }, /* connection */
+    { "0A000", -EIO,    ENDS_SESSION }, /* "cached plan must not change result type" */
+    { "22",    -EINVAL, 0 }, /* data exception */
+    { "23",    -EINVAL, 0 }, /* integrity constraint */
+    { "23502", -EINVAL, SHOWS_ROW }, /* not-null violation */
+    { "23505", -EEXIST, 0 }, /* unique violation */
+    { "23514", -EINVAL, SHOWS_ROW }, /* check violation */
+    { "25",    -EINVAL, 0 }, /* transaction state: a statement after a failed one */
+    { "25006", -EAGAIN, ENDS_SESSION }, /* read-only: the server was demoted under us */
+    { "25P03", -EAGAIN, 0 }, /* idle-in-transaction time limit; the connection is gone */
+    { "26000", -EBADMSG, ENDS_SESSION | POOLER }, /* a prepared statement is missing, */
+    { "42P05", -EBADMSG, POOLER }, /* or there before it was made */
+    { "28",    -EPERM,  0 }, /* authorization */
+    { "3D000", -EAGAIN, 0 }, /* no such database: being created */
+    { "3F000", -EAGAIN, 0 }, /* no such schema: not migrated yet */
+    { "40",    -EAGAIN, 0 }, /* serialization failure, deadlock */
+    { "42",    -EINVAL, 0 }, /* syntax, types */
+    { "42501", -EPERM,  0 }, /* privilege */
+    { "42703", -EAGAIN, 0 }, /* no such column, table, function, type: not migrated yet */
+    { "42P01", -EAGAIN, 0 },
+    { "42883", -EAGAIN, 0 },
+    { "42704", -EAGAIN, 0 },
+    { "53",    -EAGAIN, 0 }, /* no memory, disk full, too many connections */
+    { "55",    -EINVAL, 0 }, /* object state */
+    { "55006", -EAGAIN, 0 }, /* object in use */
+    { "55P03", -EAGAIN, 0 }, /* lock not available */
+    { "57",    -EAGAIN, 0 }, /* cancelled, time limit, shutdown, starting up */
+    { "P0",    -EINVAL, 0 }, /* raised by a function of ours */
 };
 /* clang-format on */
 
-int db_error_code(const char *sqlstate)
+static const struct meaning *meaning_of(const char *sqlstate)
 {
-    size_t best = 0, n;
-    int code = -EIO;
+    static const struct meaning unknown = { "", -EIO, 0 };
+    const struct meaning *best = &unknown;
 
     for (size_t i = 0; sqlstate && i < sizeof meanings / sizeof *meanings; i++) {
-        n = strlen(meanings[i].prefix);
-        if (n > best && strncmp(sqlstate, meanings[i].prefix, n) == 0) {
-            best = n;
-            code = meanings[i].code;
-        }
+        size_t n = strlen(meanings[i].prefix);
+
+        if (n > strlen(best->prefix) && strncmp(sqlstate, meanings[i].prefix, n) == 0)
+            best = &meanings[i];
     }
-    return code;
+    return best;
+}
+
+int db_error_code(const char *sqlstate)
+{
+    return meaning_of(sqlstate)->code;
 }
 
 bool db_error_shows_row(const char *sqlstate)
 {
-    /* not-null and check violations */
-    return sqlstate && (strcmp(sqlstate, "23502") == 0 || strcmp(sqlstate, "23514") == 0);
+    return meaning_of(sqlstate)->more & SHOWS_ROW;
 }
 
 const char *db_error_hint(const char *sqlstate)
 {
-    if (sqlstate && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0))
-        return "; DATABASE_URL leads to a pooler that changes sessions: want PostgreSQL itself, or "
-               "pool_mode = session";
-    return "";
+    return meaning_of(sqlstate)->more & POOLER
+               ? "; DATABASE_URL leads to a pooler that changes sessions: want PostgreSQL "
+                 "itself, or pool_mode = session"
+               : "";
 }
 
 bool db_error_ends_session(const char *sqlstate)
 {
-    static const char *const ends[] = {
-        "25006", /* read-only transaction */
-        "26000", /* no such prepared statement: a pooler in between gave us another session */
-        "0A000", /* "cached plan must not change result type" */
-    };
-
-    for (size_t i = 0; sqlstate && i < sizeof ends / sizeof *ends; i++)
-        if (strcmp(sqlstate, ends[i]) == 0)
-            return true;
-    return false;
+    return meaning_of(sqlstate)->more & ENDS_SESSION;
 }

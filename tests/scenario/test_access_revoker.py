@@ -189,10 +189,8 @@ def test_prolonged_between_two_tries_it_is_no_longer_ended(world, anna):
     assert not world.database.query("select 1 from accesser.revocation")
 
 
-def test_a_ban_that_crosses_a_payment_is_lifted(world, anna):
+def pay_while_banned(world, anna, plan, access):
     """The request is at Telegram while the payment is redeemed."""
-    plan = world.plan()
-    access = world.has_access(anna, plan, ends=-HOUR)
     world.sandbox.fault("hold", path="*banChatMember")
     revoking = world.start("accesser/customer_access_revoker")
     world.sandbox.wait_held()
@@ -200,6 +198,11 @@ def test_a_ban_that_crosses_a_payment_is_lifted(world, anna):
     world.redeem()
     world.sandbox.release()
     assert revoking.wait() == 0
+
+
+def test_a_ban_that_crosses_a_payment_is_lifted(world, anna):
+    plan = world.plan()
+    pay_while_banned(world, anna, plan, world.has_access(anna, plan, ends=-HOUR))
     world.revoke()
     assert not banned(world)
     assert world.sandbox.join(world.sent_links(ANNA)[-1], ANNA) == ""
@@ -210,13 +213,7 @@ def test_in_a_basic_group_there_is_no_ban_to_lift(world, anna):
     plan = world.plan()
     access = world.has_access(anna, plan, ends=-HOUR)
     world.sandbox.chats([GROUP], type="group")
-    world.sandbox.fault("hold", path="*banChatMember")
-    revoking = world.start("accesser/customer_access_revoker")
-    world.sandbox.wait_held()
-    world.confirmed(anna, plan, access=access)
-    world.redeem()
-    world.sandbox.release()
-    assert revoking.wait() == 0
+    pay_while_banned(world, anna, plan, access)
     assert "failed=0" in world.revoke().stdout
     assert world.database.query("select 1 from accesser.ban") == []
 
