@@ -65,6 +65,7 @@ def test_a_client_that_shuts_down_and_then_goes_is_noticed(fleet, method, params
 def test_a_client_that_only_notifies_and_goes_is_noticed(fleet):
     fleet.apps(sh("exec sleep 1000"))
     fleet.start()
+    fleet.wait_state("w", "online")
     before = descriptors(fleet.supervisor)
     for _ in range(5):
         with Client(fleet.home) as client:

@@ -131,8 +131,7 @@ def test_when_both_are_killed_the_next_start_works(fleet):
             pids = daemon(fleet)
             os.kill(pids[1], signal.SIGSTOP)  # or it would take over in between
             os.kill(pids[first], signal.SIGKILL)
-            os.kill(pids[0], signal.SIGKILL)
-            os.kill(pids[1], signal.SIGKILL)
+            os.kill(pids[not first], signal.SIGKILL)
             gone(*pids)
             for left in fleet.opsds():
                 os.kill(left, signal.SIGKILL)
