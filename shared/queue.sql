@@ -213,17 +213,27 @@ from claimed
 order by rank, run_at, id;
 
 -- name: admit
--- What was enqueued since the last time becomes known to the lanes. In one order by everybody, so
--- that no two wait for one another.
+-- What was enqueued since the last time becomes known to the lanes. A lane that is in somebody's
+-- hands is left for the next look: whoever waits here holds the lanes whose jobs have just ended,
+-- and two would wait for one another. For the same reason all make new lanes in one order.
 -- $1 queue, $2 from this id on, $3 how many
-with arrived as (
+with waiting as materialized (
+    select job_id, group_key, bot, priority, run_at from ops.lane_arrival
+    where queue = $1 and job_id >= $2::bigint
+    order by job_id limit $3::int
+    for update skip locked
+), ours as materialized (
+    select group_key from ops.lane
+    where queue = $1 and group_key = any (array(select distinct group_key from waiting))
+    for update skip locked
+), arrived as materialized (
+    select * from waiting
+    where group_key in (select group_key from ours)
+       or not exists (select from ops.lane
+                      where lane.queue = $1 and lane.group_key = waiting.group_key)
+), gone as (
     delete from ops.lane_arrival
-    where queue = $1 and job_id = any (array(
-        select job_id from ops.lane_arrival
-        where queue = $1 and job_id >= $2::bigint
-        order by job_id limit $3::int
-        for update skip locked))
-    returning job_id, group_key, bot, priority, run_at
+    where queue = $1 and job_id = any (array(select job_id from arrived))
 ), paced as (
     insert into ops.rate (bot, next_at)
     select distinct bot, '-infinity'::timestamptz from arrived order by bot
@@ -357,8 +367,9 @@ returning id, attempt, max_attempts, kind, coalesce(bot, ''), group_key, payload
      from ops.rate where rate.bot = coalesce(job_open.bot, ''));
 
 -- name: wake
--- In how many milliseconds there may be something to claim; null: nobody knows of anything. What is
--- due already became so while the turn was under way, or is in the hands of somebody else.
+-- In how many milliseconds there may be something to claim; null: nobody knows of anything. What
+-- is due already became so while the turn was under way, or is in the hands of somebody else; so is
+-- the lane of what has arrived and was not admitted.
 -- $1 queue, $2 starts a second of a bot, 0: no limit; $3 how long before its turn one is given
 with recursive bots (bot) as (
     (select bot from ops.lane
@@ -374,6 +385,7 @@ select ceil(extract(epoch from least(
     (select run_at from ops.job_open
      where queue = $1 and state = 'available' and not is_due and group_key is null
      order by run_at limit 1),
+    (select clock_timestamp() from ops.lane_arrival where queue = $1 limit 1),
     (select min(greatest(first.due_at,
                          case when $2::int > 0 then rate.next_at - $3::int * interval '1 ms'
                               else rate.paused_until end))

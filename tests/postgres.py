@@ -168,6 +168,17 @@ class Database:
         assert all((row.bot, row.kind) == (bot, "send-message") for row in rows)
         return [row.text for row in rows if chat is None or row.chat == str(chat)]
 
+    def alone(self):
+        """Waits until all other sessions have ended: that of a process that was killed, which holds its
+        locks and may still be at work, does so a little after it."""
+        wait_until(lambda: self.value("select count(*) from pg_stat_activity where datname ="
+                                      " current_database() and pid <> pg_backend_pid()") == 0)
+
+    def deadlocks(self):
+        """How many there were. Sessions tell what they counted when they end: all others have to."""
+        self.alone()
+        return self.value("select deadlocks from pg_stat_database where datname = current_database()")
+
     def close(self):
         """Forgets the connection; the next query makes a new one."""
         if self._connection:

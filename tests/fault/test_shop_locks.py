@@ -137,13 +137,6 @@ def waiting(database):
                           " and datname = current_database()")
 
 
-def deadlocks(database):
-    """Sessions tell what they counted when they end."""
-    wait_until(lambda: database.value("select count(*) from pg_stat_activity where datname ="
-                                      " current_database() and pid <> pg_backend_pid()") == 0)
-    return database.value("select deadlocks from pg_stat_database where datname = current_database()")
-
-
 @pytest.mark.parametrize("gate", ["cashier.tron_address where address = 'T03'",
                                   "cashier.tron_address where address = 'T08'",
                                   "cashier.tron_address where address = 'T18'",
@@ -176,7 +169,7 @@ def test_expiring_and_settling_meet_in_the_middle(shop, tmp_path, gate):
                          " where status = 'EXPIRED'")
             shop.execute("update cashier.tron_address set status = 'BUSY', free_at = null")
     settler.close(), holder.close()
-    assert deadlocks(shop) == 0
+    assert shop.deadlocks() == 0
 
 
 def test_everything_at_once(shop):
@@ -216,4 +209,4 @@ def test_everything_at_once(shop):
     over.set()
     holder.join()
     assert not wrong, wrong[0]
-    assert deadlocks(shop) == 0
+    assert shop.deadlocks() == 0

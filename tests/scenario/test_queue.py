@@ -76,6 +76,23 @@ def test_a_lane_keeps_its_order_through_failures_and_two_consumers(world, wait_u
     assert len(world.starts()) == 143
 
 
+def test_a_lane_in_the_hands_of_another_transaction_keeps_no_other_waiting(world, wait_until):
+    """Two consumers that wait for each other's lanes while they hold their own would deadlock."""
+    world.consumer()
+    for key in "held", "free":
+        world.enqueue(group_key=key)
+    wait_until(world.over)
+    holder = world.database.connect(autocommit=False)
+    with holder.cursor() as cursor:
+        cursor.execute("select from ops.lane where group_key = 'held' for update")
+        held, *others = [world.enqueue(group_key=key) for key in ("held", "free", "new")]
+        wait_until(lambda: all(world.job(number).state == "done" for number in others))
+        assert world.job(held).state == "available"
+    holder.rollback()
+    holder.close()
+    wait_until(world.over)
+
+
 def test_what_is_more_urgent_goes_first(world, wait_until):
     jobs = {world.enqueue(priority=priority): priority for priority in (0, 7, -3, 7, 2)}
     world.consumer(SENDER_CONCURRENCY="1")

@@ -223,3 +223,4 @@ def test_nothing_starts_later_than_it_could_have(world, number):
             f" machine was {lag.worst * 1000:.0f} ms late")
     print(what, f"and a start {late * 1000:.0f} ms")
     assert late < LATE_S + lag.worst, (what, late, start, played.jobs[start.job])
+    assert world.database.deadlocks() == 0, what
