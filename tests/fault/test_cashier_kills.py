@@ -105,6 +105,7 @@ def test_struck(world, name, what, when):
             world.check()
         line = strike(world, name, **kill_at(number, what=what, when=when))
         scene.check_always()
+        world.database.alone()
         scene.finish()
         scene.check()
         if line is None:

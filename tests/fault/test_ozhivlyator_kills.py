@@ -36,6 +36,7 @@ def test_struck_anywhere_and_run_again_each_is_told_once(database, worker, name,
         done = worker(f"ozhivlyator/{name}", "--now", NOON, **kill_at(number, when=when))
         [row] = database.query(TOLD_AND_MARKED.format(MARKED[name]))
         assert row.told == row.marked, number
+        database.alone()
         again = worker(f"ozhivlyator/{name}", "--now", NOON)
         assert again.returncode == 0, again.stdout + again.stderr
         [row] = database.query(TOLD_AND_MARKED.format(MARKED[name]))

@@ -234,6 +234,14 @@ class Fleet:
                                    "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                                    "env": self.environment(), **more})
 
+    def opsctl_asks(self, *words):
+        """The same, once it has asked and waits: it sleeps, and no more than that can be seen of it.
+        Whoever asks after this is answered after it."""
+        process = self.opsctl_background(*words)
+        wait_until(lambda: pathlib.Path(f"/proc/{process.pid}/syscall").read_text().split()[0]
+                   in ("271", "7"), what="it polls")
+        return process
+
     def connect(self):
         return Client(self.home)
 

@@ -79,7 +79,7 @@ def test_s65_wait_returns_how_it_ended(home, ending, code):
     home.apps(sh(f"while [ ! -e go ]; do sleep 0.01; done; {ending}", autorestart=False))
     home.start()
     home.wait_state("w", "online")
-    process = home.opsctl_background("wait", "w")
+    process = home.opsctl_asks("wait", "w")
     late = home.opsctl("wait", "w", "--timeout", "100ms")
     assert late.returncode == 1 and process.poll() is None
     home.file("go").touch()

@@ -368,6 +368,7 @@ def test_the_table_fits_the_terminal_and_is_coloured_there(fleet, terminal, colu
                  for n in range(3)), sh("exit 3", "bad", max_restarts=0))
     fleet.start()
     fleet.wait_state("bad", "errored")
+    wait_until(lambda: [row["state"] for row in fleet.rows()].count("online") == 3)
     shown = terminal(columns).run(BIN / "opsctl", "--home", fleet.home, "stat", cwd=fleet.folder)
     screen = shown.wait("ended with 0")
     assert all(len(line) <= columns for line in screen.splitlines())

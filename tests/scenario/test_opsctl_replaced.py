@@ -2,7 +2,6 @@
 import itertools
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -113,21 +112,13 @@ def frozen(home):
     return pid
 
 
-def asked(home, *words):
-    """The command has asked and waits: it sleeps, and no more than that can be seen of it."""
-    process = home.opsctl_background(*words)
-    wait_until(lambda: pathlib.Path(f"/proc/{process.pid}/syscall").read_text().split()[0]
-               in ("271", "7"), what="it polls")
-    return process
-
-
 @pytest.mark.parametrize("words", [["stat"], ["describe", "w"], ["ping"], ["pid", "w"], ["start", "w"],
                                    ["stop", "w"], ["env", "w"], ["save"], ["logs", "-n", "1"],
                                    ["signal", "HUP", "w"], ["restart", "w"]], ids=" ".join)
 def test_whoever_waits_at_the_door_is_let_in_by_the_next(home, words):
     begin(home, sh("trap '' HUP; while :; do sleep 0.1; done"))
     pid = frozen(home)
-    process = asked(home, *words)
+    process = home.opsctl_asks(*words)
     os.kill(pid, signal.SIGKILL)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, b""), (out, err)

@@ -187,7 +187,7 @@ GATE = "while [ ! -e go ]; do sleep 0.01; done; "
                                           ("kill -9 $$", 137), ("kill -TERM $$", 143)])
 def test_s65_wait_ends_with_the_run_and_its_code(home, ending, code):
     begin(home, sh(GATE + ending, autorestart=False))
-    process = home.opsctl_background("wait", "w")
+    process = home.opsctl_asks("wait", "w")
     late = home.opsctl("wait", "w", "--timeout", "100ms")
     assert late.returncode == 1 and "did not end in time" in late.stderr
     assert process.poll() is None
@@ -203,8 +203,8 @@ def test_s65_wait_ends_with_the_run_and_its_code(home, ending, code):
 
 def test_wait_is_for_this_run_although_another_begins(home):
     begin(home, sh("[ -e go ] || { " + GATE + " exit 9; }; exec sleep 1000"))
-    process = home.opsctl_background("wait", "w")
-    wait_until(lambda: home.row("w"))
+    process = home.opsctl_asks("wait", "w")
+    assert home.row("w")  # answered after the other
     home.file("go").touch()
     process.communicate(timeout=20)
     assert process.returncode == 9
@@ -214,8 +214,8 @@ def test_wait_is_for_this_run_although_another_begins(home):
 def test_wait_outlives_the_supervisor(home):
     """Also when the run ends while there is none, and another is begun by the next one."""
     begin(home, sh("[ -e go ] || { " + GATE + " exit 9; }; exec sleep 1000"))
-    process = home.opsctl_background("wait", "w")
-    held = home.opsctl_background("wait", "w", "--timeout", "1h")
+    process = home.opsctl_asks("wait", "w")
+    held = home.opsctl_asks("wait", "w", "--timeout", "1h")
     home.await_pair(*home.kill("supervisor"))
     wait_until(lambda: home.rpc("ping"))
     home.kill("supervisor")
@@ -228,7 +228,7 @@ def test_wait_outlives_the_supervisor(home):
 def test_wait_of_several_instances_is_for_all_of_them(home):
     begin(home, sh('while [ ! -e go$NODE_APP_INSTANCE ]; do sleep 0.01; done; exit $NODE_APP_INSTANCE',
                    instances=3, autorestart=False))
-    process = home.opsctl_background("wait", "w")
+    process = home.opsctl_asks("wait", "w")
     home.file("go2").touch()
     home.file("go0").touch()
     assert home.opsctl("wait", "w:2").returncode == 2
@@ -256,7 +256,7 @@ def test_wait_for_what_never_ran(home):
 
 def test_wait_ends_with_a_stop_by_hand(home):
     begin(home, sh("trap 'exit 5' INT; while :; do sleep 0.01; done"))
-    process = home.opsctl_background("wait", "w")
+    process = home.opsctl_asks("wait", "w")
     assert home.opsctl("wait", "w", "--timeout", "50ms").returncode == 1
     home.opsctl("stop", "w")
     process.communicate(timeout=20)
