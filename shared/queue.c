@@ -199,11 +199,6 @@ static void step(uv_prepare_t *prepare)
         leave_when_done(service);
 }
 
-static void look(uv_timer_t *timer)
-{
-    ((struct service *)timer->data)->look = true;
-}
-
 static int open_handles(struct service *service)
 {
     int r = uv_loop_init(&service->loop);
@@ -221,7 +216,7 @@ static int open_handles(struct service *service)
     service->wake.data = service->beat.data = service->tell.data = service;
     service->stop_limit.data = service;
     service->step.data = service->stop.data = service;
-    (void)uv_timer_start(&service->wake, look, QUEUE_POLL_MS, 0);
+    turn_look_in(service, QUEUE_POLL_MS);
     (void)uv_prepare_start(&service->step, step);
     return uv_poll_start(&service->stop, UV_READABLE, told_to_stop);
 }

@@ -3,10 +3,12 @@
 /*
  * The parts of the queue's service, for one another; workers include queue.h only.
  *
- *     queue        life: loop, connection, signals, heartbeat, the end
- *     queue_turn   one transaction: outcomes out, new jobs in
- *     queue_job    a job from its row to its outcome
- *     queue_ask    statements that a job asks for in between
+ *     queue            life: loop, connection, signals, heartbeat, the end
+ *     queue_turn       one transaction: outcomes out, new jobs in
+ *     queue_outcomes   what it writes
+ *     queue_claims     what it asks for, and what the answer means
+ *     queue_job        a job from its row to its outcome
+ *     queue_ask        statements that a job asks for in between
  *
  * Invariant: a job is in exactly one list: running (the worker has it), ended (its outcome is not
  * written yet), writing (it is part of the turn under way) or abandoned (its outcome was written
@@ -57,7 +59,8 @@ struct position {
 /* What the database may refuse again and again. */
 enum complaint { COMPLAINT_TURN, COMPLAINT_BEAT, COMPLAINT_PRUNE, COMPLAINT_RATE, COMPLAINTS };
 
-/* Which statement of the turn under way is which; SIZE_MAX: not part of it. */
+/* The turn under way. claim and those after it say which of its statements they are, counted from
+ * 1; 0: not part of it. */
 struct turn {
     bool under_way;
     bool full; /* looked from the beginning */
@@ -128,6 +131,34 @@ void turn_tell(uv_timer_t *timer);
 
 /* The connection is lost: what was being written is to be written again. */
 void turn_forget(struct service *service);
+
+/* Looks for jobs in ms, unless something else is a reason before. */
+void turn_look_in(struct service *service, int64_t ms);
+
+/* Adds a statement to the turn and returns which one it is, counted from 1. */
+size_t turn_add(struct service *service, const struct statement *statement,
+                const char *const *params, size_t n);
+
+#define TURN_ADD(service, statement, ...)                                  \
+    turn_add((service), (statement), (const char *const[]){ __VA_ARGS__ }, \
+             sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+
+/* --- queue_outcomes --- */
+
+/* Moves what has ended into the turn: all of it, or one by one where the server refused something.
+ */
+void outcomes_add(struct service *service);
+
+/* After a lost connection, before the others: which jobs of ours we know. */
+void outcomes_reconcile(struct service *service);
+
+/* --- queue_claims --- */
+
+/* Asks for as many jobs as there is room for. */
+void claims_add(struct service *service, int room);
+
+/* Starts what the server gave, and decides when to look again. */
+void claims_begin(struct service *service, const struct db_batch *batch);
 
 /* --- queue_job --- */
 
