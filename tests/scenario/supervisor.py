@@ -60,6 +60,41 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def open_files(pid):
+    """What each descriptor of a process is, by number; one may be closed while we look."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
+
+
+def keeps_within(limit_s, measure, tries=5):
+    """A crowded machine is in the way of one that is quick enough now and then, of one that is not
+    always. measure() is in seconds."""
+    took = []
+    while not took or took[-1] >= limit_s:
+        assert len(took) < tries, took
+        took.append(measure())
+
+
+def seconds_of(action):
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+def settled(count, looks=20):
+    """What is counted, once it has stayed the same: what was under way has come to its end."""
+    seen = []
+
+    def look():
+        seen.append(count())
+        return len(seen) >= looks and len(set(seen[-looks:])) == 1
+    wait_until(look, what="what is counted stays the same")
+    return seen[-1]
+
+
 def children(pid):
     """Zombies included."""
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -286,6 +321,13 @@ class Fleet:
                 if os.path.basename(words[0]) == "opsd" and str(self.home) in words:
                     found.append(int(entry.name))
         return found
+
+    def slowest_answer(self, seconds=0.5):
+        """To somebody who asks again and again for so long."""
+        took, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            took.append(seconds_of(lambda: self.rpc("ping")))
+        return max(took)
 
     def zombies(self):
         return [p for parent in (self.pid, self.guard) for p in children(parent)

@@ -16,7 +16,7 @@ time.sleep(1000)"""
 
 
 def test_s37_online_only_after_it_says_so(fleet):
-    fleet.apps(py(READY_WHEN_TOLD, ready="notify"))
+    fleet.apps(py(READY_WHEN_TOLD, ready="notify", listen_timeout="1h"))
     fleet.start()
     row = fleet.wait_state("w", "launching")
     assert row["ready"] is False
@@ -31,7 +31,7 @@ def test_s37_an_end_before_ready_is_a_failed_start(fleet):
 
 
 def test_wait_ready_is_pm2s_word_for_it(fleet):
-    fleet.apps(py(READY_WHEN_TOLD, wait_ready=True))
+    fleet.apps(py(READY_WHEN_TOLD, wait_ready=True, listen_timeout="1h"))
     fleet.start()
     fleet.wait_state("w", "launching")
     fleet.file("go").touch()
@@ -61,8 +61,8 @@ def test_a_command_that_hangs_is_no_readiness_and_does_not_survive(fleet):
                   max_restarts=1))
     fleet.start()
     fleet.wait_state("w", "errored")
-    wait_until(lambda: not fleet.processes(), 1)
-    wait_until(lambda: not children(fleet.supervisor), 1)
+    wait_until(lambda: not fleet.processes())
+    wait_until(lambda: not children(fleet.supervisor))
 
 
 def test_a_probe_that_is_due_while_its_worker_is_stopped_costs_nothing(fleet):
@@ -156,7 +156,7 @@ def test_a_list_means_ready_and_a_task_that_is_done_is(fleet):
     fleet.start()
     pid = fleet.wait_state("b", "online")["pid"]
     fleet.wait_state("task", "stopped")
-    assert fleet.opsctl("stop", "task", timeout=10).returncode == 0
+    assert fleet.opsctl("stop", "task").returncode == 0
     assert fleet.row("b")["pid"] == pid
     assert fleet.opsctl("stop", "all").returncode == 0
     assert fleet.opsctl("start", "b").returncode == 0
@@ -199,7 +199,8 @@ def test_s42_a_restart_while_it_waits_is_no_wedge(fleet):
 
 
 def test_s44_only_the_worker_itself_can_say_that_it_is_ready(fleet):
-    fleet.apps(py("""open('address', 'w').write(os.environ['NOTIFY_SOCKET'])
+    fleet.apps(py("""open('address.new', 'w').write(os.environ['NOTIFY_SOCKET'])
+os.rename('address.new', 'address')
 while not os.path.exists('go'): time.sleep(0.005)
 if os.fork() == 0:
   tell('READY=1\\nSTATUS=child')
@@ -249,16 +250,18 @@ def test_a_worker_that_floods_its_notify_socket_keeps_nobody_waiting(fleet):
     fleet.start()
     wait_until(lambda: fleet.row("w")["status_text"] == "x")
     for _ in range(20):
-        assert fleet.opsctl("ping", timeout=10).returncode == 0
-    assert fleet.opsctl("stop", "w", timeout=10).returncode == 0
+        assert fleet.opsctl("ping").returncode == 0
+    assert fleet.opsctl("stop", "w").returncode == 0
 
 
 def test_stopping_everything_stops_dependents_first(fleet):
     def slow(seconds):
         return (f"trap 'sleep {seconds}; echo $name >> order; exit 0' INT; echo ready; "
                 "while :; do sleep 0.01; done")
-    fleet.apps(sh(slow(0), "db"), sh(slow(0), "api", depends_on=["db"]),
-               sh(slow(0.3), "web", depends_on=["api"]), sh(slow(0.1), "job", depends_on=["db"]))
+    patient = {"kill_timeout": "1m"}
+    fleet.apps(sh(slow(0), "db", **patient), sh(slow(0), "api", depends_on=["db"], **patient),
+               sh(slow(0.3), "web", depends_on=["api"], **patient),
+               sh(slow(0.1), "job", depends_on=["db"], **patient))
     fleet.start()
     names = ["db", "api", "web", "job"]
     wait_until(lambda: all(fleet.lines(n) == ["ready"] for n in names))
@@ -269,9 +272,10 @@ def test_stopping_everything_stops_dependents_first(fleet):
 
 
 def test_stopping_a_dependency_waits_for_those_that_need_it(fleet):
-    fleet.apps(sh("trap 'echo db >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done", "db"),
+    fleet.apps(sh("trap 'echo db >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done", "db",
+                  kill_timeout="1m"),
                sh("trap 'sleep 0.2; echo api >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done",
-                  "api", depends_on=["db"]))
+                  "api", depends_on=["db"], kill_timeout="1m"))
     fleet.start()
     wait_until(lambda: fleet.lines("db") == fleet.lines("api") == ["ready"])
     assert fleet.opsctl("stop", "db").returncode == 0

@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,8 @@ import time
 
 import pytest
 
-from supervisor import BIN, SANITIZED, Client, Fleet, Refused, descriptors, fleet, is_alive, sh, wait_until  # noqa: F401
+from supervisor import BIN, DEADLINE_S, SANITIZED, Client, Fleet, Refused, children, descriptors, fleet, is_alive, \
+    open_files, settled, sh, wait_until  # noqa: F401
 
 ANSWER_S = 10 if SANITIZED else 2
 
@@ -45,18 +47,17 @@ def refused(fleet):
     return got.returncode == 1 and "another opsd runs" in got.stderr
 
 
-def numbers(pid):
-    """What each descriptor of a process is."""
-    found = {}
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
-    return found
-
-
 def environment(pid):
     text = pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode()
     return dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
+
+
+def kill_all(pids):
+    """Each may be gone by itself meanwhile."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return pids
 
 
 def gone(*pids):
@@ -133,9 +134,7 @@ def test_when_both_are_killed_the_next_start_works(fleet):
             os.kill(pids[first], signal.SIGKILL)
             os.kill(pids[not first], signal.SIGKILL)
             gone(*pids)
-            for left in fleet.opsds():
-                os.kill(left, signal.SIGKILL)
-                gone(left)
+            wait_until(lambda: not kill_all(fleet.opsds()), what="what was begun in between is gone")
     assert daemon(fleet)[0] not in pids
 
 
@@ -143,16 +142,22 @@ def test_deaths_in_a_row_slow_the_guard_down_and_the_home_stays_ours(fleet):
     fleet.apps()
     fleet.start()
     guard, supervisor = ids(fleet)
+
+    def next_child():
+        """What the guard has begun, which may be far from answering."""
+        return next((p for p in map(int, children(guard)) if p != supervisor and is_alive(p)), None)
+
     times = []
-    for _ in range(8):
+    for deaths in range(8):
         os.kill(supervisor, signal.SIGABRT)
         killed = time.monotonic()
         wait_until(lambda: not is_alive(supervisor))
-        if _ == 7:
+        if deaths == 7:
             assert refused(fleet)  # also while nobody runs but the guard
-        supervisor = new_supervisor(fleet, supervisor)[1]
+        supervisor = wait_until(next_child)
         times.append(time.monotonic() - killed)
     assert times[5] > 0.1 and times[6] > 0.2 and times[7] > 0.4, times
+    wait_until(lambda: ids(fleet)[1] == supervisor)
     # a kill by hand says nothing against the program
     os.kill(supervisor, signal.SIGKILL)
     killed = time.monotonic()
@@ -165,12 +170,12 @@ def test_a_guard_gains_nothing_from_deaths(fleet):
     fleet.apps()
     fleet.start()
     guard, supervisor = ids(fleet)
-    before = numbers(guard)
+    before = settled(lambda: descriptors(guard))
     for _ in range(50):
         os.kill(supervisor, signal.SIGKILL)
         supervisor = new_supervisor(fleet, supervisor)[1]
-    assert len(numbers(guard)) == len(before)
-    assert fleet.zombies() == []
+    wait_until(lambda: descriptors(guard) == before)
+    wait_until(lambda: not fleet.zombies())
 
 
 # --- the first start
@@ -205,11 +210,11 @@ def test_nothing_of_the_caller_reaches_the_supervisor(fleet):
     subprocess.run([BIN / "opsd", "--home", fleet.home, "--manifest", fleet.manifest], check=True,
                    timeout=20, env=fleet.environment(), close_fds=False)
     os.close(other)
-    os.set_blocking(leak, False)
-    assert os.read(leak, 1) == b"", "somebody holds the caller's pipe"
+    assert select.select([leak], [], [], DEADLINE_S)[0], "somebody holds the caller's pipe"
+    assert os.read(leak, 1) == b""
     os.close(leak)
     for pid in ids(fleet):
-        assert [numbers(pid)[fd] for fd in (0, 1, 2)] == ["/dev/null"] + 2 * [f"{fleet.home}/opsd.log"]
+        assert [open_files(pid)[fd] for fd in (0, 1, 2)] == ["/dev/null"] + 2 * [f"{fleet.home}/opsd.log"]
         assert os.readlink(f"/proc/{pid}/cwd") == "/"
 
 
@@ -244,7 +249,7 @@ def test_a_hangup_opens_the_log_anew(fleet):
     for victim in (guard, supervisor):
         log.rename(fleet.home / "opsd.log.1")
         os.kill(guard, signal.SIGHUP)
-        wait_until(lambda: all(numbers(p)[2] == str(log) for p in (guard, supervisor)))
+        wait_until(lambda: all(open_files(p)[2] == str(log) for p in (guard, supervisor)))
     assert ids(fleet) == (guard, supervisor)
 
 
@@ -273,7 +278,7 @@ def test_a_swept_home_costs_no_descriptor(fleet):
     fleet.apps()
     fleet.start()
     guard, supervisor = ids(fleet)
-    before = descriptors(guard), descriptors(supervisor)
+    before = settled(lambda: (descriptors(guard), descriptors(supervisor)))
     for _ in range(20):
         (fleet.home / "opsd.sock").unlink()
         wait_until(lambda: (fleet.home / "opsd.sock").stat().st_ino)
@@ -393,7 +398,7 @@ def test_an_upgrade_replaces_the_supervisor_at_once_and_the_guard_after_a_while(
     fleet.apps()
     fleet.start()
     guard = fleet.guard
-    before = descriptors(guard)
+    before = settled(lambda: descriptors(guard))
     now = new_supervisor(fleet, upgrade(fleet, opsd))
     assert now[0] == guard and program_of(now[1]) == str(opsd)
     assert program_of(guard) == str(BIN / "opsd")
@@ -420,7 +425,7 @@ def test_a_broken_binary_is_taken_back(fleet, tmp_path, what):
     if what[0] != "/":
         broken.write_text("#!/bin/sh\nexit 0\n" if what == "script" else "nothing")
         broken.chmod(0o755)
-    before = descriptors(guard)
+    before = settled(lambda: descriptors(guard))
     dead = upgrade(fleet, broken)
     now = new_supervisor(fleet, dead)
     assert now[0] == guard and program_of(now[1]) == str(BIN / "opsd")

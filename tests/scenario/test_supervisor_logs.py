@@ -1,15 +1,15 @@
 """What workers print: where it goes, unchanged, and who may look at it."""
 import base64
+import contextlib
 import json
 import os
 import resource
 import signal
 import subprocess
-import time
 
 import pytest
 
-from supervisor import fleet, is_alive, py, sh, wait_until  # noqa: F401
+from supervisor import fleet, is_alive, keeps_within, py, sh, wait_until  # noqa: F401
 
 QUICK = {"backoff": {"initial": 20, "factor": 1.5, "max": 100, "jitter": 0}}
 
@@ -34,7 +34,7 @@ o.flush()""", autorestart=False))
 def test_s53_last_words_are_there(fleet):
     fleet.apps(sh("for i in 1 2 3 4 5; do echo line $i; done", "short", autorestart=False),
                sh("trap 'echo bye; echo sorry >&2; exit 0' INT; echo up; while :; do sleep 0.01; done",
-                  "long"))
+                  "long", kill_timeout="1m"))
     fleet.start()
     fleet.wait_state("short", "stopped")
     assert fleet.lines("short") == [f"line {i}" for i in range(1, 6)]
@@ -66,7 +66,7 @@ time.sleep(1000)""", instances=3, out_file="one.log", error_file="errors.log"),
 time.sleep(1000)""", "other", out_file="./logs/../one.log"))
     fleet.start()
     done = wait_until(lambda: (log := fleet.file("one.log").read_bytes()).count(b"\n\n") >= 1
-                      and log.count(b"d") == 200000 and log, 20)
+                      and log.count(b"d") == 200000 and log)
     lines = fleet.file("one.log").read_bytes().split(b"\n")
     assert all(len(set(line)) <= 1 for line in lines if not line.startswith((b"a", b"b", b"c")))
     assert all(len(set(line)) <= 1 for line in lines)
@@ -117,13 +117,15 @@ def test_a_dead_worker_does_not_wait_for_anothers_long_line(fleet):
 
 
 def test_a_child_that_never_stops_talking_does_not_hold_up_its_dead_parent(fleet):
-    fleet.apps(sh("for i in 1 2 3 4 5 6; do setsid yes & done; sleep 0.05; exit 1", max_restarts=2, out_file="/dev/null", **QUICK))
+    fleet.apps(sh("for i in 1 2 3 4 5 6; do setsid yes & done; sleep 0.05; exit 1", max_restarts=2,
+                  min_uptime="1m", out_file="/dev/null", **QUICK))
     fleet.start()
     try:
-        fleet.wait_state("w", "errored", seconds=10)
+        fleet.wait_state("w", "errored")
     finally:
         for pid in fleet.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_noisy_worker_keeps_nobody_waiting(fleet):
@@ -131,10 +133,7 @@ def test_a_noisy_worker_keeps_nobody_waiting(fleet):
                sh("for i in 1 2 3; do echo $i; done; exec sleep 1000", "quiet"))
     fleet.start()
     wait_until(lambda: fleet.lines("quiet") == ["1", "2", "3"])
-    for _ in range(10):
-        begun = time.monotonic()
-        assert fleet.rpc("ping")
-        assert time.monotonic() - begun < 2
+    keeps_within(0.5, lambda: fleet.slowest_answer(0.2))
     assert fleet.opsctl("stop", "all").returncode == 0
 
 

@@ -2,11 +2,10 @@
 import json
 import os
 import signal
-import time
 
 import pytest
 
-from supervisor import Refused, fleet, is_alive, py, sh, wait_until  # noqa: F401
+from supervisor import Refused, fleet, is_alive, keeps_within, py, sh, wait_until  # noqa: F401
 
 
 def one(script, **fields):
@@ -53,7 +52,8 @@ def test_bytes_pass_unchanged(fleet):
 
 
 def test_interrupt_stops_the_run_and_its_code_is_returned(fleet):
-    fleet.apps(one("trap 'echo stopping; exit 4' INT; echo up; while :; do sleep 0.01; done"))
+    fleet.apps(one("trap 'echo stopping; exit 4' INT; echo up; while :; do sleep 0.01; done",
+                   kill_timeout="1m"))
     fleet.start()
     process = fleet.opsctl_background("run_worker", "shop", "w")
     assert process.stdout.readline() == b"up\n"
@@ -165,9 +165,7 @@ def test_a_reader_that_stands_still_makes_the_run_wait_not_opsd(fleet):
             sizes.append(len(fleet.log("w")))
             return len(sizes) > 20 and len(set(sizes[-20:])) == 1 and sizes[-1]
         wait_until(stands_still)
-        begun = time.monotonic()
-        assert fleet.opsctl("ping").returncode == 0
-        assert time.monotonic() - begun < 5
+        keeps_within(0.5, lambda: fleet.slowest_answer(0.2))
         # it can still be ended, and opsd too
         assert fleet.opsctl("kill", timeout=20).returncode == 0
 

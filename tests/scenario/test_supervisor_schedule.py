@@ -27,10 +27,14 @@ def test_a_run_for_each_tick(fleet):
         tick, began = row.split()
         assert 0 <= float(began) - instant(tick) < 5
     assert 1 in [instant(b) - instant(a) for a, b in zip(ticks, ticks[1:])]
-    row = wait_until(lambda: (r := fleet.row("w"))["state"] == "scheduled" and r)
+
+    def between_two():
+        row = fleet.row("w")
+        gap = row["next_run"] and instant(row["next_run"]) - instant(row["last_run"]["tick"])
+        return row["state"] == "scheduled" and gap == 1 and row
+    row = wait_until(between_two)
     assert row["restarts"] == 0 and row["wanted"] == "up"
     assert row["last_run"]["exit_code"] == 0
-    assert instant(row["next_run"]) - instant(row["last_run"]["tick"]) == 1
     assert sorted(row["last_run"]) == ["duration_ms", "exit_code", "exit_signal", "started", "tick"]
 
 
@@ -208,14 +212,18 @@ def test_a_retry_gives_way_to_the_next_tick(fleet):
     fleet.apps(sh("echo $OPS_TICK; exit 1", schedule="@every 1s",
                   backoff={"initial": 150, "factor": 1, "max": 150, "jitter": 0}))
     fleet.start()
-    rows = wait_until(lambda: len(set(fleet.lines("w"))) >= 3 and fleet.lines("w"))
+
+    def gave_way():
+        """Some tick was tried again, and the very next one run, too."""
+        rows = fleet.lines("w")
+        return any(rows.count(a) > 1 and instant(b) - instant(a) == 1
+                   for a, b in zip(rows, rows[1:])) and rows
+    rows = wait_until(gave_way)
     assert rows == sorted(rows)
-    first = instant(rows[0])
-    assert sorted({instant(row) - first for row in rows})[:3] == [0, 1, 2]
-    assert rows.count(rows[0]) > 1
-    runs = fleet.rpc("history", names=["w"], n=100)["runs"][::-1]
-    tries = [run["attempt"] for run in runs if run["tick"] == rows[0]]
-    assert tries == list(range(1, len(tries) + 1))
+    runs = fleet.rpc("history", names=["w"], n=1000)["runs"][::-1]
+    for tick in set(rows):
+        tries = [run["attempt"] for run in runs if run["tick"] == tick]
+        assert tries == list(range(1, len(tries) + 1))
 
 
 def test_stop_ends_a_run_under_way(fleet):
@@ -255,8 +263,7 @@ def test_s60_ticks_while_opsd_was_away_are_no_burst(fleet):
     os.kill(fleet.supervisor, signal.SIGSTOP)
     stopped = time.time()
     wait_until(lambda: time.time() > stopped + 2.5)
-    count = len(fleet.lines("w"))
-    os.kill(fleet.supervisor, signal.SIGCONT)
     resumed = time.time()
-    wait_until(lambda: time.time() > resumed + 0.5)
-    assert len(fleet.lines("w")) - count <= 2
+    os.kill(fleet.supervisor, signal.SIGCONT)
+    ticks = wait_until(lambda: (found := [instant(t) for t in fleet.lines("w")])[-1] > resumed and found)
+    assert len([t for t in ticks if stopped < t <= resumed]) <= 1

@@ -17,6 +17,8 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 print('ready', flush=True)
 while signal.sigwait({signal.SIGINT}): print('asked', flush=True)"""
 STUBBORN = "trap '' INT TERM; echo ready; while :; do sleep 1000; done"
+LEAVES_WHEN_TOLD = {"args": ["-c", "trap 'while [ ! -e go ]; do sleep 0.01; done; exit' INT; echo ready; "
+                             "while :; do sleep 0.01; done"], "kill_timeout": "1m"}
 
 
 def test_s9_the_kill_comes_at_kill_timeout_and_not_before(fleet):
@@ -25,8 +27,7 @@ def test_s9_the_kill_comes_at_kill_timeout_and_not_before(fleet):
     wait_until(lambda: fleet.lines("w") == ["ready"])
     begun = time.monotonic()
     assert fleet.opsctl("stop", "w").returncode == 0
-    took = time.monotonic() - begun
-    assert 1.5 <= took < 2.5
+    assert 1.5 <= time.monotonic() - begun < 3
     row = fleet.row("w")
     assert (row["state"], row["exit_signal"]) == ("stopped", signal.SIGKILL)
     assert fleet.lines("w") == ["ready", "asked"]
@@ -56,7 +57,7 @@ def test_s11_a_child_that_does_not_listen_is_killed_after_its_leader_left(fleet)
     fleet.start()
     child = int(wait_until(lambda: fleet.lines("w"))[0])
     assert fleet.opsctl("stop", "w").returncode == 0
-    wait_until(lambda: not is_alive(child), 1)
+    wait_until(lambda: not is_alive(child))
 
 
 def test_s13_what_a_crashed_worker_left_is_gone_before_the_next_one(fleet):
@@ -98,12 +99,11 @@ def test_s14_a_delay_that_was_stopped_never_comes_back(fleet):
 
 
 def test_s15_a_worker_that_is_not_ready_yet_stops_at_once(fleet):
-    fleet.apps(sh("exec sleep 1000", ready="notify", listen_timeout="1h"))
+    """Whether at once or at the end of an hour opsctl sees by its own deadline."""
+    fleet.apps(sh("exec sleep 1000", ready="notify", listen_timeout="1h", kill_timeout="1h"))
     fleet.start()
     fleet.wait_state("w", "launching")
-    begun = time.monotonic()
     assert fleet.opsctl("stop", "w").returncode == 0
-    assert time.monotonic() - begun < 1.5
     assert fleet.state("w") == "stopped"
 
 
@@ -200,15 +200,17 @@ def test_random_commands_from_many_clients_never_make_two_copies(fleet):
 
 
 def test_a_stop_that_somebody_undoes_is_answered(fleet):
-    fleet.apps(sh(STUBBORN, kill_timeout=500))
+    fleet.apps(sh("") | LEAVES_WHEN_TOLD)
     fleet.start()
     wait_until(lambda: fleet.lines("w") == ["ready"])
     with fleet.connect() as a, fleet.connect() as b:
         stop = a.send("stop", names=["w"])
         fleet.wait_state("w", "stopping")
-        b.call("start", names=["w"])
+        start = b.send("start", names=["w"])
         with pytest.raises(Refused, match="started again"):
             a.answer(stop)
+        fleet.file("go").touch()
+        b.answer(start)
     assert fleet.state("w") == "online"
 
 
@@ -228,9 +230,10 @@ def test_kill_with_many_workers_leaves_nothing(fleet):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_s29_signals_are_an_ordered_stop(fleet, number):
-    fleet.apps(sh("trap 'echo a >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done", "a"),
+    fleet.apps(sh("trap 'echo a >> order; exit 0' INT; echo ready; while :; do sleep 0.01; done", "a",
+                  kill_timeout="1m"),
                sh("trap 'sleep 0.2; echo b >> order; echo last words; exit 0' INT; echo ready; "
-                  "while :; do sleep 0.01; done", "b", depends_on=["a"]))
+                  "while :; do sleep 0.01; done", "b", depends_on=["a"], kill_timeout="1m"))
     fleet.start()
     wait_until(lambda: fleet.lines("a") == fleet.lines("b") == ["ready"])
     fleet.process.send_signal(number)
@@ -249,7 +252,7 @@ def test_a_hangup_ends_nothing(fleet):
 
 
 def test_while_opsd_leaves_nothing_new_is_started(fleet):
-    fleet.apps(sh(STUBBORN, "a", kill_timeout=700), sh("true", "b", autostart=False))
+    fleet.apps(sh("", "a") | LEAVES_WHEN_TOLD, sh("true", "b", autostart=False))
     fleet.start()
     wait_until(lambda: fleet.lines("a") == ["ready"])
     with fleet.connect() as a, fleet.connect() as b:
@@ -259,5 +262,6 @@ def test_while_opsd_leaves_nothing_new_is_started(fleet):
                                ("run_worker", {"app": "default", "worker": "b"})]:
             with pytest.raises(Refused, match="opsd is stopping"):
                 b.call(method, **params)
+        fleet.file("go").touch()
         assert a.answer(kill)["stopped"] == 1
     assert fleet.process.wait(20) == 0

@@ -1,4 +1,5 @@
 """What a worker says while it runs: that it is alive, that it reloads, that it needs more time."""
+import datetime
 import os
 import signal
 import time
@@ -34,7 +35,7 @@ def test_one_that_talks_stays(fleet):
                   "end = time.monotonic() + 1.5\n"
                   "while time.monotonic() < end: tell('WATCHDOG=1'); time.sleep(0.05)\n"
                   "open('silent', 'w').close(); time.sleep(1000)",
-                  ready="notify", watchdog=500))
+                  ready="notify", watchdog=1000))
     fleet.start()
     pid = fleet.wait_state("w", "online")["pid"]
     wait_until(lambda: fleet.file("silent").exists())
@@ -44,9 +45,9 @@ def test_one_that_talks_stays(fleet):
 
 
 def test_it_counts_from_ready_on(fleet):
-    fleet.apps(py("time.sleep(0.6); tell('READY=1\\nWATCHDOG=1')\n"
+    fleet.apps(py("time.sleep(1.1); tell('READY=1\\nWATCHDOG=1')\n"
                   "while True: tell('WATCHDOG=1'); time.sleep(0.05)",
-                  ready="notify", watchdog=200, listen_timeout="1m"))
+                  ready="notify", watchdog=1000, listen_timeout="1m"))
     fleet.start()
     assert fleet.wait_state("w", "online")["restarts"] == 0
 
@@ -56,14 +57,14 @@ def test_s24_a_crash_of_opsd_is_not_held_against_it(fleet):
                   "while True:\n"
                   "  try: tell('WATCHDOG=1')\n"
                   "  except OSError: pass\n"
-                  "  time.sleep(0.02)", ready="notify", watchdog=300))
+                  "  time.sleep(0.02)", ready="notify", watchdog=1000))
     fleet.start()
     row = fleet.wait_state("w", "online")
-    for _ in range(3):
+    for _ in range(2):
         pid = fleet.pid
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: fleet.pid != pid)
-        end = time.monotonic() + 0.6
+        end = time.monotonic() + 1.1
         while time.monotonic() < end:
             assert fleet.row("w")["pid"] == row["pid"] and fleet.row("w")["restarts"] == 0
 
@@ -99,28 +100,28 @@ def test_a_reload_that_is_over_shows_no_more(fleet):
 
 
 def test_more_time_to_start(fleet):
-    fleet.apps(py("for n in range(8): tell('EXTEND_TIMEOUT_USEC=400000'); time.sleep(0.1)\n"
-                  "tell('READY=1'); time.sleep(1000)", ready="notify", listen_timeout=300))
+    fleet.apps(py("for n in range(12): tell('EXTEND_TIMEOUT_USEC=1000000'); time.sleep(0.1)\n"
+                  "tell('READY=1'); time.sleep(1000)", ready="notify", listen_timeout=1000))
     fleet.start()
     assert fleet.wait_state("w", "online")["restarts"] == 0
 
 
 def test_asking_for_more_time_once_is_not_being_ready(fleet):
-    fleet.apps(py("tell('EXTEND_TIMEOUT_USEC=700000'); open('asked', 'w').close()\n"
-                  "time.sleep(1000)", ready="notify", listen_timeout=200, max_restarts=1))
+    fleet.apps(py("open('asks', 'w').close(); tell('EXTEND_TIMEOUT_USEC=1500000')\n"
+                  "time.sleep(1000)", ready="notify", listen_timeout=1000, max_restarts=1))
     fleet.start()
-    wait_until(lambda: fleet.file("asked").exists())
-    begin = time.monotonic()
     fleet.wait_state("w", "errored")
-    assert time.monotonic() - begin > 0.4
+    (run,) = fleet.rpc("history", names=["w"])["runs"]
+    ended = datetime.datetime.fromisoformat(run["at"].replace("Z", "+00:00")).timestamp()
+    assert ended - fleet.file("asks").stat().st_mtime > 1.4
 
 
 def test_more_time_to_stop(fleet):
     fleet.apps(py("def leave(*_):\n"
-                  "  for n in range(8): tell('EXTEND_TIMEOUT_USEC=400000'); time.sleep(0.1)\n"
+                  "  for n in range(12): tell('EXTEND_TIMEOUT_USEC=1000000'); time.sleep(0.1)\n"
                   "  print('left', flush=True); os._exit(0)\n"
                   "signal.signal(signal.SIGINT, leave); tell('READY=1')\n"
-                  "while True: time.sleep(1)", ready="notify", kill_timeout=300))
+                  "while True: time.sleep(1)", ready="notify", kill_timeout=1000))
     fleet.start()
     fleet.wait_state("w", "online")
     assert fleet.opsctl("stop", "w").returncode == 0
