@@ -159,7 +159,6 @@ def test_s43_a_supervisor_killed_amid_a_reload_leaves_one(home):
     home.await_pair(*pids)
     reload.communicate(timeout=30)
     home.file("hold").unlink()
-    wait_until(lambda: len(home.processes()) == 1, what="one of the two is left")
-    row = home.wait_state("w", "online")
-    assert home.processes() == [row["pid"]] and row["pid"] is not None
+    row = wait_until(lambda: (row := home.row("w"))["state"] == "online"
+                     and home.processes() == [row["pid"]] and row, what="one of the two is left")
     assert is_alive(old) == (row["pid"] == old)

@@ -41,7 +41,8 @@ def pid_in(home, name):
 
 
 def test_s11_a_child_that_does_not_listen_is_gone_when_stop_returns(home):
-    home.apps(sh("(trap '' INT TERM; exec sleep 1000) & echo $! > child; exec sleep 1000",
+    home.apps(sh("(trap '' INT TERM; sh -c 'echo $PPID' > child.new; mv child.new child; exec sleep 1000) &"
+                 " exec sleep 1000",
                  kill_timeout=300))
     home.start()
     child = pid_in(home, "child")

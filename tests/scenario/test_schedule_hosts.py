@@ -23,11 +23,16 @@ def hosts(database):
 
 
 def schedule(hosts, database, expression):
+    """opsd is there already, so that both know of a tick before it is due."""
     for home in hosts:
-        home.apps({"name": "w", "script": str(WORKER), "interpreter": "none", "schedule": expression,
+        home.apps()
+        home.recover()
+    at = expression() if callable(expression) else expression
+    for home in hosts:
+        home.apps({"name": "w", "script": str(WORKER), "interpreter": "none", "schedule": at,
                    "timezone": "UTC", "env": {"DATABASE_URL": database.url},
                    "backoff": {"initial": 50, "factor": 1, "max": 50, "jitter": 0}})
-        home.recover()
+        assert home.opsctl("apply").returncode == 0
 
 
 def soon(delay_s):
@@ -68,7 +73,7 @@ def test_a_claimed_tick_whose_host_died_is_run_by_the_other(hosts, database):
     database.execute(HOLD_UP)
     with contextlib.closing(database.connect(autocommit=False)) as held:
         held.cursor().execute("select pg_advisory_xact_lock(77)")
-        schedule(hosts, database, soon(2))
+        schedule(hosts, database, lambda: soon(3))
         wait_until(lambda: runs(database))
         (claimed,) = runs(database)
         holder = next(h for h in hosts if h.row("w")["pid"] == claimed[3])
