@@ -35,7 +35,7 @@ def assert_polite(home):
     def rude():
         said = b"".join(path.read_bytes() for path in home.file("logs").glob("w*-out.log"))
         return [pid for pid in lives(home) if not is_alive(pid) and b"bye %d\n" % pid not in said]
-    wait_until(lambda: not rude(), seconds=5, what="everybody said goodbye")
+    wait_until(lambda: not rude(), what="everybody said goodbye")
 
 
 def begin(home, **fields):

@@ -116,15 +116,17 @@ def test_scale_refuses(home):
 # --- reload
 
 
-READY = "time.sleep(1); tell('READY=1'); time.sleep(1000)"
+READY = "while os.path.exists('hold'): time.sleep(0.005)\ntell('READY=1'); time.sleep(1000)"
 
 
 def test_reload_has_the_new_one_ready_before_the_old_one_leaves(home):
-    begin(home, py(READY, ready="notify"))
+    begin(home, py(READY, ready="notify", listen_timeout="1h"))
     old = home.row("w")
+    home.file("hold").touch()
     reload = home.opsctl_background("reload", "w")
     wait_until(lambda: len(home.processes()) == 2)
     assert home.row("w")["pid"] == old["pid"] and reload.poll() is None
+    home.file("hold").unlink()
     out, err = reload.communicate(timeout=20)
     assert (reload.returncode, out, err) == (0, b"w online\n", b"")
     new = home.row("w")
@@ -149,11 +151,13 @@ def test_reload_that_never_gets_ready_leaves_the_old_one(home):
 
 
 def test_s23_a_second_reload_is_refused(home):
-    begin(home, py(READY, ready="notify"))
+    begin(home, py(READY, ready="notify", listen_timeout="1h"))
+    home.file("hold").touch()
     first = home.opsctl_background("reload", "w")
     wait_until(lambda: len(home.processes()) == 2)
     got = home.opsctl("reload", "w")
     assert got.returncode == 1 and "reload in progress" in got.stderr
+    home.file("hold").unlink()
     first.communicate(timeout=20)
     assert first.returncode == 0 and len(home.processes()) == 1
 

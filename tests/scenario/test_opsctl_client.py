@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from supervisor import keeps_within, seconds_of
+
 ROOT = Path(__file__).resolve().parents[2]
 OPSCTL = ROOT / os.environ.get("BUILD", "build") / "bin" / "opsctl"
 DEADLINE = 20  # seconds; nothing here takes one, except on a machine in trouble
@@ -169,13 +171,13 @@ def test_without_opsd_it_says_so_within_a_second(home, words, dead):
         home.mkdir()
     elif dead == "dead socket":
         listen(home).close()
-    began = time.monotonic()
-    done = opsctl(home, *words)
-    assert time.monotonic() - began < 1
-    assert done.returncode == 3
-    assert done.stdout == b""
-    assert done.stderr.decode() == (
-        f"opsctl: opsd is not running (home {home}); start it with: opsctl start all\n")
+
+    def ask():
+        done = opsctl(home, *words)
+        assert (done.returncode, done.stdout) == (3, b"")
+        assert done.stderr.decode() == (
+            f"opsctl: opsd is not running (home {home}); start it with: opsctl start all\n")
+    keeps_within(1, lambda: seconds_of(ask))
 
 
 def test_a_home_of_somebody_else_is_not_permitted(home, opsd):
@@ -269,9 +271,8 @@ def test_a_huge_answer_in_small_pieces(home, opsd):
     done = opsctl(home, "stat", "--json")
     assert done.returncode == 0
     assert len(json.loads(done.stdout)["workers"]) == 4000
-    began = time.monotonic()
+    keeps_within(5, lambda: seconds_of(lambda: opsctl(home, "stat")))
     assert len(opsctl(home, "stat").stdout.splitlines()) == 4001
-    assert time.monotonic() - began < 5
 
 
 def test_a_line_without_end_is_given_up(home, opsd):
@@ -584,7 +585,7 @@ def test_start_starts_opsd_and_leaks_nothing_into_it(tmp_path, home, installed):
     done = opsctl(home, "start", "all", program=program, cwd="/", pass_fds=[other])
     os.close(other)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert select.select([leak], [], [], 0)[0], "the daemon holds a pipe of the caller"
+    assert select.select([leak], [], [], DEADLINE)[0], "the daemon holds a pipe of the caller"
     os.close(leak)
     record = json.loads((tmp_path / "record").read_text())
     assert record["argv"] == ["--home", str(home), "--manifest", str(tmp_path / "ecosystem.json"),

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from supervisor import BIN, fleet, is_alive, py, sh, wait_until  # noqa: F401
+from supervisor import BIN, fleet, is_alive, open_files, py, sh, wait_until  # noqa: F401
 from terminal import terminal  # noqa: F401
 
 
@@ -53,8 +53,8 @@ def test_it_shows_the_fleet_anew_and_leaves_no_trace(fleet, terminal, columns):
     fleet.start()
     fleet.wait_state("one", "online")
     shown = watch(fleet, terminal, columns=columns)
-    screen = shown.wait("online")
-    assert "stopped" in screen and all(len(line) <= columns for line in screen.splitlines())
+    screen = shown.wait("stopped")
+    assert "online" in screen and all(len(line) <= columns for line in screen.splitlines())
     assert "before" not in screen and "\x1b[32m" in shown.screen(colours=True)
     assert ("NEXT RUN" in screen) == (columns == 200) or "NEXT RUN" not in screen
     fleet.opsctl("stop", "one")
@@ -212,9 +212,9 @@ def test_a_line_reaches_the_standard_input_of_a_worker(fleet):
 
 
 def test_what_cannot_be_sent_says_why(fleet):
-    fleet.apps(py(READER), py("time.sleep(1000)", "deaf", stdin=True), sh("exec sleep 1", "off", autostart=False))
+    fleet.apps(py(READER, autorestart=False), py("time.sleep(1000)", "deaf", stdin=True),
+               sh("exec sleep 1", "off", autostart=False))
     fleet.start()
-    fleet.wait_state("w", "online")
     fleet.wait_state("deaf", "online")
     wait_until(lambda: fleet.lines("w") == ["end"])  # without "stdin" there is nothing to read
     for words, code, says in ((["deaf", "a\nb"], 2, "one line"), (["deaf", "x" * 4096], 2, "4,095"),
@@ -279,9 +279,13 @@ def test_sparse_rows_leave_out_what_says_nothing(fleet):
     fleet.wait_state("w", "online")
     assert fleet.opsctl("restart", "w:1").returncode == 0
     wait_until(lambda: [row["state"] for row in fleet.rows()] == ["online", "online", "stopped"])
-    whole, sparse = fleet.rpc("workers_stat"), fleet.rpc("workers_stat", sparse=True)
-    for one, other in zip(whole["workers"], sparse["workers"], strict=True):
-        assert {name for name, value in one.items() if says_something(name, value)} == set(other)
+
+    def both():
+        """In two answers, between which something may have been measured for the first time."""
+        whole, sparse = fleet.rpc("workers_stat"), fleet.rpc("workers_stat", sparse=True)
+        return ([{name for name, value in one.items() if says_something(name, value)} for one in whole["workers"]],
+                [set(one) for one in sparse["workers"]])
+    wait_until(lambda: (found := both())[0] == found[1])
     assert None in json.loads(fleet.opsctl("stat", "--json").stdout)["workers"][2].values()
     restarts = [line.split()[6] for line in fleet.opsctl("stat").stdout.splitlines()[1:]]
     assert restarts == ["0", "1", "0"]
@@ -293,13 +297,12 @@ def test_memory_is_that_of_now(fleet):
     fleet.start()
     before = wait_until(lambda: fleet.row("w")["memory_bytes"])
     assert fleet.opsctl("send", "w", "go").returncode == 0
-    wait_until(lambda: fleet.row("w")["memory_bytes"] > before + (60 << 20), seconds=5)
+    wait_until(lambda: fleet.row("w")["memory_bytes"] > before + (60 << 20))
 
 
 def looked_at(supervisor):
     """The pids whose figures it has open."""
-    links = pathlib.Path(f"/proc/{supervisor}/fd").iterdir()
-    found = [re.fullmatch(r"/proc/(\d+)/statm", os.readlink(link)) for link in links if os.path.lexists(link)]
+    found = [re.fullmatch(r"/proc/(\d+)/statm", file) for file in open_files(supervisor).values()]
     return {int(match[1]) for match in found if match}
 
 

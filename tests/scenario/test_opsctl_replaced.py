@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -170,11 +169,12 @@ def test_nobody_comes_after_an_end_of_both(home):
 
 
 def test_kill_is_finished_by_the_next(home):
-    begin(home, sh("trap 'sleep 0.5; exit' INT; while :; do sleep 0.05; done", kill_timeout=5000))
+    begin_slow(home)
     worker, old = home.row("w")["pid"], home.pid
     process = home.opsctl_background("kill")
-    wait_until(lambda: home.state("w") == "stopping")
+    wait_until(home.file("asked").exists)
     os.kill(old, signal.SIGKILL)
+    home.file("go").touch()
     out, err = process.communicate(timeout=20)
     assert not is_alive(worker)
     wait_until(lambda: not home.own())
@@ -245,17 +245,15 @@ def test_following_goes_on_across_an_upgrade(home):
 
 
 def test_following_a_file_that_was_empty_misses_nothing(home):
-    begin(home, sh("while [ ! -e go ]; do sleep 0.01; done; echo first; exec sleep 1000"))
-    follower = Follower(home, "w")
-    with home.connect() as client:
-        client.call("ping")
-    wait_until(lambda: home.log("w") == b"")
-    time_up = time.monotonic() + 0.2
-    wait_until(lambda: time.monotonic() > time_up)
+    begin(home, sh("while [ ! -e go ]; do sleep 0.01; done; echo first; exec sleep 1000"),
+          sh("echo here; exec sleep 1000", "v"))
+    follower = Follower(home, "w", "v")
+    wait_until(lambda: follower.lines() == ["v | here"], what="it follows both")
+    assert home.log("w") == b""
     killed = home.kill("supervisor")
     home.file("go").touch()
     home.await_pair(*killed)
-    wait_until(lambda: follower.lines() == ["first"])
+    wait_until(lambda: follower.lines() == ["v | here", "w | first"])
     follower.end()
 
 

@@ -115,9 +115,9 @@ def test_signal_reaches_the_process(home, name):
 
 
 def test_signal_reaches_nothing_that_the_worker_started(home):
-    begin(home, sh("(trap 'echo child' USR1; echo c > up; while :; do sleep 0.01; done) & "
-                   "trap 'echo worker' USR1; while :; do sleep 0.01; done"))
-    wait_until(home.file("up").exists)
+    begin(home, sh("(trap 'echo child' USR1; touch child; while :; do sleep 0.01; done) & "
+                   "trap 'echo worker' USR1; touch worker; while :; do sleep 0.01; done"))
+    wait_until(lambda: home.file("child").exists() and home.file("worker").exists())
     home.opsctl("signal", "USR1", "w")
     wait_until(lambda: home.lines("w"))
     home.opsctl("signal", "USR1", "w")
@@ -255,7 +255,8 @@ def test_wait_for_what_never_ran(home):
 
 
 def test_wait_ends_with_a_stop_by_hand(home):
-    begin(home, sh("trap 'exit 5' INT; while :; do sleep 0.01; done"))
+    begin(home, sh("trap 'exit 5' INT; touch up; while :; do sleep 0.01; done", kill_timeout="1m"))
+    wait_until(home.file("up").exists)
     process = home.opsctl_asks("wait", "w")
     assert home.opsctl("wait", "w", "--timeout", "50ms").returncode == 1
     home.opsctl("stop", "w")
