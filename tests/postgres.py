@@ -162,9 +162,11 @@ class Database:
                                       " order by id")]
 
     def told(self, bot, chat=None):
-        """Texts of the messages that were enqueued, to everybody or to one chat; all are the bot's."""
-        rows = self.query("select payload ->> 'chatId' as chat, payload ->> 'text' as text, bot, kind"
-                          " from ops.job where queue = 'messages' order by id")
+        """Texts of the messages that were enqueued, to everybody or to one chat; all are the bot's,
+        but for alerts (ops.alert), which are the default one's."""
+        rows = self.query("select payload ->> 'chatId' as chat, payload ->> 'text' as text, kind,"
+                          " case when payload ? 'mailed' then %s else bot end as bot"
+                          " from ops.job where queue = 'messages' order by id", bot)
         assert all((row.bot, row.kind) == (bot, "send-message") for row in rows)
         return [row.text for row in rows if chat is None or row.chat == str(chat)]
 

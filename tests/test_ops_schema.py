@@ -1,4 +1,5 @@
 """The functions of the ops schema, also with two transactions at once."""
+import json
 import threading
 
 import pytest
@@ -147,3 +148,27 @@ def test_a_bot_that_was_idle_saves_nothing_up(database):
     database.execute("insert into ops.rate values ('bot', now() - interval '1 day')")
     database.value("select ops.rate_take('bot', 30)")
     assert database.value("select ops.rate_take('bot') > clock_timestamp() + interval '0.5 s'")
+
+
+# --- what is told
+
+
+def test_what_others_have_written_leaves_room_in_a_message(database):
+    """256 characters of a name, as they are read: what escaping makes of them does not count."""
+    assert database.value("select ops.html(%s)", "<&>" * 1000) == "&lt;&amp;&gt;" * 85 + "…"
+    assert database.value("select ops.html(%s)", "ж" * 256) == "ж" * 256
+    assert database.value("select ops.html(null)") is None
+    said = database.value("select messenger.translate('', 'To {{name}}.', %s)",
+                          json.dumps({"name": "😀" * 5000}))
+    assert said == f"To {'😀' * 255}…."
+
+
+@pytest.mark.parametrize("mail", [True, False])
+def test_an_alert_fits_into_a_message(database, mail):
+    words = "беда " * 1000
+    assert database.value("select ops.alert('a', '-1', %s, %s)", mail, words) == 1 + mail
+    rows = database.query("select kind, payload from ops.job order by id")
+    assert [row.kind for row in rows] == ["send-message", "send-email"][:1 + mail]
+    assert {row.payload["text"] for row in rows} == {words[:4095] + "…"}
+    assert rows[0].payload["mailed"] == mail, "it is mailed once, by whoever can"
+    assert database.value("select ops.alert('a', '-1', %s, 'again')", mail) == 0

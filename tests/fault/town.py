@@ -24,7 +24,7 @@ from scenes import SCENES
 
 FIRST_USER = 1000
 EMPTY = """
-    delete from ops.job; delete from ops.run; delete from billing.alert;
+    delete from ops.job; delete from ops.run; delete from ops.alert;
     delete from billing.unmatched_payment; delete from billing.autopayment;
     delete from billing.payment; delete from billing.subscription; delete from billing.tariff
 """

@@ -140,7 +140,7 @@ class World:
     def everything(self):
         """All rows of billing and all jobs, to see that nothing changed."""
         tables = ("billing.subscription", "billing.payment", "billing.autopayment",
-                  "billing.unmatched_payment", "billing.alert", "ops.job", "ops.run")
+                  "billing.unmatched_payment", "ops.alert", "ops.job", "ops.run")
         return {table: self.database.query(f"select to_jsonb(t) from {table} t order by 1")
                 for table in tables}
 

@@ -1,5 +1,6 @@
 """accesser/customer_access_revoker: warnings, and the end of an access chat by chat."""
 import datetime
+import html
 
 import pytest
 
@@ -245,6 +246,20 @@ def test_a_ban_that_can_never_work_ends_the_access_with_one_alert(world, anna, s
     [alert] = world.alerts()
     assert "«VIP»" in alert and "Chat -1001" in alert and "7" in alert
     assert len(world.texts(ANNA)) == 1 and world.calls("banChatMember") == 2
+
+
+def test_what_is_told_of_an_end_is_never_too_long(world, anna):
+    """For Telegram, which counts 4,096 characters."""
+    access = world.has_access(anna, world.plan("<VIP> " * 1000, chats=[]), ends=-HOUR)
+    for number in range(20):
+        world.insert("accesser.revocation", returning="chat_id", access_id=access, state="failed",
+                     chat_id=world.chat(-2000 - number), next_attempt_at=world.now,
+                     last_error="Bad Request: " + "x" * 400)
+    world.revoke()
+    [alert], [text] = world.alerts(), world.texts(ANNA)
+    assert not world.accesses()[0].active
+    assert len(alert) == 4096 and "Chat -2000" in alert and alert.endswith("…")
+    assert len(html.unescape(text)) < 400 and "&lt;VIP&gt; " * 40 in text
 
 
 @pytest.mark.parametrize("state", ["kicked", "not_member", "deleted", "not_found"])

@@ -1,5 +1,6 @@
 """cashier/invoice_confirm_checker: a confirmed payment becomes an access, its links and a message."""
 import datetime
+import html
 import signal
 
 import pytest
@@ -93,6 +94,22 @@ def test_many_links_are_ten_to_a_message(world, anna):
     assert [("thank you" in text, "lets one person in" in text) for text in world.texts(ANNA)] == [
         (True, False), (False, False), (False, True)]
     assert len(set(world.sent_links(ANNA))) == 25
+
+
+def test_what_is_told_is_never_too_long(world, anna):
+    """For Telegram, which counts 4,096 characters; whatever plans and chats are called."""
+    for number in range(1, 41):
+        chat = world.chat(-3000 - number, "Ж" * 128)
+        world.database.execute("insert into accesser.plan (title, price, duration_days)"
+                               " select repeat('<VIP> ', 1000), 1, 30 where %s = 1", number)
+        world.database.execute("insert into accesser.plan_chat select max(id), %s"
+                               " from accesser.plan", chat)
+    invoice = world.confirmed(anna, world.database.value("select max(id) from accesser.plan"))
+    world.database.execute("select accesser.redeem(%s, %s)", invoice, world.now)
+    world.database.execute("update accesser.link_due set owed = true, next_attempt_at = 'infinity'")
+    world.redeem()
+    [text] = world.texts(ANNA)
+    assert "No link can be made right now to ЖЖЖ" in text and len(html.unescape(text)) < 800
 
 
 def test_a_plan_without_chats_is_redeemed(world, anna):

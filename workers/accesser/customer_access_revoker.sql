@@ -145,7 +145,7 @@ with ending as materialized (
     select ops.alert('access:' || over.id, $3, $4::boolean, format(
                'Доступ %s («%s») закончился, но бот не может удалить пользователя %s: %s. '
                'Удалите его вручную или дайте боту право блокировать участников.',
-               over.id, plan.title, person.telegram_id,
+               over.id, ops.cut(plan.title, 128), person.telegram_id,
                string_agg(format('«%s» (%s): %s', c.title, c.telegram_chat_id, r.last_error), '; '
                           order by c.title))) as jobs
       from over

@@ -266,7 +266,7 @@ static void tell_of_refusals(struct run *run)
                    "YooKassa отклонила все списания (%d) по одной причине: %s. Похоже, ошибка в "
                    "наших запросах.",
                    answers.count, answers.reason);
-    billing_alert(run, "refused", text);
+    billing_alert(run, "yookassa-refused", text);
 }
 
 /* Looking up may fail, if only because the list is out of order, without holding up the others:

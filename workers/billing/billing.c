@@ -83,10 +83,10 @@ void billing_alert(struct run *run, const char *name, const char *text)
     int r;
 
     r = db_run(run->db, &billing_sql[BILLING_SQL_ALERT], &rows, name,
-               setting_text("TELEGRAM_ADMIN_CHAT_ID"), text, run->now);
+               setting_text("TELEGRAM_ADMIN_CHAT_ID"), setting_given("SMTP_URL"), text);
     if (r < 0)
         (void)run_db_failed(run, r, "raise the alarm, going on");
-    else if (rows.count > 0)
+    else
         run->stats.enqueued += rows_int(&rows, 0, 0);
 }
 
@@ -99,7 +99,7 @@ static int denied(struct run *run, const char *why)
                    "YooKassa не принимает наши запросы (%s): платежи остановлены. Проверьте "
                    "YOOKASSA_SHOP_ID и YOOKASSA_SECRET_KEY.",
                    why);
-    billing_alert(run, "denied", text);
+    billing_alert(run, "yookassa-denied", text);
     return run_failed(run, -EACCES,
                       "YooKassa denies access; check YOOKASSA_SHOP_ID and YOOKASSA_SECRET_KEY");
 }

@@ -16,7 +16,7 @@
 /* What every worker needs that talks to the provider. */
 #define BILLING_NEEDS                                                          \
     "DATABASE_URL", "YOOKASSA_URL", "YOOKASSA_SHOP_ID", "YOOKASSA_SECRET_KEY", \
-        "BILLING_CONCURRENCY", "BILLING_TZ", "TELEGRAM_ADMIN_CHAT_ID"
+        "BILLING_CONCURRENCY", "BILLING_TZ", "TELEGRAM_ADMIN_CHAT_ID", "SMTP_URL"
 
 /* Rows taken at a time: enough to keep the requests in flight, few enough to forget. */
 #define BILLING_BATCH "256"

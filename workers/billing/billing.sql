@@ -17,13 +17,5 @@ select billing.rfc3339(date_trunc('second', coalesce(max(started_at), $2::timest
  where app = 'billing' and worker = $1 and exit_code = 0 and started_at <= $2;
 
 -- name: alert
--- $1 name of the trouble, $2 administrators' chat or '', $3 text, $4 now. One message per trouble
--- and day, though a failed run is repeated many times.
-with raised as (
-    insert into billing.alert as a (name, raised_at)
-    select $1, $4::timestamptz where $2 <> ''
-    on conflict (name) do update set raised_at = excluded.raised_at
-     where a.raised_at <= excluded.raised_at - interval '20 hours'
-    returning name
-)
-select billing.tell_admin($2, $3) from raised;
+-- $1 name of the trouble, $2 administrators' chat or '', $3 whether mail goes out, $4 text
+select ops.alert($1, $2, $3::boolean, $4);

@@ -118,7 +118,7 @@ static void spare_unknown(struct run *run, int64_t count)
                    "YooKassa не знает ни одного из просроченных платежей (%lld). Проверьте "
                    "YOOKASSA_SHOP_ID: тот ли это магазин?",
                    (long long)count);
-    billing_alert(run, "unknown payments", text);
+    billing_alert(run, "yookassa-unknown-payments", text);
 }
 
 static int expire_answered(struct run *run)

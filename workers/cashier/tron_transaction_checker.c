@@ -180,6 +180,7 @@ static int denied(struct run *run, const char *why)
     int r;
 
     r = db_run(run->db, &sql[SQL_ALERT], &rows, setting_text("TELEGRAM_ADMIN_CHAT_ID"),
+               setting_given("SMTP_URL"),
                "TronGrid не принимает ключ: оплаты не проверяются. Проверьте TRON_API_KEY.");
     if (r < 0)
         (void)run_db_failed(run, r, "raise the alarm, going on");
@@ -284,7 +285,8 @@ const struct worker worker = {
     .about = "find the transfers that pay invoices, and confirm them when they are final",
     .kind = WORKER_RUN,
     .needs = WORKER_NEEDS("DATABASE_URL", "TRONGRID_URL", "TRON_API_KEY", "TRON_USDT_CONTRACT",
-                          "TRON_CONFIRMATIONS", "TRON_CONCURRENCY", "TELEGRAM_ADMIN_CHAT_ID"),
+                          "TRON_CONFIRMATIONS", "TRON_CONCURRENCY", "TELEGRAM_ADMIN_CHAT_ID",
+                          "SMTP_URL"),
     .sql = sql,
     .sql_count = SQL_COUNT,
     .in_flight_setting = "TRON_CONCURRENCY",

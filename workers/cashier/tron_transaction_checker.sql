@@ -58,5 +58,5 @@ select event, invoice_id, txid, jobs
   from cashier.settle($1::jsonb, $2::jsonb, $3::bigint, $4::timestamptz, $5);
 
 -- name: alert
--- $1 administrators' chat, $2 text
-select ops.alert('trongrid-denied', $1, false, $2);
+-- $1 administrators' chat or '', $2 whether mail goes out, $3 text
+select ops.alert('trongrid-denied', $1, $2::boolean, $3);
