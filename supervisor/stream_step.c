@@ -264,15 +264,18 @@ static size_t move(struct stream *stream, struct log_sink *sink, size_t n, int *
     return done;
 }
 
-/* What was shown is at the start of the pipe still. */
+/* What was shown is at the start of the pipe still; it may have been looked at in part only, and
+ * is counted. */
 static size_t drop(struct step *step, struct log_sink *sink, size_t n)
 {
     struct stream *stream = step->stream;
-    size_t gone;
+    size_t gone, held;
 
     if (!step_drops(step, sink))
         return 0;
-    gone = step_discard(step, n);
+    held = duplicate(stream);
+    read_duplicate(stream->pump, held, held);
+    gone = step_discard(step, n < held ? n : held);
     log_stall_lose(&sink->stall, lines_count(stream->pump->bytes, gone), instant_now());
     stream_release(stream, sink);
     return gone;
@@ -331,7 +334,7 @@ static size_t raw_step(struct step *step, bool *ret_more)
     struct stream *stream = step->stream;
     bool works = step_try(step, stream->sink) == 0;
     struct log_sink *sink = log_sink_real(stream->sink);
-    size_t lines, done = 0, shown = show(step, sink, stream->shows || !works, &lines);
+    size_t lines, done = 0, shown = show(step, sink, stream->shows, &lines);
 
     if (lines && works)
         move_lines(step, sink, lines, &done);
