@@ -104,6 +104,8 @@ struct instance {
     int64_t next_clear_ms, clear_every_ms; /* while ended: when what it left is looked at again */
     struct stream out, err;
     int notify_fd;
+    bool notify_taken; /* what is first in it was acted upon, and is to be written down before the
+                        * rest is looked at */
     char notify_address[NOTIFY_ADDRESS_MAX];
     struct watch *notify_watch;
     /* The worker's ends of the readiness pipe and of Node's channel: only while it is forked. */

@@ -103,48 +103,18 @@ int instance_take_kept(struct instance *i, const char *suffix)
     return name && i->fleet->link ? guard_link_take(i->fleet->link, name) : -1;
 }
 
-/* --- closing; the names stay while a process of it runs, which is then somebody else's to adopt */
-
-static void close_notify(struct instance *i)
-{
-    watch_close(&i->notify_watch);
-    if (i->notify_fd < 0)
-        return;
-    if (!i->keeper)
-        instance_keep_no_more(i, "notify");
-    (void)close(i->notify_fd);
-    i->notify_fd = -1;
-}
-
-/* --- opening */
-
-static int open_notify(struct instance *i, struct err *reterr)
-{
-    int r;
-
-    if (i->notify_fd >= 0)
-        return 0;
-    i->notify_fd = i->notify_address[0] ? instance_take_kept(i, "notify") : -1;
-    if (i->notify_fd < 0)
-        i->notify_fd = notify_socket_open(i->notify_address, reterr);
-    if (i->notify_fd < 0)
-        return i->notify_fd;
-    instance_keep(i, "notify", i->notify_fd);
-    r = watch_open(i->fleet->loop, i->notify_fd, instance_notified, i, &i->notify_watch);
-    if (r < 0)
-        close_notify(i);
-    return r < 0 ? err_set(reterr, r, "cannot watch the notify socket: %s", strerror(-r)) : 0;
-}
+/* --- what it has to itself; the names stay while a process of it runs, which is then somebody
+ * else's to adopt */
 
 int instance_open_files(struct instance *i, struct err *reterr)
 {
     int r = instance_open_logs(i, reterr);
 
-    return r == 0 ? open_notify(i, reterr) : r;
+    return r == 0 ? instance_notify_open(i, reterr) : r;
 }
 
 void instance_close_files(struct instance *i)
 {
     instance_close_logs(i);
-    close_notify(i);
+    instance_notify_close(i);
 }

@@ -10,6 +10,7 @@
 #include "fleet.h"
 #include "instance_command.h"
 #include "instance_files.h"
+#include "instance_notify.h"
 #include "instance_probe.h"
 #include "own.h"
 #include "spawn.h"
@@ -89,7 +90,9 @@ static int fork_plan(const struct plan *plan, struct instance *i, struct err *re
     struct keeper_task task = { .name = i->app->name,
                                 .file = plan->file,
                                 .program = plan->program,
-                                .ready_fd = i->readiness.fd,
+                                .ready_fd = instance_notify_makes_ready(i) ? i->notify_fd
+                                                                           : i->readiness.fd,
+                                .channel_fd = i->readiness.channel_fd,
                                 .cgroups_fd = plan->cgroups_fd,
                                 .cgroup = plan->file,
                                 .become = { .argv = (char *const *)plan->argv,

@@ -10,6 +10,7 @@
 #include "fleet.h"
 #include "instance_files.h"
 #include "instance_probe.h"
+#include "keeper_held.h"
 #include "own.h"
 #include "procfs.h"
 
@@ -153,7 +154,7 @@ static int open_held(const struct instance *i, bool err)
 
     if (r == -ENODATA || (r == 0 && report.phase == KEEPER_WAITS))
         return -EAGAIN;
-    return keepers_open_held(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
+    return keeper_held_open(i->keeper_pid, i->keeper_start, err ? KEEPER_ERR_FD : KEEPER_OUT_FD);
 }
 
 /* The one that the process writes to, if there is a process: its keeper has it or, when that was

@@ -10,7 +10,9 @@
 #include "fleet.h"
 #include "instance_command.h"
 #include "instance_files.h"
+#include "instance_notify.h"
 #include "instant.h"
+#include "keeper_held.h"
 #include "own.h"
 
 enum {
@@ -115,9 +117,22 @@ static int take_pipe(struct instance *i)
 
     if (fd >= 0 || i->app->ready != READY_FD || i->machine.state != STATE_LAUNCHING)
         return fd;
-    fd = keepers_open_held(i->keeper_pid, i->keeper_start, KEEPER_READY_FD);
+    fd = keeper_held_open(i->keeper_pid, i->keeper_start, KEEPER_READY_FD);
     if (fd >= 0)
         instance_keep(i, PIPE, fd);
+    return fd;
+}
+
+/* The same: a worker takes the end of its channel for the end of opsd. */
+static int take_channel(struct instance *i)
+{
+    int fd = instance_take_kept(i, CHANNEL);
+
+    if (fd >= 0 || app_channel_fd(i->app) < 0)
+        return fd;
+    fd = keeper_held_copy(i->keeper_pid, i->keeper_start, KEEPER_CHANNEL_FD);
+    if (fd >= 0)
+        instance_keep(i, CHANNEL, fd);
     return fd;
 }
 
@@ -125,7 +140,7 @@ void instance_probe_adopt(struct instance *i)
 {
     instance_probe_close(i);
     i->readiness.fd = take_pipe(i);
-    i->readiness.channel_fd = instance_take_kept(i, CHANNEL);
+    i->readiness.channel_fd = take_channel(i);
 }
 
 /* A newline means ready; whatever stands before it means nothing. */
@@ -293,9 +308,7 @@ static void show_phase(struct instance *i, const struct notify_message *message)
 bool instance_probe_message(struct instance *i, const struct notify_message *message,
                             int64_t now_ms)
 {
-    bool says_ready = i->app->ready == READY_NOTIFY || i->app->ready == READY_MESSAGE;
-
-    if (message->ready && says_ready)
+    if (message->ready && instance_notify_makes_ready(i))
         machine_ready(&i->machine, i->app, now_ms);
     if (message->watchdog)
         machine_heard(&i->machine, i->app, now_ms);

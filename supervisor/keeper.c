@@ -147,6 +147,9 @@ static void obey(struct keeper_life *life, int order)
     life->stopping |= order & KEEPER_STOP;
     life->clearing |= order & (KEEPER_KILL | KEEPER_LEAVE);
     life->leaving |= order & KEEPER_LEAVE;
+    /* Not closed: its number would go to what is opened next. */
+    if (order & KEEPER_HEARD)
+        (void)dup2(STDIN_FILENO, KEEPER_READY_FD);
     if (!signal)
         return;
     if (life->ended) {

@@ -18,15 +18,17 @@
 #include "become.h"
 #include "keeper_report.h"
 
-/* The descriptors that a keeper is forked with (slots.h). The first four it keeps, and they are
- * found there by whoever comes after opsd and its guard were killed. */
+/* The descriptors that a keeper is forked with (slots.h). Those before KEEPER_GO_FD it keeps, and
+ * they are found there by whoever comes after opsd and its guard were killed (keeper_held.h). */
 enum {
     KEEPER_OUT_FD = 3,
     KEEPER_ERR_FD,
     KEEPER_STATUS_FD,
-    KEEPER_READY_FD, /* our end of the pipe in which the worker says that it is ready, or nothing */
-    KEEPER_GO_FD,    /* for the word to go */
-    KEEPER_PASS_FD,  /* the worker's, one after the other, and its group's */
+    KEEPER_READY_FD,   /* where the worker says that it is ready: our end of the pipe, or the notify
+                        * socket until KEEPER_HEARD; or nothing */
+    KEEPER_CHANNEL_FD, /* our end of Node's channel, or nothing */
+    KEEPER_GO_FD,      /* for the word to go */
+    KEEPER_PASS_FD,    /* the worker's, one after the other, and its group's */
 };
 
 struct keeper_task {
@@ -35,6 +37,7 @@ struct keeper_task {
     const char *program; /* a path */
     struct become become;
     int ready_fd;       /* for KEEPER_READY_FD; -1: none */
+    int channel_fd;     /* for KEEPER_CHANNEL_FD; -1: none */
     int cgroups_fd;     /* of the folder of all workers' groups; -1: it is to do without */
     const char *cgroup; /* the name of its own there */
     bool spare_strays;  /* treekill: false: what left the worker's process group is left alone */
@@ -48,6 +51,10 @@ enum keeper_order {
         0x100, /* + a signal: to the worker's group; the rest may take its time to leave */
     KEEPER_KILL = 0x200,  /* SIGKILL to everything, until nothing is left */
     KEEPER_LEAVE = 0x400, /* the same, and then go without being dismissed */
+    /* The worker has said that it is ready, and the notify socket is let go of. With nobody to read
+     * it takes but a few messages (net.unix.max_dgram_qlen, unix(7)): a worker that says WATCHDOG=1
+     * would soon wait for room, for as long as opsd is away. */
+    KEEPER_HEARD = 0x800,
 };
 
 /* The life of a keeper; runs in the child, with every signal blocked, and makes system calls only.

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper_held.h"
 #include "keepers_go.h"
 #include "launch.h"
 #include "own.h"
@@ -393,7 +394,7 @@ static int reopen_status(struct keeper *keeper, const struct keeper_identity *id
     int fd = open_status(keeper->keepers, identity->file, O_RDONLY);
 
     if (fd == -ENOENT)
-        fd = keepers_open_held(identity->pid, identity->start, KEEPER_STATUS_FD);
+        fd = keeper_held_open(identity->pid, identity->start, KEEPER_STATUS_FD);
     if (fd < 0)
         return fd == -ENOENT || fd == -ESRCH ? 0 : fd;
     keeper->status_fd = fd;
@@ -424,14 +425,19 @@ int keeper_adopt(struct keepers *keepers, const struct keeper_identity *identity
     return r;
 }
 
-int keeper_order(struct keeper *keeper, int order)
+int keeper_send(int pidfd, int order)
 {
     siginfo_t info = { .si_signo = keeper_order_signal(), .si_code = SI_QUEUE };
 
     info.si_pid = getpid();
     info.si_uid = getuid();
     info.si_value.sival_int = order;
-    return pidfd_send_signal(keeper->pidfd, info.si_signo, &info, 0) < 0 ? -errno : 0;
+    return pidfd_send_signal(pidfd, info.si_signo, &info, 0) < 0 ? -errno : 0;
+}
+
+int keeper_order(struct keeper *keeper, int order)
+{
+    return keeper_send(keeper->pidfd, order);
 }
 
 /* Nothing of its worker runs any more, so there is nothing that it could still do. */
@@ -445,24 +451,6 @@ void keeper_dismiss(struct keeper **keeper)
         let_go(k);
     else
         (void)pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0);
-}
-
-int keepers_open_held(pid_t keeper, int64_t start, int fd)
-{
-    char path[48];
-    int opened;
-
-    /* Before, so that nothing of a stranger's is opened; and after, as it may have become one's. */
-    if (!procfs_is_alive(keeper, start))
-        return -ESRCH;
-    (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)keeper, fd);
-    opened = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (opened < 0)
-        return -errno;
-    if (procfs_is_alive(keeper, start))
-        return opened;
-    (void)close(opened);
-    return -ESRCH;
 }
 
 void keepers_forget(struct keepers *keepers, const char *name)

@@ -92,14 +92,11 @@ bool keepers_each(const struct keepers *keepers,
 
 /* Sends an enum keeper_order, or a signal for the worker. Returns 0 or a negative errno. */
 int keeper_order(struct keeper *keeper, int order);
+int keeper_send(int pidfd, int order);
 
 /* Its worker has ended, or it is gone itself, and all was taken that it kept. Sets the pointer to
  * NULL. */
 void keeper_dismiss(struct keeper **keeper);
-
-/* A description of our own of what a keeper holds (KEEPER_OUT_FD and its kin). Returns it or a
- * negative errno. */
-int keepers_open_held(pid_t keeper, int64_t start, int fd);
 
 /* Forgets the status file of an instance that is gone. */
 void keepers_forget(struct keepers *keepers, const char *name);

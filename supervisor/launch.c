@@ -134,6 +134,7 @@ static void hand_all(struct handed *handed, struct keeper_task *task, int status
     hand(handed, become->err_fd);
     hand(handed, status);
     hand(handed, task->ready_fd);
+    hand(handed, task->channel_fd);
     hand(handed, go);
     for (size_t i = 0; i < become->fd_count; i++) {
         hand(handed, become->fds[i].from);

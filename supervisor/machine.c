@@ -231,13 +231,22 @@ enum action machine_due(struct machine *m, const struct app *app, int64_t now_ms
     }
 }
 
+/* Ready, and known to run. */
+static void serve(struct machine *m, const struct app *app, int64_t now_ms)
+{
+    m->reason.text[0] = '\0';
+    (void)follow(m, EVENT_READY, app, now_ms);
+}
+
 enum action machine_spawned(struct machine *m, const struct app *app, int64_t now_ms)
 {
     if (!machine_runs(m) || m->spawned)
         return DO_NOTHING;
     m->spawned = true;
     m->started_ms = now_ms;
-    if (m->state == STATE_LAUNCHING && (m->ready || app->ready == READY_AT_ONCE))
+    if (m->state == STATE_LAUNCHING && m->ready)
+        serve(m, app, now_ms);
+    else if (m->state == STATE_LAUNCHING && app->ready == READY_AT_ONCE)
         machine_ready(m, app, now_ms);
     else
         set_deadline(m, app, now_ms);
@@ -249,12 +258,10 @@ void machine_ready(struct machine *m, const struct app *app, int64_t now_ms)
     if (m->state != STATE_LAUNCHING)
         return;
     m->ready = true;
-    /* Whoever sees one that is online may ask for its pid; its word is kept until that is known. */
-    if (!m->spawned)
-        return;
     m->heard_ms = now_ms;
-    m->reason.text[0] = '\0';
-    (void)follow(m, EVENT_READY, app, now_ms);
+    /* Whoever sees one that is online may ask for its pid; its word is kept until that is known. */
+    if (m->spawned)
+        serve(m, app, now_ms);
 }
 
 void machine_heard(struct machine *m, const struct app *app, int64_t now_ms)

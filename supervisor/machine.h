@@ -100,8 +100,8 @@ enum action machine_spawned(struct machine *m, const struct app *app, int64_t no
 void machine_spawn_failed(struct machine *m, const struct app *app, int error, int64_t now_ms,
                           double chance);
 
-/* What the process said: that it is ready (what it says before machine_spawned is told counts from
- * then on), that it still is alive (WATCHDOG=1), that a start or a stop takes extend_ms from now on
+/* What the process said: that it is ready (what it says before machine_spawned is told takes effect
+ * then), that it still is alive (WATCHDOG=1), that a start or a stop takes extend_ms from now on
  * (EXTEND_TIMEOUT_USEC=). */
 void machine_ready(struct machine *m, const struct app *app, int64_t now_ms);
 void machine_heard(struct machine *m, const struct app *app, int64_t now_ms);

@@ -116,7 +116,7 @@ static pid_t sender_of(struct msghdr *message)
     return pid;
 }
 
-int notify_socket_read(int fd, pid_t main_pid, char *text, struct notify_message *ret)
+int notify_socket_peek(int fd, pid_t main_pid, char *text, struct notify_message *ret)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
@@ -127,7 +127,7 @@ int notify_socket_read(int fd, pid_t main_pid, char *text, struct notify_message
                               .msg_iovlen = 1,
                               .msg_control = &control,
                               .msg_controllen = sizeof control };
-    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     pid_t sender;
 
     if (n < 0)
@@ -139,4 +139,11 @@ int notify_socket_read(int fd, pid_t main_pid, char *text, struct notify_message
     notify_parse(text, ret);
     ret->sender = sender;
     return 1;
+}
+
+void notify_socket_drop(int fd)
+{
+    char byte;
+
+    (void)!recv(fd, &byte, sizeof byte, MSG_DONTWAIT);
 }

@@ -107,7 +107,7 @@ static void settle(struct fleet *fleet, struct instance *i, int64_t now, int64_t
         /* What it said in time counts, though we were late to hear it. */
         if (i->notify_fd >= 0)
             instance_notified(i);
-        if (m->deadline_ms && m->deadline_ms <= now)
+        if (m->deadline_ms && m->deadline_ms <= now && !i->notify_taken)
             instance_act(i, machine_due(m, i->app, now));
     }
     if (m->wanted && m->state == STATE_STOPPED && !m->finished)

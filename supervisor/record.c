@@ -141,6 +141,14 @@ bool record_changed(struct instance *i)
     return changed;
 }
 
+bool record_is_written(struct instance *i)
+{
+    if (!i->fleet->recovered || mark_of(i) == i->recorded_mark)
+        return true;
+    fleet_touch(i->fleet);
+    return false;
+}
+
 /* --- printing */
 
 static void write_double(struct json_writer *w, const char *name, double value)

@@ -11,6 +11,10 @@
 /* True when something changed since the last time that this said so. */
 bool record_changed(struct instance *instance);
 
+/* True when the last line says what there is to say, or there is no journal yet; else there will be
+ * another by the end of this turn of the loop. */
+bool record_is_written(struct instance *instance);
+
 /* The line; with everything, or without what has not changed since the last one. NULL when memory
  * ran out. */
 cJSON *record_print(struct instance *instance, bool everything);

@@ -16,7 +16,7 @@
 
 enum {
     SLOTS_FIRST = 3,
-    SLOTS_MAX = 40,
+    SLOTS_MAX = 41,
     /* What others gave us is moved up to here. A table of up to 64 takes no memory of its own (the
      * kernel's NR_OPEN_DEFAULT). */
     SLOTS_END = SLOTS_FIRST + SLOTS_MAX + 2,

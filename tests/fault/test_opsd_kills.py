@@ -17,7 +17,7 @@ from opsd_crowd import Crowd  # it finds the helpers of the scenarios, too
 import conformance_fleet
 import opsd_books as books
 import supervisor
-from supervisor import sh
+from supervisor import py, sh
 from conformance_fleet import Home, build, is_alive, parent_of, rounds, wait_until
 from preload import preload
 
@@ -246,6 +246,77 @@ def test_a_worker_may_say_that_it_is_ready_while_opsd_is_away(when, known):
         assert home.row("w")["pid"] == pid
         home.file("go").touch()
         assert home.wait_state("w", "online")["pid"] == pid
+    finally:
+        home.end()
+
+
+@pytest.mark.parametrize("ptrace", ["allowed", "refused"])
+def test_a_worker_may_notify_that_it_is_ready_while_opsd_is_away(ptrace):
+    """Its keeper holds the socket. Where no copy of that can be had, the worker is heard from when opsd is
+    back, at its old address."""
+    refused = preload("withheld") if ptrace == "refused" else {}
+    home = Home()
+    try:
+        home.apps(py("while not os.path.exists('go'): time.sleep(0.01)\n"
+                     "tell('READY=1'); open('said', 'w')\n"
+                     "while not os.path.exists('again'): time.sleep(0.01)\n"
+                     "while True:\n"
+                     "  try: tell('READY=1')\n"
+                     "  except OSError: pass\n"
+                     "  time.sleep(0.01)", ready="notify", listen_timeout="1m"))
+        home.start()
+        pid = wait_until(lambda: home.row("w")["pid"])
+        home.kill("both")
+        home.file("go").touch()
+        wait_until(home.file("said").exists)
+        home.recover(**refused)
+        if refused:
+            home.file("again").touch()
+        row = home.wait_state("w", "online")
+        assert (row["pid"], row["restarts"]) == (pid, 0)
+    finally:
+        home.end()
+
+
+def test_a_worker_that_is_ready_is_not_kept_waiting_while_opsd_is_away():
+    """Nobody reads what it says, so it is refused: a socket that somebody held would soon be full."""
+    home = Home()
+    try:
+        home.apps(py("tell('READY=1')\n"
+                     "while not os.path.exists('go'): time.sleep(0.01)\n"
+                     "for n in range(1000):\n"
+                     "  try: tell('WATCHDOG=1')\n"
+                     "  except OSError: pass\n"
+                     "open('through', 'w'); time.sleep(1000)", ready="notify", watchdog="1h"))
+        home.start()
+        pid = home.wait_state("w", "online")["pid"]
+        home.kill("both")
+        home.file("go").touch()
+        wait_until(home.file("through").exists)
+        home.recover()
+        assert home.wait_state("w", "online")["pid"] == pid
+    finally:
+        home.end()
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_node_does_not_notice_that_opsd_and_its_guard_are_away():
+    home = Home()
+    try:
+        home.file("w.js").write_text("""
+            process.on('disconnect', () => process.exit(3));
+            process.on('message', () => { console.log('told'); process.exit(0); });
+            setInterval(() => require('fs').existsSync('go') && process.send('ready'), 10);""")
+        home.apps({"name": "w", "script": "w.js", "wait_ready": True, "shutdown_with_message": True,
+                   "listen_timeout": "1m", "kill_timeout": "1m"})
+        home.start()
+        pid = wait_until(lambda: home.row("w")["pid"])
+        home.kill("both")
+        home.file("go").touch()
+        home.recover()
+        assert home.wait_state("w", "online")["pid"] == pid
+        assert home.opsctl("stop", "w").returncode == 0
+        assert home.lines("w") == ["told"]
     finally:
         home.end()
 

@@ -16,6 +16,7 @@ import opsd_books as books
 from conformance_fleet import GONE, SANITIZED, Home, build, is_alive, rounds, wait_until
 from opsd_striker import Striker
 from preload import preload
+from supervisor import py
 
 ROUNDS = rounds(4 if SANITIZED else 12)
 SIZE, FEW = 12, 5
@@ -193,6 +194,34 @@ def test_struck_between_an_end_and_the_next_start(crowd):
     assert home.opsctl("stop", "crash0").returncode == 0
     again, row = len(books.lives(crowd.folder, "crash0:0")) - 1, home.row("crash0")
     assert again <= row["restarts"] <= again + 2 * rounds + 1, (again, row)
+
+
+@pytest.mark.parametrize("ready,say", [("notify", "tell('READY=1')")])
+def test_struck_when_it_has_heard_that_a_worker_is_ready(ready, say):
+    """What was heard and is not written down yet is heard again."""
+    home = Home()
+    striker, number = Striker(home), 0
+    try:
+        home.apps(py(f"open('up', 'w')\nwhile not os.path.exists('go'): time.sleep(0.005)\n{say}\n"
+                     "time.sleep(1000)", ready=ready, listen_timeout="1m", kill_signal="SIGKILL"))
+        home.start(**striker.preload)
+        struck = True
+        while struck:
+            number += 1
+            wait_until(home.file("up").exists)
+            pid = home.row("w")["pid"]
+            pair = striker.at(number)
+            home.file("go").touch()
+            wait_until(lambda: not any(map(is_alive, pair)) or home.row("w")["state"] == "online")
+            struck = striker.over()
+            home.recover(**striker.preload)
+            assert home.wait_state("w", "online")["pid"] == pid
+            home.file("go").unlink()
+            home.file("up").unlink()
+            assert home.opsctl("restart", "w").returncode == 0
+        assert number > 2, "it was never struck"
+    finally:
+        home.end()
 
 
 def test_uptime_begins_with_the_worker_though_its_keeper_lags(crowd):

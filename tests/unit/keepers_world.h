@@ -240,6 +240,7 @@ static inline int job_fork_as(struct job *job, struct world *world, struct keepe
     task.program = task.program ? task.program : "/bin/sh";
     task.cgroups_fd = task.cgroup ? task.cgroups_fd : -1;
     task.ready_fd = task.ready_fd ? task.ready_fd : -1;
+    task.channel_fd = -1;
     task.become.argv = job->argv;
     task.become.env = env;
     task.become.cwd = task.become.cwd ? task.become.cwd : "/";

@@ -5,6 +5,8 @@
  */
 #include "keepers_world.h"
 
+#include "keeper_held.h"
+
 #define IDLE "while :; do sleep 120 & wait; done"
 
 /* --- an opsd that is killed */
@@ -54,8 +56,8 @@ static inline int adopt(struct job *job, struct world *world, const struct left_
 
 static inline void take_pipes(struct job *job, const struct left_behind *left)
 {
-    job->out = keepers_open_held(left->identity.pid, left->identity.start, KEEPER_OUT_FD);
-    job->err = keepers_open_held(left->identity.pid, left->identity.start, KEEPER_ERR_FD);
+    job->out = keeper_held_open(left->identity.pid, left->identity.start, KEEPER_OUT_FD);
+    job->err = keeper_held_open(left->identity.pid, left->identity.start, KEEPER_ERR_FD);
     assert_true(job->out >= 0 && job->err >= 0);
 }
 

@@ -37,7 +37,7 @@ static void nothing_runs_before_it_is_told_to_go(void **state)
     struct job job;
 
     job_fork(&job, world, "w-0", "echo here");
-    wait_for(world, count_fds(job.keeper->pid) == 8);
+    wait_for(world, count_fds(job.keeper->pid) == 9);
     for (int i = 0; i < 10; i++)
         world_turn(world);
     assert_int_equal(job.phases, 0);
@@ -280,7 +280,7 @@ static void holds_what_it_needs_and_no_more(void **state)
     wait_for(world, job_heard(&job, KEEPER_RUNS));
     assert_non_null(strstr(job.said, "0, 1, 17, 2, 3, 4, 5\nup"));
     /* With its list of children, once it has looked at that. */
-    assert_in_range(count_fds(job.keeper->pid), 6, 7);
+    assert_in_range(count_fds(job.keeper->pid), 8, 9);
     read_link(job.keeper->pid, "fd/5", one);
     (void)snprintf(two, sizeof two, "%s/run/w-0", world->root);
     assert_string_equal(one, two);

@@ -63,7 +63,7 @@ static void one_that_is_gone_is_told_from_its_file(void **state)
     job.report = last;
     job_end(&job);
     /* Nothing of it can be taken any more. */
-    assert_true(keepers_open_held(left.identity.pid, left.identity.start, 3) < 0);
+    assert_true(keeper_held_open(left.identity.pid, left.identity.start, 3) < 0);
     /* Its file says what it last said, and only to those who know whose it is. */
     assert_int_equal(adopt(&job, world, &left, &last), -ESRCH);
     assert_int_equal(last.phase, KEEPER_EMPTY);

@@ -126,7 +126,7 @@ static void a_stranger_with_its_number_is_no_keeper(void **state)
     assert_int_equal(last.phase, KEEPER_RUNS);
     assert_true(keepers_look_up(&world->keepers, "w-0", &last) == -ESRCH);
     assert_false(any_alive(world));
-    assert_int_equal(keepers_open_held(stranger, left.identity.start, 0), -ESRCH);
+    assert_int_equal(keeper_held_open(stranger, left.identity.start, 0), -ESRCH);
     assert_false(keeper_clear(&remains));
     assert_null(world->keepers.first);
     end_stranger(stranger);

@@ -102,6 +102,21 @@ static void ready_counts_from_when_the_program_is_known_to_run(void **state)
     assert_int_equal(m.deadline_ms, 1520);
 }
 
+/* What tells that it runs may come last, and says since when. */
+static void the_watchdog_counts_from_when_it_was_heard(void **state)
+{
+    struct app app = service();
+    struct machine m;
+
+    (void)state;
+    app.watchdog_ms = 300;
+    m = launched(&app, 1000);
+    machine_ready(&m, &app, 1900);
+    assert_int_equal(machine_spawned(&m, &app, 1010), DO_NOTHING);
+    assert_int_equal(m.started_ms, 1010);
+    assert_int_equal(m.deadline_ms, 2200);
+}
+
 static void silence_is_a_failure(void **state)
 {
     static const int codes[] = { 0, EXIT_TRY_LATER };
@@ -263,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_stop_before_the_program_runs_is_heard_once_it_does),
         cmocka_unit_test(a_failed_start_ends_what_was_asked_meanwhile),
         cmocka_unit_test(ready_counts_from_when_the_program_is_known_to_run),
+        cmocka_unit_test(the_watchdog_counts_from_when_it_was_heard),
         cmocka_unit_test(silence_is_a_failure),
         cmocka_unit_test(a_worker_may_say_that_it_hangs),
         cmocka_unit_test(a_run_has_its_own_limit_beside_the_watchdog),
