@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "file.h"
 #include "json.h"
@@ -29,6 +30,34 @@ const char *journal_boot_id(void)
     n = fd < 0 ? -1 : read(fd, id, sizeof id - 1);
     id[n > 0 ? strcspn(id, "\n") : 0] = '\0';
     return id;
+}
+
+/* --- the checksum of a line, as its last member */
+
+#define SUM_FORMAT ",\"sum\":\"%08lx\"}"
+
+enum { SUM_BYTES = sizeof ",\"sum\":\"01234567\"}" - 1 };
+
+/* Of the line without it and without the bracket, which are n bytes. */
+static void print_sum(const char *text, size_t n, char ret[static SUM_BYTES + 1])
+{
+    (void)snprintf(ret, SUM_BYTES + 1, SUM_FORMAT, crc32_z(0, (const Bytef *)text, n));
+}
+
+/* A line without one is the first, that of an earlier opsd, or a person's. */
+static bool is_whole(const char *text, size_t n)
+{
+    static const char head[] = ",\"sum\":\"";
+    char sum[SUM_BYTES + 1];
+    const char *end;
+
+    if (n < SUM_BYTES)
+        return true;
+    end = text + n - SUM_BYTES;
+    if (memcmp(end, head, sizeof head - 1) != 0)
+        return true;
+    print_sum(text, n - SUM_BYTES, sum);
+    return memcmp(end, sum, SUM_BYTES) == 0;
 }
 
 /* --- reading */
@@ -62,9 +91,12 @@ static int add_line(struct journal_lines *lines, char *text, size_t n, size_t nu
     OWN(json) cJSON *line = NULL;
     struct err why = { "" };
     cJSON **grown;
+    int r;
 
     /* The last one may have been cut short by a crash. */
-    if (json_parse(text, n, &line, &why) < 0) {
+    r = is_whole(text, n) ? json_parse(text, n, &line, &why)
+                          : err_set(&why, -EBADMSG, "its checksum is another");
+    if (r < 0) {
         log_warn("a line of the journal is left out", LOG_INT("line", (int64_t)number),
                  LOG_TEXT("why", why.text));
         return number == 1 ? -EBADMSG : 0;
@@ -139,25 +171,27 @@ int journal_read(int home_fd, struct journal_lines *ret)
 
 void journal_add(struct journal *journal, cJSON *line)
 {
-    char *text = line ? cJSON_PrintUnformatted(line) : NULL;
+    OWN(free) char *text = line ? cJSON_PrintUnformatted(line) : NULL;
+    size_t n = text ? strlen(text) - 1 : 0;
+    char sum[SUM_BYTES + 1];
 
     cJSON_Delete(line);
-    if (!text || buf_printf(&journal->lines, "%s\n", text) < 0)
+    if (!text) {
         journal->incomplete = true;
-    free(text);
+        return;
+    }
+    print_sum(text, n, sum);
+    if (buf_printf(&journal->lines, "%.*s%s\n", (int)n, text, sum) < 0)
+        journal->incomplete = true;
 }
 
 static int write_new(struct journal *journal, int fd,
                      void (*add_all)(struct journal *journal, void *context), void *context)
 {
-    cJSON *header = cJSON_CreateObject();
-
     buf_clear(&journal->lines);
-    journal->incomplete = false;
-    (void)json_put_int(header, "journal", 1);
-    (void)json_put_text(header, "boot", journal_boot_id());
-    (void)json_put_int(header, "since_ms", journal->since_ms);
-    journal_add(journal, header);
+    journal->incomplete = buf_printf(&journal->lines,
+                                     "{\"journal\":1,\"boot\":\"%s\",\"since_ms\":%lld}\n",
+                                     journal_boot_id(), (long long)journal->since_ms) < 0;
     add_all(journal, context);
     return journal->incomplete ? -EFBIG : file_write_all(fd, journal->lines.p, journal->lines.len);
 }

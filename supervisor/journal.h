@@ -9,6 +9,9 @@
  * is written anew (beside it, then rename(2)) once it has grown to several times what it says. The
  * one before is kept: a file that is damaged or empty is not taken for an empty fleet.
  *
+ * A line ends with a checksum of itself (CRC-32): one that was damaged is left out, and does not
+ * say something else. The first, and those of an earlier opsd, have none.
+ *
  * It need not be synced for a crash of opsd; what it says of processes means nothing after a crash
  * of the machine, and the first line names the boot that it is about.
  */
@@ -55,8 +58,8 @@ void journal_lines_free(struct journal_lines *lines);
 int journal_begin(struct journal *journal, int home_fd, int64_t since_ms,
                   void (*add_all)(struct journal *journal, void *context), void *context);
 
-/* Takes line (may be NULL: out of memory). One for which there is no room has all of it written
- * anew by the next flush. */
+/* Takes line, an object with members (may be NULL: out of memory). One for which there is no room
+ * has all of it written anew by the next flush. */
 void journal_add(struct journal *journal, cJSON *line);
 
 /* Writes what was added; writes the file anew with add_all when it has grown. A disk that is full

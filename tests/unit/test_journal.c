@@ -1,6 +1,8 @@
 /* The journal: it comes back as it was written, whatever happened to the file. */
 #include "journal_home.h"
 
+#include "file.h"
+
 /* --- as it should be */
 
 static void comes_back_as_it_was(void **state)
@@ -224,6 +226,34 @@ static void leaves_out_what_cannot_be_read(void **state)
     }
 }
 
+/* Whatever becomes of one byte: the line says what it said, or nothing; the others are there. */
+static void a_damaged_line_says_nothing_else(void **state)
+{
+    struct journal journal;
+    struct read read;
+    OWN(free) char *text = NULL;
+    char path[80];
+    size_t n, from;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/journal", root);
+    assert_int_equal(journal_begin(&journal, home_fd, 0, add_letters, all), 0);
+    journal_close(&journal);
+    assert_int_equal(file_read(path, JOURNAL_BYTES_MAX, &text, &n), 0);
+    from = (size_t)(strstr(text, "{\"name\":\"y") - text);
+    for (size_t at = from; text[at] != '\n'; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            text[at] ^= (char)(1 << bit);
+            put_file("journal", text, n);
+            text[at] ^= (char)(1 << bit);
+            read = read_back();
+            assert_true(read.same_boot);
+            if (strcmp(read.names, "xyz") != 0 && strcmp(read.names, "xz") != 0)
+                fail_msg("byte %zu, bit %d: \"%s\"", at - from, bit, read.names);
+        }
+    }
+}
+
 static void one_that_is_damaged_is_done_without(void **state)
 {
     /* clang-format off */
@@ -303,6 +333,7 @@ int main(void)
         TEST(never_grows_beyond_what_is_read),
         TEST(what_there_was_no_room_for_is_not_missing),
         TEST(leaves_out_what_cannot_be_read),
+        TEST(a_damaged_line_says_nothing_else),
         TEST(one_that_is_damaged_is_done_without),
         TEST(one_that_is_missing_is_done_without),
         TEST(a_new_one_that_was_not_finished_is_written_over),
