@@ -1,6 +1,4 @@
 """main/migrate: each migration once, whole or not at all, whatever happens in between."""
-import pathlib
-
 import pytest
 
 from harness import ROOT
@@ -84,20 +82,32 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(migrate, empty_database, w
     assert sorted(names) == sorted(files())
 
 
-def test_killed_between_two_migrations_the_first_is_kept(migrate, empty_database, wait_until):
-    if len(files()) < 3:
-        pytest.skip("there is no third migration to be held up")
-    schema = pathlib.Path(files()[2]).parts[1]
-    blocker = empty_database.connect(autocommit=False)
-    with blocker.cursor() as cursor:
-        cursor.execute(f"create schema {schema}")
-        killed = migrate.start()
-        killed.wait_line("applied file=shared/schema/001-ops.sql")
-        killed.kill()
-    blocker.rollback()
-    blocker.close()
+# A third migration has to wait while somebody holds this lock.
+HOLD_UP = """
+    create function hold_up() returns event_trigger language plpgsql as $$
+    begin
+        if to_regclass('ops.schema_migration') is null then
+            return;
+        end if;
+        if (select count(*) from ops.schema_migration) = 2 then
+            perform pg_advisory_xact_lock_shared(77);
+        end if;
+    end $$;
+    create event trigger hold_up on ddl_command_start execute function hold_up();
+"""
+
+
+def test_killed_between_two_migrations_the_first_are_kept(migrate, empty_database, wait_until):
+    empty_database.execute(HOLD_UP)
+    assert empty_database.query("select pg_advisory_lock(77)")
+    killed = migrate.start()
+    wait_until(lambda: empty_database.value("select count(*) from pg_locks where not granted"))
+    killed.kill()
+    empty_database.alone()
     assert empty_database.value("select count(*) from ops.schema_migration") == 2
-    done = wait_until(lambda: (lambda d: d if d.returncode == 0 else None)(migrate()))
+    empty_database.execute("drop event trigger hold_up")
+    done = migrate()
+    assert done.returncode == 0, done.stderr
     assert lines(done, "applied file=") == files()[2:]
 
 

@@ -1,4 +1,5 @@
 """The functions of the ops schema, also with two transactions at once."""
+import datetime
 import json
 import threading
 
@@ -61,7 +62,7 @@ def test_a_job_is_as_it_was_ordered(database):
     assert (row.queue, row.kind, row.payload) == ("messages", "send-message", {"chatId": 5})
     assert (row.bot, row.group_key, row.dedup_key, row.priority) == ("shop", "shop:5", "key", 7)
     assert (row.max_attempts, row.attempt, row.state, row.errors) == (2, 0, "available", [])
-    assert row.run_at.isoformat() == "2026-01-01T00:00:00+00:00"
+    assert row.run_at == datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def test_null_stands_for_the_default(database):

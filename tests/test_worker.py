@@ -362,6 +362,7 @@ def test_a_lost_connection_ends_the_run(ready, probe, database):
     assert "connection to the database is lost" in done.stderr
     assert touched(database) == 0
     assert database.value("select finished_at from ops.run") is None
+    database.alone()
     assert ready(probe, "touch", OPS_TICK=TICK).returncode == 0
 
 

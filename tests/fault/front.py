@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 
+from fixture import reserve_port
 from harness import DEADLINE_S, wait_until
 from preload import preload
 
@@ -30,15 +31,10 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
-
-
 class Front:
     def __init__(self, folder, behind):
-        self.folder, self.port, self.process = folder, free_port(), None
+        self.folder, self.held, self.process = folder, reserve_port(), None
+        self.port = self.held.getsockname()[1]
         self.names = folder / "names"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -77,6 +73,10 @@ class Front:
     def stop(self):
         self.process.terminate()
         self.process.wait(DEADLINE_S)
+
+    def close(self):
+        self.stop()
+        self.held.close()
 
     def requests(self):
         return (self.folder / "requests").read_text().splitlines()

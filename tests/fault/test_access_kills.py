@@ -101,6 +101,7 @@ def strike(scene, worker, **settings):
 
 
 def judge(scene, what):
+    scene.world.database.alone()
     scene.finish()
     try:
         scene.check()
@@ -174,6 +175,7 @@ def test_chats_are_kept_or_dropped_whenever_it_dies(world, when):
         done = world.update_chats(
             code=None, **kill_at(number, when=when, KILL_FROM="PQsendQueryPrepared"))
         what = struck(done.output)
+        world.database.alone()
         world.later(HOUR)
         world.update_chats()
         assert {row.telegram_chat_id: (row.title, row.active) for row in world.database.query(

@@ -146,8 +146,9 @@ def test_two_that_settle_the_same_at_once(world):
         assert cursor.fetchall() == [("CONFIRMED",)]
     waiting = threading.Thread(target=settle_second)
     waiting.start()
-    until(lambda: world.database.value("select count(*) from pg_stat_activity"
-                                       " where wait_event_type = 'Lock'") == 1, "one waits")
+    until(lambda: world.database.value(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        " and datname = current_database()") == 1, "one waits")
     first.commit()
     waiting.join()
     assert found == [] and len(world.recorded(invoice)) == 1 and world.alerts() == []

@@ -144,7 +144,7 @@ def test_what_tls_has_deciphered_is_read(cluster, database, worker, program, tmp
         serving = world.consumer(DATABASE_URL=url(database, network, sslmode="require"))
         for size in range(8000, 17000, 1000):
             world.enqueue_many([{"x": os.urandom(size // 2).hex()} for _ in range(5)])
-            wait_until(world.over, 3)  # sooner than the next heartbeat
+            wait_until(world.over, 4)  # sooner than the next heartbeat
         assert stop(serving, 3) == 0
 
 

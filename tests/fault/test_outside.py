@@ -16,7 +16,7 @@ PAUSE = "a bot pauses"
 def front(sandbox_process, tmp_path):  # noqa: F811
     made = Front(tmp_path, sandbox_process.url)
     yield made
-    made.stop()
+    made.close()
 
 
 def sender(world, front):  # noqa: F811

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +36,15 @@ class ControlError(Exception):
     pass
 
 
+def reserve_port() -> socket.socket:
+    """Bound to a port of loopback that nobody else is given while this is open. A server that sets
+    SO_REUSEADDR, as they do, can listen there all the same, and again after a restart."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
 class Sandbox:
     def __init__(self, directory: Path, *, keep: bool = False) -> None:
         """keep: a state file, so that restart() keeps the ledger."""
@@ -42,7 +52,8 @@ class Sandbox:
         self._keep = keep
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
-        self.port = 0
+        self._held = reserve_port()
+        self.port = self._held.getsockname()[1]
 
     # --- life
 
@@ -53,9 +64,10 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.stop()
+        self._held.close()
 
     def start(self) -> None:
-        """On the same port as before, if there was a before."""
+        """On the same port each time."""
         port_file = self._directory / "sandbox.port"
         port_file.unlink(missing_ok=True)
         command = [sys.executable, "-B", str(HERE / "sandbox.py"),
@@ -69,7 +81,6 @@ class Sandbox:
         until(lambda: port_file.exists() or self._process.poll() is not None, "the sandbox answers")
         if not port_file.exists():
             raise ControlError((self._directory / "sandbox.log").read_text())
-        self.port = int(port_file.read_text())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Returns the exit code."""

@@ -397,6 +397,7 @@ def test_a_client_that_dies_while_held_was_charged(sandbox: Sandbox, shop: Shop)
     sandbox.fault("hold")
     with pytest.raises(NO_ANSWER):
         shop.pay(timeout=0.3)
+    sandbox.wait_held()
     assert len(sandbox.charges()) == 1
     sandbox.release()
     assert shop.pay().status == 200

@@ -11,6 +11,7 @@
 Protocol: https://chromedevtools.github.io/devtools-protocol; messages are JSON, each ended by NUL.
 """
 import base64
+import contextlib
 import fcntl
 import itertools
 import json
@@ -32,6 +33,13 @@ OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usa
            "--no-proxy-server", "--lang=en-US", "--remote-debugging-pipe"]
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
 SHIFT = 8
+# The page that was asked has gone to another one meanwhile.
+LEFT = ("Inspected target navigated or closed", "Execution context was destroyed.",
+        "Cannot find default execution context", "Cannot find context with specified id")
+
+
+class Left(Exception):
+    pass
 
 
 def high_pipe():
@@ -83,6 +91,8 @@ class Browser:
         while True:
             message = self.receive(end)
             if message.get("id") == number:
+                if message.get("error", {}).get("message") in LEFT:
+                    raise Left(method)
                 assert "error" not in message, (method, message["error"])
                 return message["result"]
 
@@ -191,11 +201,13 @@ class Page:
 
     def wait(self, expression, seconds=DEADLINE_S):
         end = time.monotonic() + seconds
-        while not (value := self.evaluate(expression)):
+        while True:
+            with contextlib.suppress(Left):
+                if value := self.evaluate(expression):
+                    return value
             if time.monotonic() > end:
                 pytest.fail(f"not within {seconds} s: {expression}\n{self.text}")
             time.sleep(0.02)
-        return value
 
     def pass_time(self, milliseconds):
         """The page's own time, in no time."""

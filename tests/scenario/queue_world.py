@@ -12,8 +12,10 @@ Start = collections.namedtuple("Start", "job attempt at bot lane")
 class QueueWorld:
     def __init__(self, database, worker, program, folder):
         self.database, self.worker, self.program = database, worker, program
-        self.path = folder / "ledger"
+        self.path, self.gate = folder / "ledger", folder / "gate"
         self.path.touch()
+        # Of the payload of a job that goes on until self.gate.touch().
+        self.gated = {"ms": 5, "gate": str(self.gate)}
         database.execute("create table if not exists noted (job_id bigint primary key, word text)")
 
     def consumer(self, **settings):

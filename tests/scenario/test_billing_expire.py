@@ -47,6 +47,7 @@ def test_subscription_that_is_being_charged_at_this_moment_is_skipped(world):
         cursor.execute("select from billing.subscription for no key update")
     assert "locked" in world.run("expire_subscriptions", code=AGAIN)
     assert world.state(subscription).status == "ACTIVE"
+    busy.rollback()
     busy.close()
     world.run("expire_subscriptions")
     assert world.state(subscription).status == "EXPIRED"

@@ -364,6 +364,7 @@ def test_a_locked_subscription_brings_the_run_back(world):
     with busy.cursor() as cursor:
         cursor.execute("select from billing.subscription where id = %s for update", (locked,))
         assert "locked" in world.run("autopayments", code=AGAIN)
+    busy.rollback()
     busy.close()
     assert [len(world.charges(i)) for i in (locked, other)] == [0, 1]
     world.run("autopayments")
@@ -613,6 +614,7 @@ def test_waiting_for_a_lock_ends_in_time_to_be_stopped(world):
         running = world.start("matching_pending_payments")
         world.sandbox.control("GET", "state")
         running.process.wait(40)
+    busy.rollback()
     busy.close()
     assert running.wait() == AGAIN and "55P03" in running.output
     world.run("matching_pending_payments")

@@ -93,7 +93,8 @@ def test_what_the_index_lets_through_pays_nothing(world):
     invoice = world.open()
     ours, theirs = world.address(invoice), tron_address.make(99)[1]
     good = {"transaction_id": world.transfer({"to": theirs, "value": units(PRICE)})["txid"],
-            "block_timestamp": int(datetime.datetime(2026, 3, 1, 11).timestamp() * 1000),
+            "block_timestamp": int(datetime.datetime(
+                2026, 3, 1, 11, tzinfo=datetime.timezone.utc).timestamp() * 1000),
             "token_info": {"symbol": "USDT", "decimals": 6,
                            "address": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"},
             "from": theirs, "to": ours, "type": "Transfer", "value": units(PRICE)}

@@ -1,4 +1,5 @@
 """Sales from Vendista, and the stock that they use up."""
+import datetime
 import random
 import re
 import signal
@@ -77,11 +78,12 @@ def test_a_reversal_puts_back_once_what_was_taken(world):
 
 def test_money_and_time_are_exact(world):
     world.owner()
-    world.sell({**sale(3_000_000_001, sum=13905), "time": hours_ago(2)[:-1] + ".236Z"})
+    at = hours_ago(2)[:-1] + ".236Z"
+    world.sell({**sale(3_000_000_001, sum=13905), "time": at})
     world.import_()
     [row] = world.database.query("select *, amount::text as roubles from coffee.transactions")
     assert (row.id, row.roubles, row.machine_item_id) == (3_000_000_001, "139.05", CAPPUCCINO)
-    assert row.transaction_time.strftime("%Y-%m-%dT%H:%M") == hours_ago(2)[:16]
+    assert row.transaction_time == datetime.datetime.fromisoformat(at.replace("Z", "+00:00"))
 
 
 def test_a_historical_import_leaves_the_stock_alone(world):
@@ -436,8 +438,8 @@ def test_requests_keep_their_distance_across_processes(world):
         connection = world.database.connect()
         with connection, connection.cursor() as cursor:
             cursor.execute(asked)
-            cursor.execute("execute slot (%s, '1000', '0')", (host,))
-            waits.append(round(cursor.fetchone()[0] / 1000))
+            cursor.execute("execute slot (%s, '100000', '0')", (host,))
+            waits.append(round(cursor.fetchone()[0] / 100_000))
         connection.close()
     assert waits == [0, 1, 0, 2]
 
@@ -513,12 +515,13 @@ def test_a_repeated_request_keeps_its_distance(world, fault):
     world.account("ivan", page_most=1)
     world.sell(sale(1), sale(2))
     world.sandbox.fault(fault, path="/vendista/transactions", nth=2)
-    world.import_(VENDISTA_DELAY_MS="1500ms")  # repeated after a second at most, by itself
+    world.import_(VENDISTA_DELAY_MS="1600ms")
     assert world.stock(owner) == gone(2)
     asked = world.sandbox.requests("GET", "/vendista/")
     assert [request["query"].get("PageNumber") for request in asked] == [None, "1", "2", "2"]
     times = [request["at_ms"] for request in asked]
-    assert all(later - sooner > 1200 for sooner, later in zip(times, times[1:])), times
+    # By itself a request is repeated within a second; and the sandbox notes some later than others.
+    assert all(later - sooner > 1100 for sooner, later in zip(times, times[1:])), times
 
 
 def test_told_to_stop_during_a_slow_request(world):

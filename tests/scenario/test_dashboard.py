@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from browser import browser, page
+from fixture import reserve_port
 from gateway_world import TOKEN, Gateway, gateway
 from harness import wait_until
 from supervisor import fleet, sh
@@ -79,7 +80,7 @@ def test_another_site_cannot_give_orders(gateway, database, page):
     page.open("data:text/html,<title>other</title>")
     page.evaluate(f"""document.body.innerHTML = '<form method="post" action="http://127.0.0.1:' +
         '{gateway.port}/api/jobs/{number}/retry"></form>', document.forms[0].submit()""")
-    wait_until(lambda: page.evaluate("document.body.innerText") and page.status)
+    page.wait("document.body?.innerText && location.protocol === 'http:'")
     assert page.status == 403 and "X-Requested-With" in page.text
     assert database.value("select state from ops.job where id = %s", number) == "dead"
 
@@ -99,16 +100,18 @@ def test_the_fleet_is_shown_as_it_is_and_restarted(watched, fleet, page):
 
     # By the keyboard alone: filter, open, restart, say yes.
     page.keys("/", *"good")
-    assert [found["Worker"] for found in cells(page, "fleet")] == ["a / good"]
     page.wait("document.querySelectorAll('#fleet tbody tr').length === 1")
+    assert [found["Worker"] for found in cells(page, "fleet")] == ["a / good"]
     page.evaluate("document.querySelector('#fleet tbody .open').focus()")
     page.keys("Enter")
     page.wait("document.querySelector('#fleet .more').innerText.includes('opsctl describe good')")
     page.keys("Tab", "Enter")
     page.wait("document.querySelector('#question').open")
     page.keys("Escape")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Restart good"
-    page.keys("Enter", "Enter")
+    page.wait("document.activeElement.getAttribute('aria-label') === 'Restart good'")
+    page.keys("Enter")
+    page.wait("document.querySelector('#question').open")
+    page.keys("Enter")
     pid = wait_until(lambda: (now := fleet.row("good"))["pid"] not in (None, known["pid"])
                      and now["state"] == "online" and now["pid"])
     page.wait("document.querySelector('#news ol').innerText.includes('good: restarted')")
@@ -229,10 +232,11 @@ def test_a_dead_job_is_found_and_retried_and_its_error_is_text(gateway, database
 
 # --- when something is away
 
-def test_a_gateway_that_is_gone_is_said_and_comes_back(gateway, page):
+def test_a_gateway_that_is_gone_is_said_and_comes_back(worker, page):
+    held = reserve_port()
+    gateway = Gateway(worker, HTTP_LISTEN=f"127.0.0.1:{held.getsockname()[1]}")
     page.open(url(gateway), password=TOKEN)
     page.wait("document.querySelector('#link').dataset.link === 'live'")
-    gateway.settings["HTTP_LISTEN"] = f"127.0.0.1:{gateway.port}"
     gateway.process.kill()
     page.wait("document.querySelector('#trouble').innerText.includes('does not answer since')")
     assert page.evaluate("document.querySelector('#link').dataset.link") == "gone"
@@ -246,6 +250,7 @@ def test_a_gateway_that_is_gone_is_said_and_comes_back(gateway, page):
     ask_now(page)
     page.wait("document.querySelector('#trouble').innerText.includes('reload the page')")
     assert all("Failed to load resource" in str(complaint) for complaint in page.complaints)
+    held.close()
 
 
 # --- how it looks

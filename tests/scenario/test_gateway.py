@@ -425,9 +425,10 @@ def test_slow_clients_are_pushed_out_and_good_ones_go_on(gateway, database):
             assert time.monotonic() - began < 5
         assert metric(gateway, "ops_gateway_connections") <= 512
         assert stored(database) == list(range(50))
-        # Those that are left are not waited for for ever.
+        # Those that are left are not waited for for ever; one that wrote after its end is reset.
         slow[-1].settimeout(20)
-        assert slow[-1].recv(1) == b""
+        with contextlib.suppress(ConnectionResetError):
+            assert slow[-1].recv(1) == b""
     finally:
         for client in slow:
             client.close()

@@ -1,5 +1,5 @@
 """What the queue's speed rests on. How fast it is, tests/bench tells."""
-import time
+import statistics
 
 import pytest
 
@@ -34,12 +34,13 @@ def test_neither_jobs_with_a_lane_nor_those_without_wait_for_the_others(world, w
 
 def test_where_there_is_room_for_one_job_both_kinds_are_started_at_once(world, wait_until):
     world.consumer(SENDER_CONCURRENCY="1")
-    began = time.monotonic()
+    took = []
     for n in range(12):
-        job = world.enqueue(group_key="lane" if n // 2 % 2 else None)
-        wait_until(lambda job=job: world.job(job).state == "done")
-    # One that waits for the poll waits a second.
-    assert time.monotonic() - began < 4
+        number = world.enqueue(group_key="lane" if n // 2 % 2 else None)
+        job = wait_until(lambda: (row := world.job(number)).state == "done" and row)
+        took.append((job.started_at - job.created_at).total_seconds())
+    # One that waits for the poll waits a second; each change from kind to kind by itself.
+    assert all(statistics.median(took[change::4]) < 0.6 for change in range(4)), took
 
 
 @pytest.mark.parametrize("late, rate", [("lane", 0), ("bot", 30), ("pause", 0)])

@@ -118,7 +118,7 @@ def test_one_chat_that_is_told_to_wait_delays_no_other(world):
     world.start()
     for job in others:
         world.wait(job)
-    row = world.job(told)
+    row = wait_until(lambda: (row := world.job(told)).last_error and row)
     assert row.state == "available" and row.attempt <= 1 and "retry after 3600" in row.last_error
 
 

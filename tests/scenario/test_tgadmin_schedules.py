@@ -221,7 +221,7 @@ def test_hours_are_counted_and_counting_again_changes_nothing(shop):
             " values (%s, %s, %s, %s)", group, status, f"2026-03-10T{sent}:00Z",
             deleted and f"2026-03-10T{deleted}:00Z")
     shop.run("analytics_aggregate")
-    hours = ("select to_char(hour, 'HH24') as hour, posts, deleted, failed"
+    hours = ("select to_char(hour at time zone 'UTC', 'HH24') as hour, posts, deleted, failed"
              " from tgadmin.analytics_hourly order by 1")
     first = [tuple(row) for row in shop.database.query(hours)]
     assert first == [("10", 3, 0, 0), ("11", 0, 1, 1)]
@@ -238,5 +238,6 @@ def test_hours_in_which_nothing_ran_are_made_up_for(shop):
                               " values (%s, %s)", group, f"2026-03-10T{sent}:00Z")
     shop.run("analytics_aggregate", now="2026-03-10T18:00:00Z")
     assert [row.h for row in shop.database.query(
-        "select to_char(hour, 'HH24') as h from tgadmin.analytics_hourly order by 1")] == [
+        "select to_char(hour at time zone 'UTC', 'HH24') as h from tgadmin.analytics_hourly"
+        " order by 1")] == [
             "11", "12", "17"]

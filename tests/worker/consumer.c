@@ -1,8 +1,9 @@
 /*
- * A worker that does what its jobs say: payload {"do": OUTCOME, "ms": how long it takes, "wait": ms
- * or "until": an instant in ms, after which the job is done}. Each start is a line in the file
- * CONSUMER_LEDGER, written before anything else happens: what the world outside has seen, whatever
- * the database says.
+ * A worker that does what its jobs say: payload {"do": OUTCOME, "ms": how long it takes, "gate": a
+ * file without which it does not end, looked for every so many ms, "wait": ms or "until": an
+ * instant in ms, after which the job is done}. Each start is a line in the file CONSUMER_LEDGER,
+ * written before anything else happens: what the world outside has seen, whatever the database
+ * says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,8 +101,11 @@ static void time_is_up(uv_timer_t *timer)
     struct doing *doing = timer->data;
     struct job *job = doing->job;
     const char *what = json_get_text(job->payload, "do");
+    const char *gate = json_get_text(job->payload, "gate");
 
     if (what && strcmp(what, "until cancelled") == 0 && !job->cancelled)
+        return;
+    if (gate && access(gate, F_OK) != 0)
         return;
     uv_close((uv_handle_t *)timer, closed);
     end(job);
