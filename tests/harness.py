@@ -25,6 +25,28 @@ def wait_until(condition, seconds=DEADLINE_S, what=None):
         time.sleep(0.02)
 
 
+class Lag:
+    """By how much the machine itself was late, at worst."""
+
+    def __init__(self):
+        self.worst, self.over = 0, threading.Event()
+        self.thread = threading.Thread(target=self._watch)
+
+    def _watch(self):
+        while not self.over.is_set():
+            began = time.monotonic()
+            time.sleep(0.005)
+            self.worst = max(self.worst, time.monotonic() - began - 0.005)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 def worker_environment(**settings):
     """What opsd gives a worker, and nothing of the shell that runs the tests."""
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **{k: str(v) for k, v in settings.items()}}

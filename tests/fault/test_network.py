@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import WorkerRunner
+from harness import Lag, WorkerRunner
 from gateway_world import Gateway, message
 from preload import kill_at
 from proxy import Proxy, TlsProxy
@@ -42,10 +42,11 @@ def behind(network, database):
 def stop(process, within_s):
     """Its exit code; it has to end in time, and has never been busy."""
     begun, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    process.signal(15)
-    code = process.wait(30)
+    with Lag() as lag:
+        process.signal(15)
+        code = process.wait(30)
     took, now_used = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert took < within_s, process.output
+    assert took < within_s + lag.worst, process.output
     assert now_used.ru_utime + now_used.ru_stime - used.ru_utime - used.ru_stime < 0.8
     return code
 

@@ -147,7 +147,7 @@ def test_without_a_database_nothing_is_acknowledged_and_the_answer_comes_at_once
     began = time.monotonic()
     answer = gateway.post_update(message(1))
     assert (answer.status, int(answer.headers["retry-after"]) > 0) == (503, True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # a database that hangs is waited for for five seconds
     assert gateway.ask("GET", "/healthz").status == 503
     assert gateway.api("GET", "/api/queues")[0] == 503
     cluster.admin(f"alter database {database.name} allow_connections true")
@@ -179,7 +179,7 @@ def test_a_database_that_hangs_is_waited_for_within_limits(gateway, database):
                 " and application_name = 'main/gateway'"))
             assert gateway.ask("GET", "/healthz").status == 200
             assert [answer.result().status for answer in waiting] == [503] * 8
-            assert time.monotonic() - began < 12
+            assert time.monotonic() - began < 15
         other.rollback()
     # What was not acknowledged comes again, and is stored once.
     wait_until(lambda: all(gateway.post_update(message(n)).status == 200 for n in range(8)))

@@ -196,7 +196,7 @@ def test_bots_that_are_always_busy_leave_room_for_another(world, wait_until, pac
     world.enqueue_many([{"chatId": n} for n in range(10)], "messages", "c")
     limits = {"CONSUMER_PACED": "1", "TELEGRAM_RATE_PER_BOT": "100"} if paced else {}
     world.consumer(CONSUMER_QUEUE="messages", SENDER_CONCURRENCY="2", **limits)
-    wait_until(world.over)
+    wait_until(world.over, 60)
     bots = [start.bot for start in sorted(world.starts(), key=lambda start: start.at)]
     assert "c" not in bots[100:], bots
 

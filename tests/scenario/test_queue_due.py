@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from harness import Lag
 from queue_world import program, world  # noqa: F401
 
 ROUNDS = int(os.environ.get("OPS_DUE_ROUNDS", "2"))
@@ -24,28 +25,6 @@ LASTS_S, DELAY_S = 1.2, 0.8
 LANE_S = 0.01  # between two starts of a lane of paced consumers
 
 Job = collections.namedtuple("Job", "ready lane bot ms until do")
-
-
-class Lag:
-    """By how much the machine itself was late, at worst."""
-
-    def __init__(self):
-        self.worst, self.over = 0, threading.Event()
-        self.thread = threading.Thread(target=self._watch)
-
-    def _watch(self):
-        while not self.over.is_set():
-            began = time.monotonic()
-            time.sleep(0.005)
-            self.worst = max(self.worst, time.monotonic() - began - 0.005)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
 
 
 class Round:

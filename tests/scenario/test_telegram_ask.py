@@ -47,11 +47,11 @@ def test_a_request_takes_one_of_the_bots_rate(ask, database):
 
 
 def test_it_waits_for_the_bots_rate(ask, database):
+    began = time.monotonic()
     database.execute("insert into ops.rate (bot, next_at) values ('shop',"
                      " clock_timestamp() + interval '700 ms')")
-    began = time.monotonic()
     assert ask("getChat", GROUP).startswith("done")
-    assert time.monotonic() - began >= 0.5
+    assert time.monotonic() - began >= 0.65  # turns are given away a little before they come
 
 
 def test_a_bot_that_is_paused_for_longer_than_patience_is_not_asked(ask, database, sandbox):
