@@ -138,7 +138,7 @@ def live(fleet):
 
 
 APPS = [sh("exec sleep 1000", "gone"), sh("while :; do echo line; sleep 0.2; done", "two", instances=2),
-        sh("echo no >&2; exit 3", "bad", max_restarts=2, restart_delay=50), sh("exit 0", "off", autostart=False),
+        sh("echo no >&2; exit 3", "bad", max_restarts=2, min_uptime="1m", restart_delay=50), sh("exit 0", "off", autostart=False),
         sh("echo run", "often", schedule="@every 1s"), sh("echo a; exec sleep 1000", "timed", time=True),
         sh("trap : USR1; while :; do echo b; sleep 0.2; done", "json", log_type="json", depends_on=["ready"]),
         py("tell('READY=1'); time.sleep(1000)", "ready", ready="notify", watchdog="60s")]

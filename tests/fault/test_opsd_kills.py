@@ -196,7 +196,9 @@ def test_a_broken_upgrade_is_taken_back(installed, crowd, how):
     crowd.trouble += 1
     crowd.check()
     put(good, installed / "opsd")
+    crowd.trouble += 1
     assert crowd.home.opsctl("upgrade").returncode == 0
+    crowd.trouble += 1
     crowd.check()
     crowd.finish()
 

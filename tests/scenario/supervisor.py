@@ -56,6 +56,21 @@ def is_alive(pid):
         return False
 
 
+@contextlib.contextmanager
+def held(pid):
+    """A way to kill a process that is there, which strikes nobody else once it is gone and its number
+    is another's."""
+    fd = os.pidfd_open(pid)
+
+    def kill():
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    try:
+        yield kill
+    finally:
+        os.close(fd)
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
@@ -290,7 +305,7 @@ class Fleet:
         return self.rpc("workers_stat")["workers"]
 
     def row(self, name, instance=0):
-        return next(r for r in self.rows() if (r["name"], r["instance"]) == (name, instance))
+        return {(r["name"], r["instance"]): r for r in self.rows()}[name, instance]
 
     def state(self, name):
         return self.row(name)["state"]
@@ -359,7 +374,8 @@ class Fleet:
             with contextlib.suppress(OSError, Refused):
                 pid = self.guard
             if self.process and self.process.poll() is None:
-                wait_until(lambda: not self.zombies(), what="every child is reaped")
+                if pid:  # or it is on its way out
+                    wait_until(lambda: not self.zombies(), what="every child is reaped")
                 self.process.terminate()
                 assert self.process.wait(DEADLINE_S) == 0, self.daemon_log()
             elif pid:

@@ -176,7 +176,7 @@ def test_s33_the_wall_clock_may_jump(home, jump):
     clock.write_text(str(jump))
     assert stop.wait(20) == 0  # no day later
     stop.communicate()
-    assert time.monotonic() - begun >= 1.2
+    assert time.monotonic() - begun >= 1.2, home.daemon_log()
     wait_until(lambda: len(home.file("starts").read_text().split()) >= 3)
     first, second, third = (int(t) / 1e9 for t in home.file("starts").read_text().split()[:3])
     assert second - first >= 1.5 and third - second >= 1.5

@@ -15,7 +15,7 @@ import signal
 import pytest
 
 from conformance_fleet import home, is_alive, rounds, wait_until  # noqa: F401
-from supervisor import py, sh
+from supervisor import held, py, sh
 
 QUICK = {"backoff": {"initial": 5, "factor": 1, "max": 5, "jitter": 0}, "max_restarts": 100000,
          "min_uptime": 10}
@@ -112,9 +112,9 @@ def test_s17_a_worker_that_dies_as_it_is_stopped_is_stopped(home):
     with home.connect() as client:
         for n in range(rounds(500)):
             pid = wait_until(lambda: home.row("w")["pid"])
-            request = client.send("stop", names=["w"]) if n % 2 else None
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            with held(pid) as kill:
+                request = client.send("stop", names=["w"]) if n % 2 else None
+                kill()
             request = request or client.send("stop", names=["w"])
             (row,) = client.answer(request)["workers"]
             assert (row["state"], row["pid"]) == ("stopped", None)

@@ -25,7 +25,7 @@ GIVEN_UP = "it is not tried again; when the cause is gone: opsctl restart w"
 
 @pytest.mark.parametrize("columns", [80, 200])
 def test_sentences_fold_between_words_on_a_terminal(fleet, terminal, columns):
-    fleet.apps(sh("exit 3", max_restarts=1))
+    fleet.apps(sh("exit 3", max_restarts=1, min_uptime="1m"))
     fleet.start()
     fleet.wait_state("w", "errored")
 

@@ -336,7 +336,7 @@ def test_two_starts_at_once_make_one_daemon(fleet):
 def test_a_home_of_any_length_works():
     fleet = Fleet("/".join(["d" * 49] * 4))
     try:
-        fleet.apps(py("tell('READY=1'); print('up', flush=True); time.sleep(1000)", ready="notify"))
+        fleet.apps(py("print('up', flush=True); tell('READY=1'); time.sleep(1000)", ready="notify"))
         assert len(str(fleet.home)) > 200
         assert fleet.opsctl("start", "all", "--wait").returncode == 0
         assert fleet.state("w") == "online"

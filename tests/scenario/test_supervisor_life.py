@@ -17,7 +17,7 @@ QUICK = {"backoff": {"initial": 20, "factor": 1.5, "max": 100, "jitter": 0}}
 
 
 def test_s1_a_crash_loop_slows_down_and_ends_errored(fleet):
-    fleet.apps(sh("date +%s%N >> starts; exit 1", max_restarts=5,
+    fleet.apps(sh("date +%s%N >> starts; exit 1", max_restarts=5, min_uptime="1m",
                   backoff={"initial": 50, "factor": 2, "max": 400, "jitter": 0}))
     fleet.start()
     row = fleet.wait_state("w", "errored")
@@ -270,7 +270,7 @@ def test_autostart_false_is_left_alone_by_all(fleet):
 
 
 def test_describe_tells_why_and_shows_the_last_words(fleet):
-    fleet.apps(sh("echo hello; echo 'it is broken' >&2; exit 3", max_restarts=2, **QUICK))
+    fleet.apps(sh("echo hello; echo 'it is broken' >&2; exit 3", max_restarts=2, min_uptime="1m", **QUICK))
     fleet.start()
     fleet.wait_state("w", "errored")
     one = fleet.rpc("describe", name="w")["workers"][0]

@@ -45,7 +45,7 @@ def test_s53_last_words_are_there(fleet):
 
 
 def test_a_new_line_without_its_end_is_not_lost_between_two_processes(fleet):
-    fleet.apps(sh("printf half; kill -9 $$", max_restarts=3, **QUICK))
+    fleet.apps(sh("printf half; kill -9 $$", max_restarts=3, min_uptime="1m", **QUICK))
     fleet.start()
     fleet.wait_state("w", "errored")
     assert fleet.log("w") == b"half" * 3

@@ -173,7 +173,7 @@ def test_a_path_that_comes_up_later_is_a_change(fleet):
 
 def test_a_worker_that_was_given_up_is_started_by_a_change_a_stopped_one_is_not(fleet):
     fleet.apps(sh("[ -e good ] && exec sleep 1000; exit 1", watch=["good"], max_restarts=1,
-                  min_uptime=1000, watch_delay=50, **QUICK),
+                  min_uptime="1m", watch_delay=50, **QUICK),
                sh(SLEEP, "down", watch=["good"], watch_delay=50))
     fleet.start()
     fleet.wait_state("w", "errored")

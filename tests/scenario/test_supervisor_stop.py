@@ -1,5 +1,4 @@
 """Stopping, and commands that meet each other half-way."""
-import contextlib
 import os
 import signal
 import threading
@@ -7,7 +6,7 @@ import time
 
 import pytest
 
-from supervisor import Refused, fleet, is_alive, py, sh, wait_until  # noqa: F401
+from supervisor import Refused, fleet, held, is_alive, py, sh, wait_until  # noqa: F401
 
 QUICK = {"backoff": {"initial": 20, "factor": 1.5, "max": 100, "jitter": 0}}
 # Says how often it was asked. The signal waits until it is taken: a handler would break into the
@@ -131,9 +130,9 @@ def test_s17_a_worker_that_dies_as_it_is_stopped_is_stopped(fleet):
     with fleet.connect() as client:
         for n in range(100):
             pid = wait_until(lambda: fleet.row("w")["pid"])
-            request = client.send("stop", names=["w"]) if n % 2 else None
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            with held(pid) as kill:
+                request = client.send("stop", names=["w"]) if n % 2 else None
+                kill()
             request = request or client.send("stop", names=["w"])
             assert client.answer(request)["workers"][0]["state"] == "stopped"
             assert not fleet.processes()

@@ -45,11 +45,12 @@ def test_one_that_talks_stays(fleet):
 
 
 def test_it_counts_from_ready_on(fleet):
-    fleet.apps(py("time.sleep(1.1); tell('READY=1\\nWATCHDOG=1')\n"
+    """One that needs longer for that than its watchdog allows would never get there."""
+    fleet.apps(py("time.sleep(0.6); tell('READY=1\\nWATCHDOG=1')\n"
                   "while True: tell('WATCHDOG=1'); time.sleep(0.05)",
-                  ready="notify", watchdog=1000, listen_timeout="1m"))
+                  ready="notify", watchdog=500, listen_timeout="1m"))
     fleet.start()
-    assert fleet.wait_state("w", "online")["restarts"] == 0
+    fleet.wait_state("w", "online")
 
 
 def test_s24_a_crash_of_opsd_is_not_held_against_it(fleet):
@@ -100,10 +101,11 @@ def test_a_reload_that_is_over_shows_no_more(fleet):
 
 
 def test_more_time_to_start(fleet):
+    """It takes longer than listen_timeout, so that it is never ready without."""
     fleet.apps(py("for n in range(12): tell('EXTEND_TIMEOUT_USEC=1000000'); time.sleep(0.1)\n"
                   "tell('READY=1'); time.sleep(1000)", ready="notify", listen_timeout=1000))
     fleet.start()
-    assert fleet.wait_state("w", "online")["restarts"] == 0
+    fleet.wait_state("w", "online")
 
 
 def test_asking_for_more_time_once_is_not_being_ready(fleet):
