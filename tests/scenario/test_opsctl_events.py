@@ -84,7 +84,7 @@ def test_who_reads_slowly_is_told_how_many_are_missing(fleet):
             quick.send("events", lines=1)
             events = [quick.receive(), quick.receive()]
             return events[0]["params"]["number"]
-        wait_until(lambda: last() > 3500, 60)  # the ring, two queues and a margin
+        wait_until(lambda: last() > 3500, 180)  # the ring, two queues and a margin
         seen, before, gaps = 0, 0, 0
         while not gaps and seen < 6000:
             message = slow.receive()
