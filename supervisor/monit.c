@@ -21,7 +21,7 @@
 
 enum { EVERY_MS = 1000 };
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, suspended;
 
 static void end(int number)
 {
@@ -29,20 +29,51 @@ static void end(int number)
     ended = 1;
 }
 
-/* They come only while something is waited for. SIGWINCH and SIGTSTP are ncurses' own. */
+static void suspend(int number)
+{
+    (void)number;
+    suspended = 1;
+}
+
+static void catch_signal(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+    sigset_t blocked;
+
+    (void)sigaction(number, &action, NULL);
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, number);
+    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+/* They come only while something is waited for. SIGWINCH is ncurses' own; SIGTSTP would be, too,
+ * but for the one that comes while it draws, which it ignores. */
 static void catch_signals(void)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-    struct sigaction action = { .sa_handler = end };
-    sigset_t blocked;
+    struct sigaction stop;
 
-    (void)sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        (void)sigaction(numbers[i], &action, NULL);
-        (void)sigaddset(&blocked, numbers[i]);
-    }
-    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        catch_signal(numbers[i], end);
+    /* A shell without jobs ignores it for us. */
+    if (sigaction(SIGTSTP, NULL, &stop) == 0 && stop.sa_handler != SIG_IGN)
+        catch_signal(SIGTSTP, suspend);
     (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Ctrl-Z: stops here, with the terminal as it was, until somebody says `fg`. */
+static void stop_for_now(void)
+{
+    sigset_t stop;
+
+    monit_view_lend();
+    (void)sigemptyset(&stop);
+    (void)sigaddset(&stop, SIGTSTP);
+    (void)signal(SIGTSTP, SIG_DFL);
+    (void)raise(SIGTSTP);
+    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    suspended = 0;
+    catch_signal(SIGTSTP, suspend);
 }
 
 /* --- keys */
@@ -154,6 +185,8 @@ static void run(struct monit *m, struct monit_link *link)
         monit_link_follow(link, m);
         monit_view_draw(m);
         wait_for_something(link, fds, next_ms);
+        if (suspended)
+            stop_for_now();
         /* A terminal that is gone is readable for ever. */
         if (fds[0].revents & (POLLHUP | POLLERR))
             ended = 1;

@@ -63,6 +63,11 @@ int monit_view_open(void)
     return 0;
 }
 
+void monit_view_lend(void)
+{
+    (void)endwin();
+}
+
 void monit_view_close(void)
 {
     if (!screen)

@@ -12,6 +12,9 @@ int monit_view_open(void);
 /* Gives it back as it was; nothing is done when it was not taken. */
 void monit_view_close(void);
 
+/* Gives it back as it was until it is drawn to again. */
+void monit_view_lend(void);
+
 void monit_view_draw(const struct monit *m);
 
 /* How many workers there is room for: a page. */

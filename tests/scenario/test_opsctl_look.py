@@ -117,6 +117,27 @@ def test_suspended_it_leaves_the_terminal_to_the_shell(fleet, terminal, command)
     wait_until(lambda: shown.modes() == ["0", "1"])
 
 
+@pytest.mark.parametrize("command", ["stat -w", "monit"])
+def test_a_stop_that_comes_while_it_draws_is_one(fleet, terminal, command):
+    fleet.apps(*(sh("exec sleep 1000", f"w{n}") for n in range(30)))
+    fleet.start()
+    wait_until(lambda: all(row["state"] == "online" for row in fleet.rows()))
+    shown = terminal(80, 50).run("bash", "--norc", "--noprofile", "-i", cwd=fleet.folder, PS1="ask> ",
+                                 PATH=f"{BIN}:{os.environ['PATH']}")
+    shown.wait("ask>")
+    shown.keys(f"opsctl --home {fleet.home} {command}", "Enter")
+    for columns in range(100, 108):
+        shown.wait("online")
+        shown.tmux("resize-window", "-x", columns, "-y", 45, ";", "send-keys", "C-z")
+        shown.wait("Stopped")
+        shown.keys("clear", "Enter")
+        shown.wait_not("Stopped")
+        shown.keys("fg", "Enter")
+    shown.wait("online")
+    shown.keys("q")
+    shown.wait("ask>")
+
+
 def test_it_follows_the_size_of_the_terminal(fleet, terminal):
     fleet.apps(*(sh("exec sleep 1000", f"w{n:02}") for n in range(30)))
     fleet.start()
