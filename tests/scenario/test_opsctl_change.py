@@ -358,6 +358,7 @@ def test_only_the_file_of_a_worker_gets_another_environment(home):
     home.apps(*modes("w"))
     home.start()
     assert home.opsctl("start", other_file(home, *modes("v"))).returncode == 0
+    wait_until(lambda: home.lines("v") == home.lines("w") == ["plain"])
     assert home.opsctl("restart", "v", "--env", "a").returncode == 0
     assert home.opsctl("reload", "w").returncode == 0
     wait_until(lambda: home.lines("v") == ["plain", "a"] and home.lines("w") == ["plain"] * 2)
@@ -467,6 +468,7 @@ def test_words_that_do_not_go_together(home, words, says):
 
 def test_update_env_is_for_those_who_ask(home):
     begin(home, sh("echo $SHELL_SAID; " + FOREVER), sh("echo $SHELL_SAID; " + FOREVER, "v"))
+    wait_until(lambda: home.lines("v") == home.lines("w") == [""])
     home.opsctl("restart", "w", **shell(home, SHELL_SAID="no"))
     wait_until(lambda: home.lines("w") == ["", ""])
     home.opsctl("restart", "w", "--update-env", **shell(home, SHELL_SAID="yes"))

@@ -133,7 +133,7 @@ def test_a_line_without_end_of_a_worker_costs_no_memory_and_no_byte(fleet, form)
 def test_another_log_file_in_the_manifest_counts_from_the_next_start(fleet):
     fleet.apps(sh("echo one; exec sleep 1000"))
     fleet.start()
-    fleet.wait_state("w", "online")
+    wait_until(lambda: fleet.lines("w") == ["one"])
     fleet.apps(sh("echo two; exec sleep 1000", out_file="new/w.log"))
     assert fleet.opsctl("restart", "w").returncode == 0
     wait_until(lambda: (fleet.folder / "new" / "w.log").read_text() == "two\n")
@@ -145,7 +145,7 @@ def test_another_log_file_in_the_manifest_counts_from_the_next_start(fleet):
 def test_a_deleted_status_file_is_no_obstacle(fleet):
     fleet.apps(sh("echo here; exec sleep 1000"))
     fleet.start()
-    fleet.wait_state("w", "online")
+    wait_until(lambda: fleet.lines("w") == ["here"])
     for name in os.listdir(fleet.home / "run"):
         (fleet.home / "run" / name).unlink()
     assert fleet.opsctl("restart", "w", "--wait").returncode == 0
@@ -167,7 +167,7 @@ def test_a_start_that_never_ran_shows_no_lines_of_an_earlier_one(fleet):
     script.chmod(0o755)
     fleet.apps({"name": "w", "script": "./w.sh", "interpreter": "none"})
     fleet.start()
-    fleet.wait_state("w", "online")
+    wait_until(lambda: fleet.lines("w") == ["earlier"])
     script.unlink()
     got = fleet.opsctl("restart", "w", "--wait")
     assert got.returncode == 1 and "No such file" in got.stderr and "earlier" not in got.stderr

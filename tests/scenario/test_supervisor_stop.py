@@ -34,7 +34,7 @@ def test_s9_the_kill_comes_at_kill_timeout_and_not_before(fleet):
 
 def test_kill_signal_is_the_manifests(fleet):
     fleet.apps(sh("trap 'echo usr1; exit 0' USR1; trap '' INT; echo ready; while :; do sleep 0.01; done",
-                  kill_signal="SIGUSR1"))
+                  kill_signal="SIGUSR1", kill_timeout="1m"))
     fleet.start()
     wait_until(lambda: fleet.lines("w") == ["ready"])
     assert fleet.opsctl("stop", "w").returncode == 0
