@@ -9,7 +9,7 @@
 #include "fleet_depends.h"
 #include "fleet_parts.h"
 #include "heap.h"
-#include "instance_files.h"
+#include "instance_ran.h"
 #include "json.h"
 #include "log.h"
 #include "own.h"
@@ -26,6 +26,8 @@ static void adopt(struct instance *instance, struct generation *generation, cons
     instance->generation = generation_ref(generation);
     generation_unref(before);
     instance->app = app;
+    if (instance->ran && app_same_process(instance->ran, app))
+        instance_ran_begin(instance);
 }
 
 /* A manifest names an app once, so the instance, if there is one, is among the first `known`: those
@@ -113,9 +115,15 @@ int fleet_take_all(struct fleet *fleet)
     return r;
 }
 
-/* --- what was taken out of a manifest and is there until somebody applies that */
+/* --- what was taken out of a manifest or changed in it, and is there until somebody applies that
+ */
 
-/* The names of that reading's apps that people still know; NULL: none. */
+static bool is_by(const struct instance *i, const struct generation *generation)
+{
+    return i->generation == generation || (generation && i->ran_reading == generation->reading);
+}
+
+/* The names of that reading's apps that people still know, or that run by it; NULL: none. */
 static cJSON *names_there(const struct fleet *fleet, const struct fleet_source *source)
 {
     cJSON *names = NULL;
@@ -123,7 +131,7 @@ static cJSON *names_there(const struct fleet *fleet, const struct fleet_source *
     for (size_t k = 0; k < fleet->count; k++) {
         const struct instance *i = fleet->instances[k];
 
-        if (i->generation != source->generation || !instance_is_member(i))
+        if (!is_by(i, source->generation) || !instance_is_member(i))
             continue;
         names = names ? names : cJSON_CreateArray();
         (void)cJSON_AddItemToArray(names, cJSON_CreateString(i->app->name));
@@ -173,6 +181,7 @@ void fleet_keep_sources(struct fleet *fleet)
 {
     int r;
 
+    fleet->sources.prune = false;
     prune_past(fleet);
     if (!fleet->sources.changed)
         return;

@@ -15,6 +15,7 @@
 #include "instance_lines.h"
 #include "instance_logs.h"
 #include "instance_probe.h"
+#include "instance_ran.h"
 #include "instance_usage.h"
 #include "instant.h"
 #include "keeper_remains.h"
@@ -140,13 +141,6 @@ static void log_exit(const struct instance *i)
 
 /* --- starting */
 
-void instance_note_app(struct instance *i)
-{
-    generation_unref(i->ran_generation);
-    i->ran_generation = generation_ref(i->generation);
-    i->ran = i->app;
-}
-
 static void start_failed(struct instance *i, int error, const struct err *why)
 {
     struct run *run = i->run;
@@ -203,9 +197,7 @@ static void forget_process(struct instance *i)
 {
     if (i->keeper)
         keeper_dismiss(&i->keeper);
-    generation_unref(i->ran_generation);
-    i->ran_generation = NULL;
-    i->ran = NULL;
+    instance_ran_end(i);
     instance_usage_end(i);
     i->pid = i->keeper_pid = 0;
     i->pid_start = i->keeper_start = 0;
@@ -426,6 +418,8 @@ void instance_adopt(struct instance *i)
         return;
     }
     i->adopted = r == 0;
+    if (r == 0)
+        instance_ran_adopt(i);
     instance_probe_adopt(i);
     log_info(r == 0 ? "adopted" : "ended meanwhile", LOG_TEXT("worker", i->app->name),
              LOG_INT("instance", i->number), LOG_INT("pid", i->pid));

@@ -81,9 +81,10 @@ struct instance {
     bool to_want;     /* machine.wanted, as it was before opsd stopped everything to leave */
     pid_t keeper_pid; /* with its start, the identity of the keeper; 0: none */
     int64_t keeper_start;
-    pid_t pid;          /* of the worker; 0: it does not run (yet) */
-    int64_t pid_start;  /* with pid, its identity */
-    int64_t started_at; /* wall clock, ms */
+    pid_t pid;           /* of the worker; 0: it does not run (yet) */
+    int64_t pid_start;   /* with pid, its identity */
+    int64_t ran_reading; /* of ran_generation */
+    int64_t started_at;  /* wall clock, ms */
     struct log_span span;
     struct ticks ticks; /* of a scheduled worker: wall clock */
     struct last_run last_run;
@@ -144,9 +145,6 @@ bool instance_is_member(const struct instance *instance);
 struct instance *instance_new(struct fleet *fleet, struct generation *generation,
                               const struct app *app, int number);
 void instance_free(struct instance *instance);
-
-/* The present process runs by the manifest as it is now. */
-void instance_note_app(struct instance *instance);
 
 /* Does what the machine said. */
 void instance_act(struct instance *instance, enum action action);

@@ -12,6 +12,7 @@
 #include "instance_files.h"
 #include "instance_notify.h"
 #include "instance_probe.h"
+#include "instance_ran.h"
 #include "own.h"
 #include "spawn.h"
 
@@ -130,7 +131,7 @@ int instance_fork(struct instance *i, struct err *reterr)
     plan_done(&plan);
     if (r < 0)
         return r;
-    instance_note_app(i);
+    instance_ran_begin(i);
     i->keeper_pid = i->keeper->pid;
     i->keeper_start = i->keeper->start;
     i->adopted = false;

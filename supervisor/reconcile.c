@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 
 #include "fleet_depends.h"
+#include "fleet_parts.h"
 #include "fleet_reload.h"
 #include "instance_notify.h"
 #include "instance_probe.h"
@@ -219,6 +220,8 @@ void fleet_reconcile(struct fleet *fleet)
     if (fleet->unswept)
         recover_sweep(fleet);
     fleet_commit(fleet);
+    if (fleet->sources.prune && fleet->recovered)
+        fleet_keep_sources(fleet);
     if (fleet->changed)
         fleet->changed(fleet);
     /* What one instance did may concern another that was looked at before it. */

@@ -61,6 +61,7 @@ static const struct field {
     ROW("keeper_start",     INT64,  keeper_start),
     ROW("pid",              INT,    pid),
     ROW("pid_start",        INT64,  pid_start),
+    ROW("ran_reading",      INT64,  ran_reading),
     ROW("started_at",       INT64,  started_at),
     ROW("out_from",         INT64,  span.out_from),
     ROW("err_from",         INT64,  span.err_from),

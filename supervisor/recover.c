@@ -23,6 +23,7 @@ static void forget(struct instance *i)
 {
     machine_init(&i->machine);
     i->keeper_pid = i->pid = 0;
+    i->ran_reading = 0;
     i->retiring = i->stop_asked = false;
 }
 
@@ -222,6 +223,7 @@ static void begin_anew(struct instance *i, bool start)
                                    .last_exit = before.last_exit,
                                    .last_uptime_ms = before.last_uptime_ms };
     i->keeper_pid = i->pid = 0;
+    i->ran_reading = 0;
     i->stop_asked = false;
     i->notify_address[0] = '\0';
     schedule_begin_anew(i, before.tick_pending);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "file.h"
 #include "json.h"
@@ -71,6 +72,23 @@ void sources_free_list(struct fleet_source *first)
     }
 }
 
+static uLong add_to_sum(uLong sum, const char *text_or_null)
+{
+    const char *text = text_or_null ? text_or_null : "";
+
+    return crc32_z(sum, (const Bytef *)text, strlen(text) + 1);
+}
+
+/* Two readings of the same text are one. */
+static int64_t number_of(const struct manifest_text *text)
+{
+    uLong sum = add_to_sum(0, text->text);
+
+    sum = add_to_sum(sum, text->folder);
+    sum = add_to_sum(sum, text->profile);
+    return (int64_t)add_to_sum(sum, text->env_name) + 1;
+}
+
 int source_parse(struct fleet_source *source, struct buf *problems)
 {
     struct generation *generation = calloc(1, sizeof *generation);
@@ -85,6 +103,7 @@ int source_parse(struct fleet_source *source, struct buf *problems)
         return r;
     }
     generation->references = 1;
+    generation->reading = number_of(&source->text);
     generation_unref(source->generation);
     source->generation = generation;
     free(source->notes);

@@ -17,6 +17,7 @@
 /* One reading of a manifest; it lives as long as an instance comes from it. */
 struct generation {
     int references;
+    int64_t reading; /* tells it from other readings, also after a crash of opsd; never 0 */
     struct manifest manifest;
 };
 
@@ -40,6 +41,7 @@ struct sources {
     cJSON *scales;              /* name: how many instances */
     cJSON *environments;        /* name: ["NAME=value"], of --update-env */
     bool changed;               /* since it was written */
+    bool prune;                 /* a past reading may be of no use any more */
 };
 
 /* A source without text. The path is copied, only taken. NULL when memory ran out. */

@@ -3,8 +3,11 @@
 S48  test_supervisor_life.py::test_s48_the_environment_is_the_manifests_of_now
 S49  test_supervisor_control.py::test_a_manifest_that_breaks_later_touches_nothing
 """
+import json
 import os
 import signal
+
+import pytest
 
 from conformance_fleet import home, is_alive, wait_until  # noqa: F401
 from supervisor import sh
@@ -49,6 +52,27 @@ def test_s46_apply_after_another_supervisor_restarts_nothing_by_itself(home):
     assert home.opsctl("apply").returncode == 0
     after = pids(home)
     assert after["a"] == before["a"] and after["b"] != before["b"]
+
+
+@pytest.mark.parametrize("who", ["supervisor", "both"])
+def test_s46_a_reading_that_was_not_applied_yet_is_remembered(home, who):
+    """Another order has the manifest read; the process still is what it was started with, whoever asks."""
+    before = begin(home, sh("exec sleep 1000", "a"), sh("exec sleep 1000", "b"))
+    home.apps(sh("exec sleep 1000", "a"), sh("exec sleep 1001", "b"))
+    assert home.opsctl("start", "all").returncode == 0
+    shown = home.opsctl("diff").stdout
+    assert shown == "restart  b (args)\n"
+    killed = home.kill(who)
+    home.recover() if who == "both" else home.await_pair(*killed)
+    assert home.opsctl("diff").stdout == shown
+    assert home.opsctl("apply").returncode == 0
+    after = pids(home)
+    assert after["a"] == before["a"] and after["b"] != before["b"]
+    wait_until(lambda: not json.loads((home.home / "manifest").read_text())["past"])
+    killed = home.kill("supervisor")
+    home.await_pair(*killed)
+    assert home.opsctl("diff").stdout == "nothing would change\n"
+    assert pids(home) == after
 
 
 def test_s47_apply_stops_what_is_gone_and_starts_what_is_new(home):

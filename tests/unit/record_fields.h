@@ -39,7 +39,7 @@ static const struct {
     ROW("stop_asked", BOOL, stop_asked), ROW("retiring", BOOL, retiring),
     ROW("hidden", BOOL, hidden), ROW("variant", INT, variant), ROW("keeper", INT, keeper_pid),
     ROW("keeper_start", INT64, keeper_start), ROW("pid", INT, pid),
-    ROW("pid_start", INT64, pid_start), ROW("started_at", INT64, started_at),
+    ROW("pid_start", INT64, pid_start), ROW("ran_reading", INT64, ran_reading), ROW("started_at", INT64, started_at),
     ROW("out_from", INT64, span.out_from), ROW("err_from", INT64, span.err_from),
     ROW("just_started", BOOL, machine.just_started), ROW("tick", INT64, ticks.last),
     ROW("tick_tries", INT, ticks.tries), ROW("ticks_skipped", INT, ticks.skipped),
