@@ -18,7 +18,7 @@ enum { READ_BYTES = 4096 };
 struct channel {
     int fd;
     struct watch *watch;
-    void (*word)(void *owner, const char *text);
+    channel_word *word;
     void *owner;
     char line[CHANNEL_WORD_MAX + 1];
     size_t n;
@@ -42,46 +42,70 @@ int channel_pair(int *ret_ours, int *ret_worker)
     return 0;
 }
 
-/* A text is in quotes; one that holds an escape is no word of ours. */
-static void take_line(struct channel *c)
+/* A text is in quotes; one that holds an escape is no word of ours. Returns false when it is to
+ * stay.
+ */
+static bool take_line(struct channel *c)
 {
+    bool taken = true;
     bool is_text = !c->too_long && c->n >= 2 && c->line[0] == '"' && c->line[c->n - 1] == '"' &&
                    !memchr(c->line, '\\', c->n);
 
     if (is_text) {
         c->line[c->n - 1] = '\0';
-        c->word(c->owner, c->line + 1);
+        taken = c->word(c->owner, c->line + 1);
     }
     c->n = 0;
     c->too_long = false;
+    return taken;
 }
 
 static void take_byte(struct channel *c, char byte)
 {
-    if (byte == '\n')
-        take_line(c);
-    else if (c->n < CHANNEL_WORD_MAX)
+    if (c->n < CHANNEL_WORD_MAX)
         c->line[c->n++] = byte;
     else
         c->too_long = true;
 }
 
-/* One read a turn: a worker that talks without a pause does not keep the others waiting. read(2)
+/* Takes lines until one is to stay. Returns how many bytes were taken: of that one only what came
+ * before these, for Node sends a message at once. */
+static size_t take_bytes(struct channel *c, const char *bytes, size_t n)
+{
+    size_t begun = c->n, line = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] != '\n') {
+            take_byte(c, bytes[i]);
+            continue;
+        }
+        if (!take_line(c)) {
+            c->n = begun;
+            return line;
+        }
+        begun = 0;
+        line = i + 1;
+    }
+    return n;
+}
+
+/* One look a turn: a worker that talks without a pause does not keep the others waiting. recv(2)
  * drops descriptors that come along. */
 static void readable(void *owner)
 {
     struct channel *c = owner;
     char bytes[READ_BYTES];
-    ssize_t n = read(c->fd, bytes, sizeof bytes);
+    ssize_t n = recv(c->fd, bytes, sizeof bytes, MSG_PEEK);
+    size_t taken;
 
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         watch_close(&c->watch);
-    for (ssize_t i = 0; i < n; i++)
-        take_byte(c, bytes[i]);
+    taken = n > 0 ? take_bytes(c, bytes, (size_t)n) : 0;
+    if (taken)
+        (void)!recv(c->fd, bytes, taken, 0);
 }
 
-int channel_open(uv_loop_t *loop, int fd, void (*word)(void *owner, const char *text), void *owner,
-                 struct channel **ret)
+int channel_open(uv_loop_t *loop, int fd, channel_word *word, void *owner, struct channel **ret)
 {
     struct channel *c = calloc(1, sizeof *c);
     int r = c ? 0 : -ENOMEM;

@@ -11,6 +11,7 @@
  * It stays open for as long as the process runs: a Node worker that has listeners for it is told
  * 'disconnect' when it closes, and may take that for the end.
  */
+#include <stdbool.h>
 #include <uv.h>
 
 struct channel;
@@ -23,11 +24,13 @@ enum {
  * exec. Returns 0 or a negative errno. */
 int channel_pair(int *ret_ours, int *ret_worker);
 
-/* Listens to fd, which is the channel's from now on also when that fails. word is called from the
- * loop with each message that is a text; it must not close the channel. Returns 0 or a negative
+/* Called from the loop with each message that is a text; must not close the channel. Returns false
+ * to leave it in the channel, for whoever listens next, should we be killed: it comes again. */
+typedef bool channel_word(void *owner, const char *text);
+
+/* Listens to fd, which is the channel's from now on also when that fails. Returns 0 or a negative
  * errno. */
-int channel_open(uv_loop_t *loop, int fd, void (*word)(void *owner, const char *text), void *owner,
-                 struct channel **ret);
+int channel_open(uv_loop_t *loop, int fd, channel_word *word, void *owner, struct channel **ret);
 
 /* Sends a text. Returns 0 or a negative errno: -EAGAIN when the worker reads nothing, -EPIPE when
  * its end is closed. */

@@ -9,6 +9,7 @@
 
 #include "fleet.h"
 #include "fleet_depends.h"
+#include "instance_channel.h"
 #include "instance_files.h"
 #include "instance_fork.h"
 #include "instance_history.h"
@@ -472,7 +473,7 @@ void instance_act(struct instance *i, enum action action)
         launch(i);
         return;
     case DO_SIGNAL:
-        if (!i->pid || !i->app->shutdown_with_message || instance_probe_shutdown(i) < 0)
+        if (!i->pid || !i->app->shutdown_with_message || instance_channel_shutdown(i) < 0)
             ask_to_leave(i, i->app->kill_signal);
         return;
     case DO_ABORT:

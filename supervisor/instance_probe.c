@@ -8,12 +8,14 @@
 
 #include "credentials.h"
 #include "fleet.h"
+#include "instance_channel.h"
 #include "instance_command.h"
 #include "instance_files.h"
 #include "instance_notify.h"
 #include "instant.h"
 #include "keeper_held.h"
 #include "own.h"
+#include "record.h"
 
 enum {
     /* One try of a question that may be answered late or never; a command may have to start an
@@ -22,10 +24,10 @@ enum {
     TRY_COMMAND_MS = 10000,
 };
 
-/* What the guard keeps them as. */
-static const char PIPE[] = "ready", CHANNEL[] = "ipc";
+/* What the guard keeps it as. */
+static const char PIPE[] = "ready";
 
-static void set_ready(struct instance *i)
+void instance_probe_ready(struct instance *i)
 {
     machine_ready(&i->machine, i->app, (int64_t)monotonic_now_ms());
     fleet_touch(i->fleet);
@@ -38,9 +40,9 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* --- the pipe and the channel */
+/* --- the pipe */
 
-/* Closes our ends; for_good: nobody holds the others any more, or has to. */
+/* Closes our end; for_good: nobody holds the other any more, or has to. */
 static void close_pipe(struct instance *i, bool for_good)
 {
     struct readiness *r = &i->readiness;
@@ -49,18 +51,6 @@ static void close_pipe(struct instance *i, bool for_good)
         instance_keep_no_more(i, PIPE);
     watch_close(&r->watch);
     close_fd(&r->fd);
-}
-
-static void close_channel(struct instance *i, bool for_good)
-{
-    struct readiness *r = &i->readiness;
-
-    if (r->channel_fd >= 0 && for_good)
-        instance_keep_no_more(i, CHANNEL);
-    if (r->channel)
-        r->channel_fd = -1;
-    channel_close(&r->channel);
-    close_fd(&r->channel_fd);
 }
 
 static int make_pipe(struct instance *i)
@@ -78,18 +68,6 @@ static int make_pipe(struct instance *i)
     return 0;
 }
 
-static int make_channel(struct instance *i)
-{
-    int r;
-
-    if (app_channel_fd(i->app) < 0)
-        return 0;
-    r = channel_pair(&i->readiness.channel_fd, &i->channel_fd_theirs);
-    if (r == 0)
-        instance_keep(i, CHANNEL, i->readiness.channel_fd);
-    return r;
-}
-
 int instance_probe_prepare(struct instance *i, struct err *reterr)
 {
     int r;
@@ -98,7 +76,7 @@ int instance_probe_prepare(struct instance *i, struct err *reterr)
     instance_probe_handed(i);
     r = make_pipe(i);
     if (r == 0)
-        r = make_channel(i);
+        r = instance_channel_make(i);
     return r < 0 ? err_set(reterr, r, "cannot make what it says it is ready with: %s", strerror(-r))
                  : 0;
 }
@@ -106,7 +84,7 @@ int instance_probe_prepare(struct instance *i, struct err *reterr)
 void instance_probe_handed(struct instance *i)
 {
     close_fd(&i->ready_fd_write);
-    close_fd(&i->channel_fd_theirs);
+    instance_channel_handed(i);
 }
 
 /* From the guard or, when that was killed as well, from the keeper, which holds it so that a worker
@@ -123,48 +101,48 @@ static int take_pipe(struct instance *i)
     return fd;
 }
 
-/* The same: a worker takes the end of its channel for the end of opsd. */
-static int take_channel(struct instance *i)
-{
-    int fd = instance_take_kept(i, CHANNEL);
-
-    if (fd >= 0 || app_channel_fd(i->app) < 0)
-        return fd;
-    fd = keeper_held_copy(i->keeper_pid, i->keeper_start, KEEPER_CHANNEL_FD);
-    if (fd >= 0)
-        instance_keep(i, CHANNEL, fd);
-    return fd;
-}
-
 void instance_probe_adopt(struct instance *i)
 {
     instance_probe_close(i);
     i->readiness.fd = take_pipe(i);
-    i->readiness.channel_fd = take_channel(i);
+    instance_channel_adopt(i);
 }
 
-/* A newline means ready; whatever stands before it means nothing. */
+/* Copies what is first in a pipe, and leaves it there, unless descriptors are short. Returns as
+ * read(2). */
+static ssize_t peek(int fd, char *bytes, size_t n)
+{
+    OWN(close) int from = -1;
+    OWN(close) int to = -1;
+    int ends[2];
+    ssize_t got;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return read(fd, bytes, n);
+    from = ends[0];
+    to = ends[1];
+    got = tee(fd, to, n, SPLICE_F_NONBLOCK);
+    return got > 0 ? read(from, bytes, (size_t)got) : got;
+}
+
+/* A newline means ready, and stays in the pipe until that is written down; whatever stands before
+ * it means nothing. */
 static void pipe_readable(void *owner)
 {
     struct instance *i = owner;
     char bytes[256];
-    ssize_t n = read(i->readiness.fd, bytes, sizeof bytes);
-    bool ready = n > 0 && memchr(bytes, '\n', (size_t)n);
+    ssize_t n = peek(i->readiness.fd, bytes, sizeof bytes);
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n > 0 && !memchr(bytes, '\n', (size_t)n)) {
+        (void)!read(i->readiness.fd, bytes, (size_t)n);
         return;
-    if (ready || n <= 0)
+    }
+    if (n < 0 && errno != EBADF)
+        return;
+    if (n > 0 && !i->machine.ready)
+        instance_probe_ready(i);
+    if (n <= 0 || record_is_written(i))
         close_pipe(i, true);
-    if (ready)
-        set_ready(i);
-}
-
-static void hear_word(void *owner, const char *text)
-{
-    struct instance *i = owner;
-
-    if (i->app->ready == READY_MESSAGE && strcmp(text, "ready") == 0)
-        set_ready(i);
 }
 
 /* A descriptor that cannot be watched is one on which nothing will be heard: the start then fails
@@ -176,8 +154,7 @@ static void listen_to(struct instance *i)
 
     if (r->fd >= 0 && watch_open(loop, r->fd, pipe_readable, i, &r->watch) < 0)
         close_fd(&r->fd);
-    if (r->channel_fd >= 0 && channel_open(loop, r->channel_fd, hear_word, i, &r->channel) < 0)
-        r->channel_fd = -1;
+    instance_channel_begin(i);
 }
 
 /* --- asking */
@@ -198,7 +175,7 @@ static void answered(void *owner, bool ready)
 
     probe_close(&i->readiness.probe);
     if (ready)
-        set_ready(i);
+        instance_probe_ready(i);
     else
         i->next_probe_ms = (int64_t)monotonic_now_ms() + probe_every(i->app->ready);
     fleet_touch(i->fleet);
@@ -252,7 +229,7 @@ static void ask(struct instance *i, int64_t now_ms)
 
     i->next_probe_ms = now_ms + (r == 0 ? try_ms(i->app) : probe_every(i->app->ready));
     if (r > 0)
-        set_ready(i);
+        instance_probe_ready(i);
 }
 
 void instance_probe_begin(struct instance *i, int64_t now_ms)
@@ -287,7 +264,7 @@ void instance_probe_lines(struct instance *i, const char *bytes, size_t n)
 
     if (i->app->ready == READY_LOG && i->machine.state == STATE_LAUNCHING &&
         memmem(bytes, n, text, strlen(text)))
-        set_ready(i);
+        instance_probe_ready(i);
 }
 
 /* Shown as a status text, unless it says something better. */
@@ -320,11 +297,6 @@ bool instance_probe_message(struct instance *i, const struct notify_message *mes
     return message->ready || message->reloading || message->stopping || message->trigger;
 }
 
-int instance_probe_shutdown(struct instance *i)
-{
-    return i->readiness.channel ? channel_send(i->readiness.channel, "shutdown") : -ENOTCONN;
-}
-
 /* --- the end */
 
 static void stop_asking(struct instance *i)
@@ -337,7 +309,7 @@ void instance_probe_end(struct instance *i)
 {
     stop_asking(i);
     close_pipe(i, true);
-    close_channel(i, true);
+    instance_channel_close(i, true);
 }
 
 void instance_probe_close(struct instance *i)
@@ -346,6 +318,6 @@ void instance_probe_close(struct instance *i)
 
     stop_asking(i);
     close_pipe(i, for_good);
-    close_channel(i, for_good);
+    instance_channel_close(i, for_good);
     instance_probe_handed(i);
 }

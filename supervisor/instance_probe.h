@@ -37,9 +37,8 @@ void instance_probe_lines(struct instance *instance, const char *bytes, size_t n
 bool instance_probe_message(struct instance *instance, const struct notify_message *message,
                             int64_t now_ms);
 
-/* Sends PM2's "shutdown" (shutdown_with_message). Returns 0, or a negative errno when it cannot
- * hear that: a signal has to do. */
-int instance_probe_shutdown(struct instance *instance);
+/* It was found to be ready. */
+void instance_probe_ready(struct instance *instance);
 
 /* The process is gone: what is asked at this moment is not about the next one.
  */

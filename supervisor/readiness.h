@@ -2,7 +2,8 @@
 #define OPS_READINESS_H
 /*
  * What an instance holds to find out whether its process is ready, and to talk to it: a part of
- * struct instance that instance_probe.c alone changes. readiness_init makes it empty.
+ * struct instance that instance_probe.c and instance_channel.c alone change. readiness_init makes
+ * it empty.
  */
 #include "channel.h"
 #include "probe.h"

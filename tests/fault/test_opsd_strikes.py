@@ -196,14 +196,18 @@ def test_struck_between_an_end_and_the_next_start(crowd):
     assert again <= row["restarts"] <= again + 2 * rounds + 1, (again, row)
 
 
-@pytest.mark.parametrize("ready,say", [("notify", "tell('READY=1')")])
+@pytest.mark.parametrize("ready,say", [
+    ({"ready": "notify"}, "tell('READY=1')"),
+    ({"ready": {"fd": 3}}, "os.write(3, b'\\n')"),
+    ({"wait_ready": True}, "os.write(int(os.environ['NODE_CHANNEL_FD']), b'\"ready\"\\n')"),
+])
 def test_struck_when_it_has_heard_that_a_worker_is_ready(ready, say):
     """What was heard and is not written down yet is heard again."""
     home = Home()
     striker, number = Striker(home), 0
     try:
         home.apps(py(f"open('up', 'w')\nwhile not os.path.exists('go'): time.sleep(0.005)\n{say}\n"
-                     "time.sleep(1000)", ready=ready, listen_timeout="1m", kill_signal="SIGKILL"))
+                     "time.sleep(1000)", listen_timeout="1m", kill_signal="SIGKILL", **ready))
         home.start(**striker.preload)
         struck = True
         while struck:

@@ -16,14 +16,17 @@ struct talk {
     struct channel *channel;
     int ours, worker;
     char heard[200]; /* the words, each with a '.' behind it */
+    bool deaf;       /* it leaves them in the channel */
 };
 
-static void hear(void *owner, const char *text)
+static bool hear(void *owner, const char *text)
 {
     struct talk *t = owner;
     size_t n = strlen(t->heard);
 
-    (void)snprintf(t->heard + n, sizeof t->heard - n, "%s.", text);
+    if (!t->deaf)
+        (void)snprintf(t->heard + n, sizeof t->heard - n, "%s.", text);
+    return !t->deaf;
 }
 
 static int begin(void **state)
@@ -69,6 +72,29 @@ static void texts_are_heard(void **state)
     assert_string_equal(t->heard, "ready.");
     say(t, "ady\"\n\"\"\n\"x\"\n");
     assert_string_equal(t->heard, "ready.ready..x.");
+}
+
+/* As after a crash: who listens next finds it where it was. */
+static void what_is_left_comes_again(void **state)
+{
+    struct talk *t = *state;
+    int fd;
+
+    t->deaf = true;
+    say(t, "{\"a\":1}\n\"ready\"\n\"x\"\n");
+    assert_string_equal(t->heard, "");
+    fd = dup(t->ours);
+    channel_close(&t->channel);
+    t->deaf = false;
+    assert_int_equal(channel_open(&t->loop, fd, hear, t, &t->channel), 0);
+    say(t, "\"y\"\n");
+    assert_string_equal(t->heard, "ready.x.y.");
+    t->deaf = true;
+    say(t, "\"re");
+    say(t, "ady\"\n");
+    t->deaf = false;
+    say(t, "");
+    assert_string_equal(t->heard, "ready.x.y.ready.");
 }
 
 static void everything_else_is_let_pass(void **state)
@@ -146,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(texts_are_heard),
+        TEST(what_is_left_comes_again),
         TEST(everything_else_is_let_pass),
         TEST(a_worker_that_talks_without_a_pause_is_read),
         TEST(a_word_is_sent_as_json),
