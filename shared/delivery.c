@@ -232,6 +232,8 @@ static bool followed(struct delivery *delivery, const struct telegram_answer *an
         return false;
     job_also(delivery->job, &sql[SQL_MOVED], delivery->job->bot, id_text(delivery->chat_id, from),
              id_text(answer->migrate_to, to));
+    if (delivery->stays)
+        return false;
     delivery->chat_id = answer->migrate_to;
     delivery->moved = true;
     return send_call(delivery) == 0;
@@ -328,12 +330,13 @@ void delivery_end(struct job *job, const struct telegram_answer *answer)
 {
     /* clang-format off */
     static void (*const ends[TELEGRAM_VERDICTS])(struct job *, const struct telegram_answer *) = {
+        [TELEGRAM_ALREADY]   = end_dead,
         [TELEGRAM_WAIT]      = end_wait,
         [TELEGRAM_RETRY]     = end_retry,
         [TELEGRAM_SKIP]      = end_dead,
         [TELEGRAM_FORBIDDEN] = end_dead,
         [TELEGRAM_GONE]      = end_gone,
-        [TELEGRAM_MIGRATED]  = end_retry, /* twice at a time */
+        [TELEGRAM_MIGRATED]  = end_retry, /* twice at a time, or not to be followed */
         [TELEGRAM_BOT_DEAD]  = end_bot,
     };
     /* clang-format on */

@@ -49,6 +49,8 @@ struct delivery {
     bool repeatable;
     bool moved;     /* followed once */
     bool even_gone; /* the worker's: ask also about a chat that could not be reached */
+    bool stays;     /* the worker's: what is asked for is in the chat as it was; a move is kept, not
+                       followed, and the verdict TELEGRAM_MIGRATED */
 };
 
 /* Loads the tokens and opens the client. Returns 0 or a negative errno, logged. */
@@ -72,7 +74,8 @@ int64_t delivery_bot_id(const struct job *job);
 void delivery_call(struct job *job, const char *method, cJSON *body, bool repeatable,
                    delivery_answered *answered);
 
-/* The outcome for every verdict but TELEGRAM_DONE and TELEGRAM_ALREADY. */
+/* The outcome for every verdict but TELEGRAM_DONE. To whoever asked for something TELEGRAM_ALREADY
+ * is a refusal. */
 void delivery_end(struct job *job, const struct telegram_answer *answer);
 
 /* The job's outcomes, as in queue.h. */

@@ -136,6 +136,30 @@ def test_a_group_that_moved_is_followed_everywhere(groups):
 # --- deletions
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_no_deletion_follows_a_group_that_moved(groups, known):
+    """The old messages stayed behind; the same numbers are somebody else's where it is now."""
+    group = groups.add(CHAT)
+    theirs = groups.posted(2)
+    groups.database.execute("delete from tgadmin.post_history")
+    groups.database.execute("update tgadmin.groups set telegram_id = -5")
+    for message in theirs:
+        groups.database.execute("insert into tgadmin.post_history (group_id, message_id)"
+                                " values (%s, %s)", group, message)
+    groups.sandbox.chats([-5], "migrated", to=CHAT)
+    if known:
+        groups.database.execute("select ops.chat_moved('tgadmin', -5, %s)", CHAT)
+    jobs = [groups.task("delete-message", chatId=-5, messageId=theirs[0]),
+            groups.task("delete-messages-bulk", chatId=-5, messageIds=theirs),
+            groups.task("clear-all-messages", chatId=-5, groupDbId=group)]
+    groups.start()
+    for job in jobs[:2]:
+        assert "stayed where they were" in groups.world.wait(job, "dead").last_error
+    assert groups.world.wait(jobs[2]).result["deleted"] == 0
+    assert groups.row().id == group and {post.status for post in groups.posts()} == {"undeletable"}
+    assert not any(message["deleted_ms"] for message in groups.sandbox.messages(CHAT))
+
+
 def test_one_message_is_deleted_and_again_is_no_failure(groups):
     groups.add()
     [message] = groups.posted(1)
@@ -404,3 +428,19 @@ def test_an_act_has_the_time_at_which_it_was_done(world):
     world.worker.start("tgadmin/audit_log")
     world.wait(job)
     assert world.database.value("select at = '2026-01-02T03:04:05Z' from tgadmin.audit_log")
+
+
+@pytest.mark.parametrize("kind, payload, method, fault, said", [
+    ("check-permissions", {"chatId": CHAT}, "getChatMember",
+     {"status": 400, "text": '{"ok":false,"error_code":400,"description":'
+                             '"Bad Request: member not found"}'}, "member not found"),
+    ("sync-single-group", {"telegramId": CHAT}, "getChatMemberCount",
+     {"text": '{"ok":true,"result":"many"}'}, "no number"),
+])
+def test_an_answer_that_says_nothing_spoils_one_job(groups, kind, payload, method, fault, said):
+    groups.add()
+    groups.sandbox.fault("invalid-json", times=None, path=f"/bot100:sandbox_token/{method}", **fault)
+    job = groups.task(kind, **payload)
+    process = groups.start()
+    assert said in groups.world.wait(job, "dead").last_error
+    assert process.process.poll() is None

@@ -5,6 +5,9 @@
  * that may not be deleted (older than 48 hours): then its hundred are deleted one by one. What is
  * deleted is recorded with whatever becomes of the job, and deleting twice does no harm, so a job
  * that is interrupted begins anew.
+ *
+ * A group that becomes a supergroup leaves its messages behind, and their numbers soon mean others
+ * there: no deletion follows it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -251,6 +254,8 @@ static void ready(struct job *job)
 
     if (deletion->ids.n == 0)
         finish(job);
+    else if (!*deletion->filters.group && deletion->delivery.chat_id != task_id(job, "chatId"))
+        delivery_dead(job, "the chat has a new id since; its messages stayed where they were");
     else
         call(job);
 }
@@ -268,6 +273,7 @@ static struct deletion *begin(struct job *job)
         return NULL;
     }
     delivery_begin(&deletion->delivery, job, release);
+    deletion->delivery.stays = true;
     return deletion;
 }
 

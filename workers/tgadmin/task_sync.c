@@ -86,8 +86,10 @@ static void counted(struct job *job, struct telegram_answer *answer)
 {
     struct look *look = job->data;
 
-    if (answer->verdict != TELEGRAM_DONE || !cJSON_IsNumber(answer->result))
+    if (answer->verdict != TELEGRAM_DONE)
         task_end(job, answer);
+    else if (!cJSON_IsNumber(answer->result))
+        delivery_retry(job, "Telegram's answer holds no number of members");
     else
         record_sync(job, look, (int64_t)answer->result->valuedouble);
 }
