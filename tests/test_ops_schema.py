@@ -151,6 +151,29 @@ def test_a_bot_that_was_idle_saves_nothing_up(database):
     assert database.value("select ops.rate_take('bot') > clock_timestamp() + interval '0.5 s'")
 
 
+def test_a_backlog_fills_the_pages_of_the_one_before(database):
+    """They are not given back, for which whoever enqueues would wait; and they are enough."""
+    def sizes():
+        return database.query("select relname, pg_relation_size(oid) from pg_class where relname in"
+                              " ('job_open', 'lane_arrival', 'lane') order by 1")
+
+    def backlog():
+        database.execute(
+            "select ops.enqueue_all('messages', 'send-message', array(select"
+            " jsonb_build_object('chatId', i, 'text', '') from generate_series(1, 10000) i), 'shop')")
+        database.execute("insert into ops.lane (queue, group_key)"
+                         " select queue, group_key from ops.lane_arrival")
+        for table in "job_open", "lane_arrival", "lane":
+            database.execute(f"delete from ops.{table}")
+            database.execute(f"vacuum ops.{table}")
+        return sizes()
+
+    once = backlog()
+    again = backlog()
+    for (table, before), (_, size) in zip(once, again):
+        assert size > 100 * 8192 and before <= size < before * 1.1, (table, before, size)
+
+
 # --- what is told
 
 
