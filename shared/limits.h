@@ -33,7 +33,8 @@ enum {
     /* mail: an alert that takes longer is tried again; shorter than a stop may take. */
     MAIL_TIMEOUT_MS = 20000,
 
-    /* As its FAQ has it: 20 messages a minute to one group. */
+    /* As its FAQ has it, a bot sends 20 messages a minute to one group: each for itself, so that
+     * the lane of bot and chat is where they are counted. */
     TELEGRAM_GROUP_PER_MINUTE = 20,
 
     /* fernet: it encrypts tokens, passwords and private keys, none of which comes near. */
