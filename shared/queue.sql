@@ -101,13 +101,15 @@ where locked_by = $1 and (job_id is null or job_id <> all ($2::bigint[]));
 -- name: finish
 -- Only the owner's own jobs, at the attempt it knows: what was taken back is no longer ours. Only a
 -- running job has an owner; saying so would let the planner walk all of the owner's jobs for each.
+-- Statistics that were made while the table was empty, as it often is, promise one row: a join with
+-- it would read all of them, so it is joined with nothing; and what left it is joined by hash,
+-- which is how a full join is done.
 -- $1 owner, then arrays: $2 ids, $3 attempts, $4 states, $5 reasons, $6 results
 with gone as (
-    delete from ops.job_open job
-    using unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[])
-        as ended (id, attempt, state, reason, result)
-    where job.id = ended.id and job.attempt = ended.attempt and job.locked_by = $1
-    returning job.*, ended.state as outcome, ended.reason, ended.result as found
+    delete from ops.job_open
+    where id = any ($2::bigint[]) and locked_by = $1
+      and ((id, attempt) in (select * from unnest($2::bigint[], $3::int[]))) is true
+    returning *
 )
 insert into ops.job (id, queue, kind, payload, bot, group_key, priority, run_at, state, attempt,
                      max_attempts, dedup_key, last_error, errors, created_at, started_at,
@@ -119,7 +121,9 @@ select id, queue, kind, payload, bot, group_key, priority, run_at, outcome, atte
                                               'error', reason)
             else errors end,
        created_at, started_at, clock_timestamp(), locked_by, found::jsonb, (select ops.job_ring())
-from gone;
+from gone full join unnest($2::bigint[], $4::text[], $5::text[], $6::text[])
+    as ended (id, outcome, reason, found) using (id)
+where coalesce(attempt, 0) > 0;
 
 -- name: put_back
 -- One that was cancelled meanwhile does not come back. The list of errors keeps the newest 20.

@@ -21,6 +21,24 @@ def test_a_claim_writes_no_index(world, wait_until):
     assert written[0].updated == written[0].in_place == 300
 
 
+def test_statistics_of_an_empty_table_mislead_nobody(world, wait_until):
+    """They promise one row, and whoever believes them reads all that are there for each turn."""
+    for delete in True, False:
+        world.enqueue_many([{}] * 6000)
+        if delete:
+            world.database.execute("delete from ops.job_open")
+            world.database.execute("vacuum analyze ops.job_open")
+    counted = ("select seq_tup_read + idx_tup_fetch as read, n_tup_del from pg_stat_user_tables"
+               " where relid = 'ops.job_open'::regclass")
+    before = wait_until(lambda: (row := world.database.query(counted)[0]).n_tup_del >= 6000 and row)
+    consumer = world.consumer(SENDER_CONCURRENCY="50")
+    wait_until(world.over)
+    consumer.signal(15)
+    assert consumer.wait() == 0
+    after = wait_until(lambda: (row := world.database.query(counted)[0]).n_tup_del >= 12000 and row)
+    assert after.read - before.read < 10 * 6000
+
+
 @pytest.mark.parametrize("first", ["free", "lanes"])
 def test_neither_jobs_with_a_lane_nor_those_without_wait_for_the_others(world, wait_until, first):
     lanes = [f"lane{n}" for n in range(1000)]
