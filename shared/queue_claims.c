@@ -2,7 +2,6 @@
  * What a turn asks for, and what its answer means for the next one: how the room is shared between
  * jobs with and without a lane, from where on is looked, and how long nothing is to be looked for.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

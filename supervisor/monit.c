@@ -18,6 +18,7 @@
 #include "monit_link.h"
 #include "monit_view.h"
 #include "opsctl.h"
+#include "terminal_signals.h"
 
 enum { EVERY_MS = 1000 };
 
@@ -35,45 +36,24 @@ static void suspend(int number)
     suspended = 1;
 }
 
-static void catch_signal(int number, void (*handler)(int))
-{
-    struct sigaction action = { .sa_handler = handler };
-    sigset_t blocked;
-
-    (void)sigaction(number, &action, NULL);
-    (void)sigemptyset(&blocked);
-    (void)sigaddset(&blocked, number);
-    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
 /* They come only while something is waited for. SIGWINCH is ncurses' own; SIGTSTP would be, too,
  * but for the one that comes while it draws, which it ignores. */
 static void catch_signals(void)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-    struct sigaction stop;
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        catch_signal(numbers[i], end);
-    /* A shell without jobs ignores it for us. */
-    if (sigaction(SIGTSTP, NULL, &stop) == 0 && stop.sa_handler != SIG_IGN)
-        catch_signal(SIGTSTP, suspend);
+        terminal_catch(numbers[i], end);
+    terminal_catch_stop(suspend);
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
 /* Ctrl-Z: stops here, with the terminal as it was, until somebody says `fg`. */
 static void stop_for_now(void)
 {
-    sigset_t stop;
-
     monit_view_lend();
-    (void)sigemptyset(&stop);
-    (void)sigaddset(&stop, SIGTSTP);
-    (void)signal(SIGTSTP, SIG_DFL);
-    (void)raise(SIGTSTP);
-    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
     suspended = 0;
-    catch_signal(SIGTSTP, suspend);
+    terminal_stop(suspend);
 }
 
 /* --- keys */

@@ -15,6 +15,7 @@
 #include "json.h"
 #include "opsctl_stat.h"
 #include "own.h"
+#include "terminal_signals.h"
 
 enum { EVERY_S = 1, ROWS_DEFAULT = 24 };
 
@@ -90,34 +91,19 @@ static void look_again(int number)
     (void)number;
 }
 
-static void catch_signal(int number, void (*handler)(int))
-{
-    struct sigaction action = { .sa_handler = handler };
-    sigset_t blocked;
-
-    (void)sigaction(number, &action, NULL);
-    (void)sigemptyset(&blocked);
-    (void)sigaddset(&blocked, number);
-    (void)sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
 /* All of them come only while something is waited for, so none is missed. */
 static void catch_signals(void)
 {
-    catch_signal(SIGINT, end);
-    catch_signal(SIGTERM, end);
-    catch_signal(SIGHUP, end);
-    catch_signal(SIGWINCH, look_again);
+    terminal_catch(SIGINT, end);
+    terminal_catch(SIGTERM, end);
+    terminal_catch(SIGHUP, end);
+    terminal_catch(SIGWINCH, look_again);
 }
 
 static void begin_on_screen(void)
 {
-    struct sigaction stop;
-
-    /* A shell without jobs ignores it for us. */
-    if (sigaction(SIGTSTP, NULL, &stop) == 0 && stop.sa_handler != SIG_IGN)
-        catch_signal(SIGTSTP, suspend);
-    catch_signal(SIGCONT, resume);
+    terminal_catch_stop(suspend);
+    terminal_catch(SIGCONT, resume);
     if (is_in_front())
         take_keys();
     take_screen();
@@ -126,16 +112,9 @@ static void begin_on_screen(void)
 /* Ctrl-Z: stops here, with the terminal as it was, until somebody says `fg`. */
 static void stop_for_now(void)
 {
-    sigset_t stop;
-
     give_screen();
-    (void)sigemptyset(&stop);
-    (void)sigaddset(&stop, SIGTSTP);
-    (void)signal(SIGTSTP, SIG_DFL);
-    (void)raise(SIGTSTP);
-    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
-    catch_signal(SIGTSTP, suspend);
     suspended = 0;
+    terminal_stop(suspend);
     resumed = 1;
 }
 
